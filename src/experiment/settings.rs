@@ -1,0 +1,168 @@
+//! The registry: every setting, once. Everything that knows settings by name reads this table.
+
+use super::setting::{Budget, Choice, Kind, Texts, choice, settings};
+use std::path::PathBuf;
+
+choice! {
+    /// What the labels are.
+    Task { Classification = "classification", Regression = "regression", Tagging = "tagging", Generation = "generation" }
+}
+choice! {
+    /// How the selection variables' gradient is formed (method.md, "One search step").
+    Hypergradient {
+        /// One SGD look-ahead, mixed term around W, times eta: the paper, DARTS form.
+        Unrolled = "unrolled",
+        /// One optimiser look-ahead, mixed term around W', times 1: the authors' code.
+        Implicit = "implicit",
+        /// The direct term alone: the paper's eta = 0 ablation.
+        FirstOrder = "first-order",
+    }
+}
+choice! {
+    /// How logits beta become selection values alpha.
+    SelectionKind { Softmax = "softmax", Global = "global", Sigmoid = "sigmoid", Free = "free" }
+}
+choice! {
+    /// How selection values become ranks.
+    Rule { Threshold = "threshold", Mean = "mean", Sigmoid = "sigmoid", Energy = "energy", Budget = "budget" }
+}
+choice! {
+    /// Adam with L2 in the gradient, or with decoupled decay.
+    OptimizerKind { Adam = "adam", AdamW = "adamw" }
+}
+choice! {
+    /// The scale of a retrained module.
+    ScaleRule {
+        /// lora_alpha / rank of the module, as PEFT and the authors do.
+        AlphaOverRank = "alpha/rank",
+        /// lora_alpha / k for every module, the scale of the search.
+        Constant = "constant",
+    }
+}
+choice! {
+    /// Precision of the frozen backbone. What is trained is always f32.
+    Precision { F32 = "f32", Bf16 = "bf16" }
+}
+choice! {
+    /// The figure that names a run's score; `auto` takes the task's usual one.
+    MetricKind { Auto = "auto", Accuracy = "accuracy", Matthews = "matthews_correlation" }
+}
+
+const POSITIVE: Kind = Kind::Float { min: 0.0, max: 1e9, exclusive: true };
+const NOT_NEGATIVE: Kind = Kind::Float { min: 0.0, max: 1e9, exclusive: false };
+const PROBABILITY: Kind = Kind::Float { min: 0.0, max: 0.95, exclusive: false };
+const COUNT: Kind = Kind::Int { min: 1, max: 1_000_000_000 };
+
+settings! {
+    /// `[model]`
+    "model" => ModelSettings {
+        id: String = "builtin:demo".into(), Kind::Text, "", "Hugging Face id, a local folder, or builtin:demo";
+        revision: Option<String> = None, Kind::Text, "", "branch, tag or commit of a hub model";
+        dropout: Option<f64> = None, PROBABILITY, "", "backbone dropout; unset: 0 in the search, the config's in retraining";
+    }
+    /// `[data]`
+    "data" => DataSettings {
+        id: Option<String> = None, Kind::Text, "", "a dataset of the catalogue (builtin:demo), instead of paths";
+        train: Option<PathBuf> = None, Kind::Path, "", "training file (CSV, TSV or JSONL)";
+        validation: Option<PathBuf> = None, Kind::Path, "", "D_val; without it the training file is split";
+        test: Option<PathBuf> = None, Kind::Path, "", "held-out file, for evaluation alone";
+        task: Task = Task::Classification, Kind::Choice(Task::NAMES), "", "what the labels are";
+        text: String = "text".into(), Kind::Text, "", "column of the text (1, 2, ... without a header)";
+        text_pair: Option<String> = None, Kind::Text, "", "column of the second text of a pair";
+        label: String = "label".into(), Kind::Text, "", "column of the label";
+        header: Option<bool> = None, Kind::Bool, "", "first row names the columns; unset: yes, unless columns are given as numbers";
+        quote: Option<String> = None, Kind::Text, "", "quote character of a TSV; unset: none (CSV: \")";
+        max_length: usize = 128, Kind::Int { min: 4, max: 1_000_000 }, "tokens", "longer rows are cut";
+        max_train_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the training file";
+        max_test_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the held-out file";
+        shuffle: bool = true, Kind::Bool, "", "false: rows in file order, batches consecutive, wrapping around";
+    }
+    /// `[lora]`
+    "lora" => LoraSettings {
+        targets: Texts = Texts::Many(vec!["query".into(), "value".into()]), Kind::Texts, "", "linear layers by name suffix, or all-linear";
+        rank: usize = 8, Kind::Int { min: 1, max: 1024 }, "", "k: initial rank of every module";
+        alpha: f64 = 16.0, POSITIVE, "", "lora_alpha; the search scales by alpha / k";
+        dropout: f64 = 0.0, PROBABILITY, "", "dropout on the input of the LoRA path";
+        init_from: Option<PathBuf> = None, Kind::Path, "", "PEFT adapter directory whose A, B and head the search starts from";
+    }
+    /// `[search]`
+    "search" => SearchSettings {
+        hypergradient: Hypergradient = Hypergradient::Unrolled, Kind::Choice(Hypergradient::NAMES), "", "update rule of the selection variables";
+        selection: SelectionKind = SelectionKind::Softmax, Kind::Choice(SelectionKind::NAMES), "", "how logits become selection values";
+        steps: Option<usize> = None, COUNT, "steps", "length of the search; unset: search.epochs";
+        epochs: f64 = 3.0, POSITIVE, "epochs", "length of the search in passes over D_tr, where steps is unset";
+        warmup_steps: usize = 20, Kind::Int { min: 0, max: 1_000_000_000 }, "steps", "first steps of the weights alone (B starts at 0)";
+        batch_size: usize = 16, Kind::Int { min: 1, max: 65_536 }, "rows", "rows of a batch, on both levels";
+        validation_share: f64 = 0.5, Kind::Float { min: 0.0, max: 0.99, exclusive: true }, "", "share of the training rows that is D_val";
+        epsilon: f64 = 0.01, POSITIVE, "", "size of the perturbation of the mixed term, divided by |v|";
+        clip_norm: Option<f64> = None, POSITIVE, "", "clip the weights' gradient to this norm; unset: off";
+        @weights: WeightsSettings;
+        @selection_optimizer: SelectionOptimizerSettings;
+    }
+    /// `[search.weights]`: the optimiser of A, B and head in the search.
+    "search.weights" => WeightsSettings {
+        optimizer: OptimizerKind = OptimizerKind::AdamW, Kind::Choice(OptimizerKind::NAMES), "", "optimiser of A, B and head";
+        lr: f64 = 1e-3, POSITIVE, "", "learning rate of A, B and head, constant";
+        betas: [f64; 2] = [0.9, 0.999], Kind::Betas, "", "Adam's decay rates";
+        weight_decay: f64 = 0.0, NOT_NEGATIVE, "", "weight decay of A, B and head";
+    }
+    /// `[search.selection_optimizer]`: the optimiser of the selection logits.
+    "search.selection_optimizer" => SelectionOptimizerSettings {
+        optimizer: OptimizerKind = OptimizerKind::AdamW, Kind::Choice(OptimizerKind::NAMES), "", "optimiser of the selection logits";
+        lr: f64 = 1e-2, POSITIVE, "", "learning rate of the selection logits, constant";
+        betas: [f64; 2] = [0.9, 0.999], Kind::Betas, "", "Adam's decay rates";
+        weight_decay: f64 = 0.0, NOT_NEGATIVE, "", "weight decay of the selection logits";
+    }
+    /// `[allocation]`
+    "allocation" => AllocationSettings {
+        rule: Rule = Rule::Threshold, Kind::Choice(Rule::NAMES), "", "how selection values become ranks";
+        threshold: Option<f64> = None, NOT_NEGATIVE, "", "unset: 1/k (threshold), 0.5 (sigmoid), 0.15 (energy)";
+        budget: Option<Budget> = None, Kind::IntOrFloat { min: 0.0, max: 1e15 }, "", "for rule budget: parameters (integer) or mean rank (decimal)";
+    }
+    /// `[retrain]`
+    "retrain" => RetrainSettings {
+        epochs: f64 = 3.0, POSITIVE, "epochs", "passes over D_tr and D_val together";
+        batch_size: usize = 16, Kind::Int { min: 1, max: 65_536 }, "rows", "rows of a batch";
+        optimizer: OptimizerKind = OptimizerKind::AdamW, Kind::Choice(OptimizerKind::NAMES), "", "optimiser of A, B and head";
+        lr: f64 = 1e-3, POSITIVE, "", "peak learning rate";
+        betas: [f64; 2] = [0.9, 0.999], Kind::Betas, "", "Adam's decay rates";
+        weight_decay: f64 = 0.01, NOT_NEGATIVE, "", "weight decay";
+        warmup_share: f64 = 0.06, Kind::Float { min: 0.0, max: 0.9, exclusive: false }, "", "share of the steps that warm up; then linear to 0";
+        scale: ScaleRule = ScaleRule::AlphaOverRank, Kind::Choice(ScaleRule::NAMES), "", "scale of a module: lora_alpha / its rank, or / k";
+        clip_norm: Option<f64> = None, POSITIVE, "", "clip the gradient to this norm; unset: off";
+    }
+    /// `[evaluate]`
+    "evaluate" => EvaluateSettings {
+        metric: MetricKind = MetricKind::Auto, Kind::Choice(MetricKind::NAMES), "", "the figure that is the run's score";
+        batch_size: usize = 32, Kind::Int { min: 1, max: 65_536 }, "rows", "rows of a batch";
+    }
+    /// `[baseline]`
+    "baseline" => BaselineSettings {
+        head_only: bool = false, Kind::Bool, "", "also train the head alone on the frozen model, and score it";
+    }
+    /// `[runtime]`
+    "runtime" => RuntimeSettings {
+        device: String = "auto".into(), Kind::Text, "", "auto, cpu, or cuda:N";
+        precision: Precision = Precision::F32, Kind::Choice(Precision::NAMES), "", "of the frozen backbone";
+        seed: u64 = 42, Kind::Int { min: 0, max: i64::MAX }, "", "of initial values, shuffles and dropout";
+        threads: Option<usize> = None, Kind::Int { min: 1, max: 1024 }, "threads", "CPU threads; unset: all cores";
+        log_every: usize = 1, Kind::Int { min: 1, max: 1_000_000 }, "steps", "steps between events";
+        checkpoint_every: f64 = 5.0, Kind::Float { min: 0.0, max: 3600.0, exclusive: true }, "s", "work between checkpoints";
+        keep_checkpoints: usize = 2, Kind::Int { min: 1, max: 1000 }, "", "newest checkpoints that are kept";
+    }
+}
+
+/// What to run, all settings resolved.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Experiment {
+    pub model: ModelSettings,
+    pub data: DataSettings,
+    pub lora: LoraSettings,
+    pub search: SearchSettings,
+    pub allocation: AllocationSettings,
+    pub retrain: RetrainSettings,
+    pub evaluate: EvaluateSettings,
+    pub baseline: BaselineSettings,
+    pub runtime: RuntimeSettings,
+}

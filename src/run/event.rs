@@ -1,0 +1,168 @@
+//! The lines of `events.jsonl`: the truth about a run. Append-only, one JSON object a line, first the schema.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the event schema, in the first line of every log.
+pub const SCHEMA: u32 = 1;
+
+/// Stages of a run, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Prepare,
+    Search,
+    Allocate,
+    Retrain,
+    Evaluate,
+    Baseline,
+    Export,
+}
+
+impl Phase {
+    /// All phases in the order in which they run.
+    pub const ALL: [Phase; 7] = [
+        Phase::Prepare,
+        Phase::Search,
+        Phase::Allocate,
+        Phase::Retrain,
+        Phase::Evaluate,
+        Phase::Baseline,
+        Phase::Export,
+    ];
+
+    /// The word in events and on screens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Prepare => "prepare",
+            Phase::Search => "search",
+            Phase::Allocate => "allocate",
+            Phase::Retrain => "retrain",
+            Phase::Evaluate => "evaluate",
+            Phase::Baseline => "baseline",
+            Phase::Export => "export",
+        }
+    }
+}
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Counts lines from 0, without gaps.
+    pub seq: u64,
+    /// RFC 3339, UTC, milliseconds.
+    pub time: String,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Ranks by module path.
+pub type Ranks = BTreeMap<String, usize>;
+/// Selection values alpha by module path, k each.
+pub type Selection = BTreeMap<String, Vec<f32>>;
+/// Figures by name, e.g. `accuracy`: functions of the inputs only, no times.
+pub type Metrics = BTreeMap<String, f64>;
+/// Times in seconds, rates and memory by name.
+pub type Timing = BTreeMap<String, f64>;
+
+/// What a module is, for parameter counts: a rank-r update has r (in + out) parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleShape {
+    pub inputs: usize,
+    pub outputs: usize,
+}
+
+/// What happened. `step` counts from 1 within its phase; readers skip unknown types.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The first line of a log.
+    Schema { version: u32, program: String },
+    /// A worker took the lock, for the first time or again.
+    Started { pid: u32, host: String, device: String, threads: usize, version: String },
+    /// A worker goes on from a checkpoint: what was logged of `phase` after `step`, or of later phases, is void.
+    Resumed { phase: Phase, step: usize },
+    /// A phase begins or goes on; `total` in steps of the phase, 0 where it has none.
+    Phase { phase: Phase, total: usize },
+    /// Model and data are there.
+    Prepared {
+        phase: Phase,
+        model: String,
+        train_rows: usize,
+        validation_rows: usize,
+        test_rows: usize,
+        truncated_rows: usize,
+        labels: Vec<String>,
+        /// k of the search.
+        rank: usize,
+        /// What a module must exceed to keep a term: 1/k for `threshold` under softmax; drawn as a line. None where the rule has no line.
+        threshold: Option<f64>,
+        /// Trainable parameters of the search: A, B and head; and of the frozen rest.
+        trainable_parameters: usize,
+        frozen_parameters: usize,
+        head_parameters: usize,
+        /// LoRA modules in the order of the model.
+        modules: Vec<(String, ModuleShape)>,
+        warmup_steps: usize,
+    },
+    /// How far a phase is that does not log steps (tokenising, evaluating, downloading), and the pace of those that do.
+    Progress {
+        phase: Phase,
+        step: usize,
+        total: usize,
+        /// Steps a second over the last while, of this worker.
+        rate: f64,
+        /// Seconds left of the phase at that rate.
+        left_s: f64,
+        /// Resident memory of the worker in bytes.
+        rss_bytes: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device_bytes: Option<u64>,
+    },
+    /// A training step of `search` (after warm-up), `retrain` or `baseline`.
+    Step {
+        phase: Phase,
+        step: usize,
+        train_loss: f64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        validation_loss: Option<f64>,
+        lr: f64,
+        /// Norm of the weights' gradient.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grad_norm: Option<f64>,
+        /// Norms of the direct and the mixed term of the hypergradient, as they enter h.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        direct_norm: Option<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mixed_norm: Option<f64>,
+    },
+    /// A warm-up step of the search: weights alone.
+    Warmup { phase: Phase, step: usize, total: usize, train_loss: f64 },
+    /// Selection values after search step `step`, raw.
+    Selection { phase: Phase, step: usize, modules: Selection, ranks: Ranks },
+    /// The ranks that the rule gave.
+    Allocated { phase: Phase, ranks: Ranks, parameters: usize, undecided: bool, rule: String },
+    /// Figures of a finished evaluation; `what` is `run`, `head_only` or `majority`.
+    Evaluated { phase: Phase, what: String, metrics: Metrics },
+    /// State is on disk up to `step` of `phase`.
+    Checkpoint { phase: Phase, step: usize },
+    /// For people: `level` is `info` or `warning`.
+    Log { phase: Phase, level: String, message: String },
+    /// The worker ended on request, resumable.
+    Paused { phase: Phase, step: usize },
+    Stopped { phase: Phase, step: usize, reason: String },
+    /// The worker ended by an error.
+    Failed { phase: Phase, step: usize, run: String, dir: String, error: String, advice: String, ranks: Ranks, metrics: Metrics, timing: Timing },
+    /// All done.
+    Finished { phase: Phase, run: String, dir: String, ranks: Ranks, metrics: Metrics, timing: Timing },
+    /// A type that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Event {
+    /// Whether a worker that wrote this as its last line ended as it meant to.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Event::Paused { .. } | Event::Stopped { .. } | Event::Failed { .. } | Event::Finished { .. })
+    }
+}

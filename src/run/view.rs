@@ -1,0 +1,93 @@
+//! A run as a reader sees it: a fold over its events. Screens, `show`, `watch` and reports all read this.
+
+use super::event::{Metrics, ModuleShape, Phase, Ranks, Timing};
+
+/// What a run is doing, derived from its lock, heartbeat and last event; never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Queued,
+    Running,
+    Paused,
+    Stalled,
+    Crashed,
+    Stopped,
+    Failed,
+    Finished,
+}
+
+/// One curve: (step, value) with rising steps.
+pub type Series = Vec<(f64, f64)>;
+
+/// A LoRA module of the run and what is known of its selection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModuleView {
+    /// Path in the Hugging Face model.
+    pub path: String,
+    pub shape: ModuleShape,
+    /// Latest selection values, k of them; empty before the first.
+    pub alpha: Vec<f32>,
+    /// Latest rank: emerging in the search, final after allocation.
+    pub rank: Option<usize>,
+}
+
+/// The fold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunView {
+    pub phase: Option<Phase>,
+    /// Step of the phase and its total (0: unknown).
+    pub step: usize,
+    pub total: usize,
+    /// (step, total) of the warm-up while it goes on.
+    pub warmup: Option<(usize, usize)>,
+    pub rate: Option<f64>,
+    pub left_s: Option<f64>,
+    pub rss_bytes: Option<u64>,
+    pub device_bytes: Option<u64>,
+    pub device: String,
+    pub host: String,
+    pub pid: Option<u32>,
+    pub model: String,
+    pub rank: usize,
+    pub threshold: Option<f64>,
+    pub train_rows: usize,
+    pub validation_rows: usize,
+    pub test_rows: usize,
+    pub trainable_parameters: usize,
+    pub head_parameters: usize,
+    pub frozen_parameters: usize,
+    pub modules: Vec<ModuleView>,
+    /// Whether the ranks of `modules` are allocated, not only emerging.
+    pub allocated: bool,
+    pub undecided: bool,
+    /// Losses of the search and of retraining.
+    pub search_train: Series,
+    pub search_validation: Series,
+    pub retrain_loss: Series,
+    pub baseline_loss: Series,
+    /// Selection values over time: (step, [module][k]) in the order of `modules`.
+    pub history: Vec<(usize, Vec<Vec<f32>>)>,
+    pub metrics: Metrics,
+    pub timing: Timing,
+    /// Log lines for people: (time, level, message).
+    pub log: Vec<(String, String, String)>,
+    /// Error and advice of a failed run.
+    pub error: Option<(String, String)>,
+    pub last_seq: Option<u64>,
+    pub last_time: Option<String>,
+    pub started: Option<String>,
+    /// Whether the last event is one that a worker ends with, and the state that it names.
+    pub ended: Option<State>,
+}
+
+impl RunView {
+    /// Ranks by module path, where known.
+    pub fn ranks(&self) -> Ranks {
+        self.modules.iter().filter_map(|m| m.rank.map(|rank| (m.path.clone(), rank))).collect()
+    }
+
+    /// LoRA parameters at the present ranks: sum of r (in + out).
+    pub fn lora_parameters(&self) -> usize {
+        self.modules.iter().map(|m| m.rank.unwrap_or(0) * (m.shape.inputs + m.shape.outputs)).sum()
+    }
+}
