@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// One setting of the registry ([`super::settings::SETTINGS`]).
+#[derive(Debug)]
 pub struct Setting {
     /// Dotted path as in TOML and `--set`, e.g. `search.weights.lr`.
     pub key: &'static str,
@@ -119,8 +120,8 @@ macro_rules! settings {
             #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
             #[serde(default, deny_unknown_fields)]
             pub struct $group {
-                $( #[doc = $help] #[serde(skip_serializing_if = "crate::experiment::setting::is_unset")] pub $name: $ty, )*
-                $( #[doc = "Subtable."] pub $sub: $subty, )*
+                $( #[doc = $help] pub $name: $ty, )*
+                $( #[doc = "A table of its own."] pub $sub: $subty, )*
             }
             impl Default for $group {
                 fn default() -> Self { Self { $( $name: $default, )* $( $sub: Default::default(), )* } }
@@ -140,12 +141,7 @@ macro_rules! settings {
 }
 pub(crate) use settings;
 
-/// The TOML form of a default, `None` for an unset option.
+/// The TOML form of a default; `None` for an unset option, which TOML cannot say (its serialiser leaves such fields out).
 pub(crate) fn default_of<T: Serialize>(value: T) -> Option<toml::Value> {
     toml::Value::try_from(value).ok()
-}
-
-/// Whether a value is an unset option: TOML has no null, so that it must not be written.
-pub(crate) fn is_unset<T: Serialize>(value: &T) -> bool {
-    toml::Value::try_from(value).is_err()
 }

@@ -77,13 +77,28 @@ pub struct ModuleShape {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// The first line of a log.
-    Schema { version: u32, program: String },
+    Schema {
+        version: u32,
+        program: String,
+    },
     /// A worker took the lock, for the first time or again.
-    Started { pid: u32, host: String, device: String, threads: usize, version: String },
+    Started {
+        pid: u32,
+        host: String,
+        device: String,
+        threads: usize,
+        version: String,
+    },
     /// A worker goes on from a checkpoint: what was logged of `phase` after `step`, or of later phases, is void.
-    Resumed { phase: Phase, step: usize },
+    Resumed {
+        phase: Phase,
+        step: usize,
+    },
     /// A phase begins or goes on; `total` in steps of the phase, 0 where it has none.
-    Phase { phase: Phase, total: usize },
+    Phase {
+        phase: Phase,
+        total: usize,
+    },
     /// Model and data are there.
     Prepared {
         phase: Phase,
@@ -137,24 +152,75 @@ pub enum Event {
         mixed_norm: Option<f64>,
     },
     /// A warm-up step of the search: weights alone.
-    Warmup { phase: Phase, step: usize, total: usize, train_loss: f64 },
+    Warmup {
+        phase: Phase,
+        step: usize,
+        total: usize,
+        train_loss: f64,
+    },
     /// Selection values after search step `step`, raw.
-    Selection { phase: Phase, step: usize, modules: Selection, ranks: Ranks },
+    Selection {
+        phase: Phase,
+        step: usize,
+        modules: Selection,
+        ranks: Ranks,
+    },
     /// The ranks that the rule gave.
-    Allocated { phase: Phase, ranks: Ranks, parameters: usize, undecided: bool, rule: String },
+    Allocated {
+        phase: Phase,
+        ranks: Ranks,
+        parameters: usize,
+        undecided: bool,
+        rule: String,
+    },
     /// Figures of a finished evaluation; `what` is `run`, `head_only` or `majority`.
-    Evaluated { phase: Phase, what: String, metrics: Metrics },
+    Evaluated {
+        phase: Phase,
+        what: String,
+        metrics: Metrics,
+    },
     /// State is on disk up to `step` of `phase`.
-    Checkpoint { phase: Phase, step: usize },
+    Checkpoint {
+        phase: Phase,
+        step: usize,
+    },
     /// For people: `level` is `info` or `warning`.
-    Log { phase: Phase, level: String, message: String },
+    Log {
+        phase: Phase,
+        level: String,
+        message: String,
+    },
     /// The worker ended on request, resumable.
-    Paused { phase: Phase, step: usize },
-    Stopped { phase: Phase, step: usize, reason: String },
+    Paused {
+        phase: Phase,
+        step: usize,
+    },
+    Stopped {
+        phase: Phase,
+        step: usize,
+        reason: String,
+    },
     /// The worker ended by an error.
-    Failed { phase: Phase, step: usize, run: String, dir: String, error: String, advice: String, ranks: Ranks, metrics: Metrics, timing: Timing },
+    Failed {
+        phase: Phase,
+        step: usize,
+        run: String,
+        dir: String,
+        error: String,
+        advice: String,
+        ranks: Ranks,
+        metrics: Metrics,
+        timing: Timing,
+    },
     /// All done.
-    Finished { phase: Phase, run: String, dir: String, ranks: Ranks, metrics: Metrics, timing: Timing },
+    Finished {
+        phase: Phase,
+        run: String,
+        dir: String,
+        ranks: Ranks,
+        metrics: Metrics,
+        timing: Timing,
+    },
     /// A type that this version does not know.
     #[serde(other)]
     Unknown,

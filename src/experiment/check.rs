@@ -1,0 +1,220 @@
+//! Settings that are each right on their own but do not go together.
+
+use super::parse::Complaint;
+use super::setting::{Choice, Texts};
+use super::{BUILTIN_DEMO, Experiment, Rule, SelectionKind, Task};
+use std::ops::RangeInclusive;
+
+/// Every complaint about the whole: what excludes or needs what (method.md, "From selection values to ranks").
+pub fn check(experiment: &Experiment) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    data(experiment, &mut complaints);
+    targets(experiment, &mut complaints);
+    allocation(experiment, &mut complaints);
+    device(experiment, &mut complaints);
+    complaints
+}
+
+fn complain(list: &mut Vec<Complaint>, keys: &[&'static str], message: impl Into<String>, help: Option<String>) {
+    list.push(Complaint { keys: keys.to_vec(), message: message.into(), help });
+}
+
+fn data(experiment: &Experiment, list: &mut Vec<Complaint>) {
+    let data = &experiment.data;
+    let paths = [("data.train", &data.train), ("data.validation", &data.validation), ("data.test", &data.test)];
+    let given = paths.iter().filter(|(_, path)| path.is_some()).map(|(key, _)| *key);
+    match (&data.id, &data.train) {
+        (None, None) => {
+            let keys: Vec<_> = ["data.train", "data.id"].into_iter().chain(given).collect();
+            let help = format!("data.id = \"{BUILTIN_DEMO}\" is the embedded dataset");
+            complain(list, &keys, "or data.id is needed: there is nothing to train on", Some(help));
+        }
+        (Some(_), _) => {
+            for key in given {
+                let help = Some("keep the dataset of the catalogue, or your own files".to_string());
+                complain(list, &[key, "data.id"], "and data.id exclude each other", help);
+            }
+        }
+        _ => {}
+    }
+    if data.id.as_deref().is_some_and(|id| id != BUILTIN_DEMO) {
+        let help = Some("give your own files as data.train, data.validation and data.test".to_string());
+        complain(list, &["data.id"], format!("is no dataset of the catalogue, which has {BUILTIN_DEMO}"), help);
+    }
+    if data.task != Task::Classification {
+        let message = format!("is not yet in this version as {}: classification is", data.task);
+        complain(list, &["data.task"], message, None);
+    }
+    if data.quote.as_deref().is_some_and(|quote| quote.len() != 1) {
+        let help = Some("leave it out for a TSV without quoting".to_string());
+        complain(list, &["data.quote"], "must be one ASCII character, such as \"", help);
+    }
+    let pair = data.text_pair.as_deref();
+    for (key, column, other, taken) in [
+        ("data.label", Some(data.label.as_str()), "data.text", Some(data.text.as_str())),
+        ("data.text_pair", pair, "data.text", Some(data.text.as_str())),
+        ("data.text_pair", pair, "data.label", Some(data.label.as_str())),
+    ] {
+        if column.is_some() && column == taken {
+            complain(list, &[key, other], format!("names the same column as {other}"), None);
+        }
+    }
+    if experiment.model.id.starts_with("builtin:") && experiment.model.id != BUILTIN_DEMO {
+        let help = Some(format!("did you mean {BUILTIN_DEMO}?"));
+        complain(list, &["model.id"], "is no embedded model", help);
+    }
+}
+
+fn targets(experiment: &Experiment, list: &mut Vec<Complaint>) {
+    let targets = experiment.lora.targets.as_slice();
+    let key = &["lora.targets"];
+    if targets.len() > 1 && targets.iter().any(|target| target == "all-linear") {
+        complain(list, key, "has all-linear beside other names, which it includes", None);
+    }
+    if let Some(twice) = (1..targets.len()).find(|&i| targets[..i].contains(&targets[i])) {
+        complain(list, key, format!("names {} twice", targets[twice]), None);
+    }
+    if let Texts::One(names) = &experiment.lora.targets
+        && names.contains([',', ' '])
+    {
+        let list_form: Vec<_> = names.split([',', ' ']).filter(|name| !name.is_empty()).collect();
+        complain(list, key, "is one name with a comma or a space in it", Some(format!("write {list_form:?}")));
+    }
+}
+
+/// The selections that a rule goes with.
+fn selections_of(rule: Rule) -> &'static [SelectionKind] {
+    use SelectionKind::{Free, Global, Sigmoid, Softmax};
+    match rule {
+        Rule::Threshold => &[Softmax, Global],
+        Rule::Mean => &[Free],
+        Rule::Sigmoid => &[Sigmoid],
+        Rule::Energy | Rule::Budget => &[Softmax, Global, Sigmoid, Free],
+    }
+}
+
+fn allocation(experiment: &Experiment, list: &mut Vec<Complaint>) {
+    let (rule, selection) = (experiment.allocation.rule, experiment.search.selection);
+    if !selections_of(rule).contains(&selection) {
+        let right: Vec<_> = selections_of(rule).iter().map(Choice::name).collect();
+        let rules = [Rule::Threshold, Rule::Mean, Rule::Sigmoid, Rule::Energy, Rule::Budget];
+        let fitting: Vec<_> =
+            rules.iter().filter(|rule| selections_of(**rule).contains(&selection)).map(Choice::name).collect();
+        let message = format!("{rule} does not go with search.selection {selection}");
+        let help = format!(
+            "with rule {rule}: selection {}; with selection {selection}: rule {}",
+            right.join(" or "),
+            fitting.join(", "),
+        );
+        complain(list, &["allocation.rule", "search.selection"], message, Some(help));
+    }
+    match (rule, experiment.allocation.budget) {
+        (Rule::Budget, None) => {
+            let help = "a whole number is parameters of A and B, a decimal the mean rank: budget = 4.0";
+            complain(list, &["allocation.budget", "allocation.rule"], "is needed by rule budget", Some(help.into()));
+        }
+        (Rule::Budget, Some(_)) | (_, None) => {}
+        (_, Some(_)) => {
+            let help = Some("set allocation.rule = \"budget\", or leave the budget out".to_string());
+            let message = format!("is for rule budget alone; the rule is {rule}");
+            complain(list, &["allocation.budget", "allocation.rule"], message, help);
+        }
+    }
+    const SHARE: RangeInclusive<f64> = 0.0..=1.0;
+    if experiment.allocation.threshold.is_some_and(|threshold| !SHARE.contains(&threshold)) {
+        let message = "must be from 0 to 1: selection values above 1 are none to compare with";
+        complain(list, &["allocation.threshold"], message, None);
+    }
+}
+
+fn device(experiment: &Experiment, list: &mut Vec<Complaint>) {
+    let device = experiment.runtime.device.as_str();
+    let numbered = device.strip_prefix("cuda:").is_some_and(|ordinal| ordinal.parse::<u16>().is_ok());
+    if !numbered && !["auto", "cpu", "cuda"].contains(&device) {
+        let help =
+            super::nearest::nearest(device, ["auto", "cpu", "cuda", "cuda:0"]).map(|d| format!("did you mean {d}?"));
+        complain(list, &["runtime.device"], "must be auto, cpu, cuda or cuda:N", help);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Budget;
+
+    fn demo() -> Experiment {
+        let mut experiment = Experiment::default();
+        experiment.data.id = Some(BUILTIN_DEMO.into());
+        experiment
+    }
+
+    /// The first keys of the complaints.
+    fn keys(experiment: &Experiment) -> Vec<&'static str> {
+        check(experiment).iter().map(|complaint| complaint.keys[0]).collect()
+    }
+
+    #[test]
+    fn the_table_of_rules_and_selections_is_that_of_the_method() {
+        use Rule::*;
+        use SelectionKind as S;
+        let together = [(Threshold, S::Softmax), (Threshold, S::Global), (Mean, S::Free), (Sigmoid, S::Sigmoid)];
+        for rule in [Threshold, Mean, Sigmoid, Energy, Budget] {
+            for selection in [S::Softmax, S::Global, S::Sigmoid, S::Free] {
+                let mut experiment = demo();
+                experiment.allocation.rule = rule;
+                experiment.search.selection = selection;
+                if rule == Budget {
+                    experiment.allocation.budget = Some(crate::experiment::Budget::MeanRank(4.0));
+                }
+                let right = matches!(rule, Energy | Budget) || together.contains(&(rule, selection));
+                let expected: &[&str] = if right { &[] } else { &["allocation.rule"] };
+                assert_eq!(keys(&experiment), expected, "{rule} with {selection}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_budget_and_its_rule_need_each_other() {
+        let mut experiment = demo();
+        experiment.allocation.rule = Rule::Budget;
+        assert_eq!(keys(&experiment), ["allocation.budget"]);
+        experiment.allocation.budget = Some(Budget::Parameters(1000));
+        assert_eq!(keys(&experiment), [""; 0]);
+        experiment.allocation.rule = Rule::Energy;
+        assert_eq!(keys(&experiment), ["allocation.budget"]);
+    }
+
+    #[test]
+    fn data_is_a_dataset_or_files() {
+        let mut experiment = Experiment::default();
+        assert_eq!(keys(&experiment), ["data.train"]);
+        experiment.data.test = Some("test.tsv".into());
+        assert_eq!(check(&experiment)[0].keys, ["data.train", "data.id", "data.test"]);
+        experiment.data.train = Some("train.tsv".into());
+        assert_eq!(keys(&experiment), [""; 0]);
+        experiment.data.id = Some(BUILTIN_DEMO.into());
+        assert_eq!(keys(&experiment), ["data.train", "data.test"]);
+    }
+
+    #[test]
+    fn devices_are_named_as_candle_counts_them() {
+        let mut experiment = demo();
+        for right in ["auto", "cpu", "cuda", "cuda:0", "cuda:3"] {
+            experiment.runtime.device = right.into();
+            assert_eq!(keys(&experiment), [""; 0], "{right}");
+        }
+        for wrong in ["gpu", "cuda:", "cuda:x", "cuda:-1", "CPU"] {
+            experiment.runtime.device = wrong.into();
+            assert_eq!(keys(&experiment), ["runtime.device"], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn columns_and_targets_are_not_named_twice() {
+        let mut experiment = demo();
+        experiment.data.label = "text".into();
+        experiment.lora.targets = Texts::Many(vec!["query".into(), "query".into()]);
+        experiment.data.quote = Some("''".into());
+        assert_eq!(keys(&experiment), ["data.quote", "data.label", "lora.targets"]);
+    }
+}

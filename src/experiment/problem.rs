@@ -1,0 +1,147 @@
+//! What is wrong with a preset: every problem at once, as plain data for the form and as a miette report for people.
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use std::fmt;
+use std::ops::Range;
+
+/// Where a problem was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the preset's text: bytes, and for people line and column, from 1.
+    Text { span: Range<usize>, line: usize, column: usize },
+    /// In an argument `--set KEY=VALUE`.
+    Set(String),
+    /// Nowhere: something needed is missing, or comes from a default.
+    Unsaid,
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting, as in [`super::Setting::key`], or the wrong key as it was written; empty for a syntax error.
+    pub key: String,
+    /// Where it was said.
+    pub place: Place,
+    /// What is wrong and what is allowed, to follow the key: the form shows it beside the field.
+    pub message: String,
+    /// What to write instead, where that can be known.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// The line of the preset, from 1, where it was said there.
+    pub fn line(&self) -> Option<usize> {
+        match self.place {
+            Place::Text { line, .. } => Some(line),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Text { line, .. } => write!(f, "line {line}: ")?,
+            Place::Set(argument) => write!(f, "--set {argument}: ")?,
+            Place::Unsaid => {}
+        }
+        match self.key.as_str() {
+            "" => f.write_str(&self.message),
+            key => write!(f, "{key} {}", self.message),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl Diagnostic for Problem {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        match &self.place {
+            Place::Text { span, .. } => Some(Box::new(std::iter::once(LabeledSpan::underline(span.clone())))),
+            _ => None,
+        }
+    }
+}
+
+/// Every problem of a preset and its `--set` arguments. Never empty.
+#[derive(Debug)]
+pub struct Problems {
+    name: String,
+    source: NamedSource<String>,
+    list: Vec<Problem>,
+}
+
+impl Problems {
+    /// The problems `list` of the preset `name` with the text `text`, in the order of the text.
+    pub fn new(name: &str, text: &str, mut list: Vec<Problem>) -> Problems {
+        // Stable, so that the problems of one place, and those of no place, keep their order.
+        list.sort_by_key(|problem| match &problem.place {
+            Place::Text { span, .. } => (0, span.start),
+            Place::Set(_) => (1, 0),
+            Place::Unsaid => (2, 0),
+        });
+        let name = printable(name);
+        Problems { source: NamedSource::new(&name, printable(text)), name, list }
+    }
+
+    /// The problems, those of the text first and in its order.
+    pub fn list(&self) -> &[Problem] {
+        &self.list
+    }
+
+    /// The exit code of a verb that ends by this.
+    pub fn exit_code(&self) -> u8 {
+        2
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.list.len() {
+            1 => write!(f, "1 problem in {}", self.name),
+            n => write!(f, "{n} problems in {}", self.name),
+        }
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl Diagnostic for Problems {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.list.iter().map(|problem| problem as &dyn Diagnostic)))
+    }
+}
+
+/// The text with every control character but newline and tab replaced, byte for byte so that spans hold: what a file
+/// holds must not steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let replaced = c.is_control() && !matches!(c, '\n' | '\t');
+            let filler = if c == '\r' { ' ' } else { '?' };
+            let (c, count) = if replaced { (filler, c.len_utf8()) } else { (c, 1) };
+            std::iter::repeat_n(c, count)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_replaced_byte_for_byte() {
+        let text = "a\u{1b}[31m\u{9b}b\tc\r\n";
+        let shown = printable(text);
+        assert_eq!(shown, "a?[31m??b\tc \n");
+        assert_eq!(shown.len(), text.len());
+    }
+}
