@@ -1,0 +1,3 @@
+//! Catalogue, file formats, tasks, tokenising, batches.
+
+pub mod random;

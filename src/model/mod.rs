@@ -1,0 +1,32 @@
+//! Frozen backbones and heads with LoRA-aware linear layers, and how they are loaded.
+
+pub mod checkpoint;
+pub mod classifier;
+pub mod config;
+pub mod encoder;
+pub mod lora;
+pub mod pass;
+pub mod targets;
+
+pub use classifier::SequenceClassifier;
+pub use config::EncoderConfig;
+pub use encoder::{Encoder, Input};
+pub use lora::LoraLinear;
+pub use pass::{Dropout, Pass, Weights};
+
+/// What can go wrong between a model's files and a model.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    #[error("{file}: {problem}")]
+    Config { file: String, problem: String },
+    #[error("{file}: tensor `{name}` is missing{}", nearest.as_ref().map_or(String::new(), |n| format!("; the nearest name there is `{n}`")))]
+    MissingTensor { file: String, name: String, nearest: Option<String> },
+    #[error("{file}: tensor `{name}` has shape {found:?}, the configuration asks for {expected:?}")]
+    Shape { file: String, name: String, found: Vec<usize>, expected: Vec<usize> },
+    #[error("{file}: {problem}")]
+    File { file: String, problem: String },
+    #[error("lora.targets: {problem}")]
+    Targets { problem: String },
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}

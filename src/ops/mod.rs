@@ -1,0 +1,19 @@
+//! Differentiable operations that training a LoRA needs and candle does not have: frozen operands get no gradient, the
+//! backward passes are written by hand, and little is kept for them. On the CPU in f32 and f64; on other devices the
+//! same functions compose candle's own differentiable operations.
+
+mod activation;
+mod attention;
+mod dropout;
+mod float;
+mod kernel;
+mod linear;
+mod loss;
+mod norm;
+
+pub use activation::gelu;
+pub use attention::{Attention, attention};
+pub use dropout::{Mask, dropout};
+pub use linear::frozen_linear;
+pub use loss::cross_entropy;
+pub use norm::layer_norm;

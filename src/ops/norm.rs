@@ -1,0 +1,104 @@
+//! Layer norm. candle's fused one cuts the graph and loses accuracy far from 0 (it takes E[x^2] - E[x]^2).
+
+use super::float::Float;
+use super::kernel::{float_dispatch, is_fused, rows, slice, with_slice};
+use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, WithDType};
+
+struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    epsilon: f64,
+}
+
+/// (x - mean) / sqrt(var + epsilon) * weight + bias over the last dimension: x (.., n), weight and bias (n).
+///
+/// The mean and the biased variance are taken in two passes. A frozen weight and bias get no gradient.
+pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
+    if weight.track_op() || bias.track_op() || !is_fused(x) {
+        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+        let normed = centred.broadcast_div(&(variance + epsilon)?.sqrt()?)?;
+        return normed.broadcast_mul(weight)?.broadcast_add(bias);
+    }
+    x.contiguous()?.apply_op1(LayerNorm { weight: weight.clone(), bias: bias.clone(), epsilon })
+}
+
+/// Mean and 1 / sqrt(var + epsilon) of a row.
+#[inline(always)]
+fn moments<T: Float>(row: &[T], epsilon: T) -> (T, T) {
+    let n = T::of(row.len() as f64);
+    let mean = sum(row.iter().copied()) / n;
+    let variance = sum(row.iter().map(|&x| (x - mean) * (x - mean))) / n;
+    (mean, T::ONE / (variance + epsilon).root())
+}
+
+/// A sum over eight running totals, so that it vectorises; the order is fixed.
+#[inline(always)]
+pub(super) fn sum<T: Float>(values: impl ExactSizeIterator<Item = T>) -> T {
+    let mut totals = [T::ZERO; 16];
+    for (i, value) in values.enumerate() {
+        totals[i & 15] += value;
+    }
+    let mut total = T::ZERO;
+    for t in totals {
+        total += t;
+    }
+    total
+}
+
+fn forward<T: Float>(x: &[T], weight: &[T], bias: &[T], epsilon: f64) -> Vec<T> {
+    let n = weight.len();
+    let mut y = vec![T::ZERO; x.len()];
+    rows(&mut y, n, |i, y| {
+        let x = &x[i * n..(i + 1) * n];
+        let (mean, inverse) = moments(x, T::of(epsilon));
+        for (((y, &x), &w), &b) in y.iter_mut().zip(x).zip(weight).zip(bias) {
+            *y = (x - mean) * inverse * w + b;
+        }
+    });
+    y
+}
+
+/// dx = (g - mean(g) - xhat mean(g xhat)) / sqrt(var + epsilon), with g = dy * weight.
+fn backward<T: Float>(x: &[T], grad: &[T], weight: &[T], epsilon: f64) -> Vec<T> {
+    let n = weight.len();
+    let mut dx = vec![T::ZERO; x.len()];
+    rows(&mut dx, n, |i, dx| {
+        let (x, grad) = (&x[i * n..(i + 1) * n], &grad[i * n..(i + 1) * n]);
+        let (mean, inverse) = moments(x, T::of(epsilon));
+        let count = T::of(n as f64);
+        for ((d, &g), &w) in dx.iter_mut().zip(grad).zip(weight) {
+            *d = g * w;
+        }
+        let mean_g = sum(dx.iter().copied()) / count;
+        let mean_gx = sum(dx.iter().zip(x).map(|(&g, &x)| g * (x - mean) * inverse)) / count;
+        for (d, &x) in dx.iter_mut().zip(x) {
+            *d = (*d - mean_g - (x - mean) * inverse * mean_gx) * inverse;
+        }
+    });
+    dx
+}
+
+impl CustomOp1 for LayerNorm {
+    fn name(&self) -> &'static str {
+        "layer-norm"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        use candle_core::backend::BackendStorage;
+        float_dispatch!(x.dtype(), self.name(), T => {
+            let y = with_slice::<T, _>(&self.weight, |weight| {
+                with_slice::<T, _>(&self.bias, |bias| Ok(forward(slice(x, layout)?, weight, bias, self.epsilon)))
+            })?;
+            Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let grad = grad.contiguous()?;
+        float_dispatch!(x.dtype(), self.name(), T => {
+            let dx = with_slice::<T, _>(x, |x| with_slice::<T, _>(&grad, |g| with_slice::<T, _>(&self.weight, |w| Ok(backward(x, g, w, self.epsilon)))))?;
+            Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
+        })
+    }
+}

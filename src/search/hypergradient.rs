@@ -1,0 +1,101 @@
+//! The gradient of the validation loss by the selection logits: direct term, and mixed term by central differences
+//! (method.md, "One search step", 1 to 4).
+
+use super::Objective;
+use super::selection::values;
+use crate::experiment::{Hypergradient, SelectionKind};
+use crate::model::Weights;
+use crate::train::gradient::{clip, gradients, norm, shifted, track, track_one};
+use crate::train::optimizer::Adam;
+use candle_core::{Result, Tensor};
+
+/// What a hypergradient is computed at and with.
+pub struct At<'a, O: Objective> {
+    pub objective: &'a O,
+    /// A, B and head: W.
+    pub weights: &'a Weights,
+    /// Selection logits beta (modules, k), old.
+    pub beta: &'a Tensor,
+    pub selection: SelectionKind,
+    /// The optimiser of W, for the look-ahead of `implicit`; it is cloned, not moved.
+    pub optimizer: &'a Adam,
+    /// eta, the current learning rate of W.
+    pub lr: f64,
+    /// Size of the perturbation times |v|.
+    pub epsilon: f64,
+    pub clip_norm: Option<f64>,
+    pub train: &'a O::Batch,
+    pub validation: &'a O::Batch,
+    /// Key of the masks of every pass over the train batch: the same in all of them.
+    pub dropout: Option<u64>,
+}
+
+/// h = d - c m, with its parts.
+#[derive(Clone)]
+pub struct Parts {
+    /// h (modules, k).
+    pub h: Tensor,
+    /// d = grad_beta L_val(W', beta).
+    pub direct: Tensor,
+    /// m, before c; none for `first-order`.
+    pub mixed: Option<Tensor>,
+    /// c.
+    pub coefficient: f64,
+    /// L_val(W', beta).
+    pub validation_loss: f64,
+    /// |v| over all of W, and the perturbation 0.01 / |v|.
+    pub v_norm: f64,
+    pub epsilon: f64,
+}
+
+/// The hypergradient by one of the three rules.
+pub fn hypergradient<O: Objective>(rule: Hypergradient, at: &At<O>) -> Result<Parts> {
+    let ahead = match rule {
+        Hypergradient::Unrolled => shifted(at.weights, -at.lr, &at.train_gradient()?)?,
+        Hypergradient::Implicit => at.optimizer.clone().step(at.weights, &at.train_gradient()?, at.lr)?,
+        Hypergradient::FirstOrder => at.weights.clone(),
+    };
+    let tracked = track(&ahead)?;
+    let beta = track_one(at.beta)?;
+    let loss = at.objective.loss(&tracked, &values(at.selection, &beta)?, at.validation, None)?;
+    let (v, direct) = gradients(&loss, &tracked, Some(&beta))?;
+    let direct = direct.unwrap_or(beta.zeros_like()?);
+    let validation_loss = crate::train::gradient::scalar(&loss)?;
+    drop((loss, tracked, beta));
+
+    let v_norm = norm(&v)?;
+    let epsilon = at.epsilon / (v_norm + 1e-15);
+    let (center, coefficient) = match rule {
+        Hypergradient::Unrolled => (at.weights, at.lr),
+        Hypergradient::Implicit => (&ahead, 1.0),
+        Hypergradient::FirstOrder => {
+            let h = direct.clone();
+            return Ok(Parts { h, direct, mixed: None, coefficient: 0.0, validation_loss, v_norm, epsilon });
+        }
+    };
+    let up = at.beta_gradient(&shifted(center, epsilon, &v)?)?;
+    let down = at.beta_gradient(&shifted(center, -epsilon, &v)?)?;
+    let mixed = ((up - down)? / (2.0 * epsilon))?;
+    let h = (&direct - (&mixed * coefficient)?)?;
+    Ok(Parts { h, direct, mixed: Some(mixed), coefficient, validation_loss, v_norm, epsilon })
+}
+
+impl<O: Objective> At<'_, O> {
+    /// grad_W L_tr(W, beta).
+    fn train_gradient(&self) -> Result<Weights> {
+        let tracked = track(self.weights)?;
+        let alpha = values(self.selection, &self.beta.detach())?;
+        let loss = self.objective.loss(&tracked, &alpha, self.train, self.dropout)?;
+        let mut gradient = gradients(&loss, &tracked, None)?.0;
+        clip(&mut gradient, self.clip_norm)?;
+        Ok(gradient)
+    }
+
+    /// grad_beta L_tr(W, beta) at other weights; none of A, B and head is tracked.
+    fn beta_gradient(&self, weights: &Weights) -> Result<Tensor> {
+        let beta = track_one(self.beta)?;
+        let loss = self.objective.loss(weights, &values(self.selection, &beta)?, self.train, self.dropout)?;
+        let gradient = gradients(&loss, &Weights::new(), Some(&beta))?.1;
+        gradient.map_or_else(|| beta.zeros_like(), Ok)
+    }
+}

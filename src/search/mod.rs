@@ -1,0 +1,21 @@
+//! The method: selection variables, the bilevel step, allocation. Reads like method.md: first [`selection`], then
+//! [`hypergradient`], the [`step`] that uses it, and [`allocation`] of ranks.
+
+pub mod allocation;
+pub mod hypergradient;
+pub mod selection;
+pub mod step;
+
+use crate::model::Weights;
+use candle_core::{Result, Tensor};
+
+/// A lower-level problem: a model with LoRA modules and a loss.
+pub trait Objective {
+    type Batch;
+
+    /// The mean loss of a batch, a scalar, differentiable by whatever is tracked of `weights` and `alpha`.
+    ///
+    /// `alpha`: selection values (modules, k). `dropout`: key of the masks, none in validation; the same key must draw
+    /// the same masks (method.md, "Two traps").
+    fn loss(&self, weights: &Weights, alpha: &Tensor, batch: &Self::Batch, dropout: Option<u64>) -> Result<Tensor>;
+}

@@ -1,0 +1,57 @@
+//! Selection variables: logits beta (modules, k) and the values alpha that scale each rank-1 term.
+
+use crate::experiment::SelectionKind;
+use candle_core::{D, Result, Tensor};
+
+/// alpha of beta, both (modules, k); differentiable (method.md, "From selection values to ranks").
+pub fn values(kind: SelectionKind, beta: &Tensor) -> Result<Tensor> {
+    match kind {
+        SelectionKind::Softmax => softmax_last(beta),
+        SelectionKind::Global => {
+            let (modules, _) = beta.dims2()?;
+            softmax_last(&beta.reshape((1, beta.elem_count()))?)?.reshape(beta.shape())? * modules as f64
+        }
+        SelectionKind::Sigmoid => ((beta.neg()?.exp()? + 1.0)?).recip(),
+        SelectionKind::Free => beta + 1.0,
+    }
+}
+
+/// candle's fused softmax cuts the graph: composed of operations that keep it.
+fn softmax_last(x: &Tensor) -> Result<Tensor> {
+    let shifted = x.broadcast_sub(&x.detach().max_keepdim(D::Minus1)?)?.exp()?;
+    shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    fn rows(kind: SelectionKind, beta: &[[f64; 2]]) -> Vec<Vec<f64>> {
+        let flat: Vec<f64> = beta.concat();
+        let beta = Tensor::from_vec(flat, (beta.len(), 2), &Device::Cpu).unwrap();
+        values(kind, &beta).unwrap().to_vec2().unwrap()
+    }
+
+    #[test]
+    fn start_at_equal_shares_of_the_module_or_the_model() {
+        let zero = [[0.0; 2]; 3];
+        assert_eq!(rows(SelectionKind::Softmax, &zero), vec![vec![0.5; 2]; 3]);
+        assert_eq!(rows(SelectionKind::Sigmoid, &zero), vec![vec![0.5; 2]; 3]);
+        assert_eq!(rows(SelectionKind::Free, &zero), vec![vec![1.0; 2]; 3]);
+        for row in rows(SelectionKind::Global, &zero) {
+            assert!(row.iter().all(|alpha| (alpha - 0.5).abs() < 1e-12), "mean 1/k: {row:?}");
+        }
+    }
+
+    #[test]
+    fn softmax_is_within_a_module_and_global_over_all() {
+        let beta = [[1.0, 0.0], [3.0, 0.0]];
+        for row in rows(SelectionKind::Softmax, &beta) {
+            assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        }
+        let all = rows(SelectionKind::Global, &beta);
+        assert!((all.concat().iter().sum::<f64>() - 2.0).abs() < 1e-12);
+        assert!(all[1].iter().sum::<f64>() > all[0].iter().sum::<f64>(), "global compares modules");
+    }
+}

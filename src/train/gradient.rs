@@ -1,0 +1,63 @@
+//! Gradients of named tensors, and their norms.
+
+use crate::model::Weights;
+use candle_core::{DType, Error, Result, Tensor, Var};
+
+/// Copies of tensors that are tracked: what a pass is differentiated by.
+pub fn track(weights: &Weights) -> Result<Weights> {
+    weights.iter().map(|(name, w)| Ok((name.clone(), Var::from_tensor(&w.detach())?.into_inner()))).collect()
+}
+
+/// A tracked copy of one tensor.
+pub fn track_one(tensor: &Tensor) -> Result<Tensor> {
+    Ok(Var::from_tensor(&tensor.detach())?.into_inner())
+}
+
+/// The gradients of `loss` by tracked `weights` and, where given, a tracked tensor of selection logits.
+///
+/// A tensor that no gradient reaches is an error that names it: training on would look well and teach nothing.
+pub fn gradients(loss: &Tensor, weights: &Weights, logits: Option<&Tensor>) -> Result<(Weights, Option<Tensor>)> {
+    let store = loss.backward()?;
+    let of = |name: &str, tensor: &Tensor| {
+        store.get(tensor).cloned().ok_or_else(|| Error::Msg(format!("no gradient flows to `{name}`")).bt())
+    };
+    let gradients = weights.iter().map(|(name, w)| Ok((name.clone(), of(name, w)?))).collect::<Result<Weights>>()?;
+    let logits = logits.map(|logits| of("selection logits", logits)).transpose()?;
+    Ok((gradients, logits))
+}
+
+/// The Euclidean norm over all tensors together, in f64 (1 / method.md: epsilon is divided by it).
+pub fn norm(tensors: &Weights) -> Result<f64> {
+    let mut squares = 0.0;
+    for tensor in tensors.values() {
+        squares += tensor.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?;
+    }
+    Ok(squares.sqrt())
+}
+
+/// Scales gradients down to the norm `limit` as PyTorch's `clip_grad_norm_` does; returns the norm before.
+pub fn clip(gradients: &mut Weights, limit: Option<f64>) -> Result<f64> {
+    let norm = norm(gradients)?;
+    if let Some(limit) = limit.filter(|&limit| norm > limit) {
+        for gradient in gradients.values_mut() {
+            *gradient = (&*gradient * (limit / (norm + 1e-6)))?;
+        }
+    }
+    Ok(norm)
+}
+
+/// center + scale * direction, tensor by tensor; names of `center`.
+pub fn shifted(center: &Weights, scale: f64, direction: &Weights) -> Result<Weights> {
+    center
+        .iter()
+        .map(|(name, w)| match direction.get(name) {
+            Some(d) => Ok((name.clone(), (w.detach() + (d * scale)?)?)),
+            None => Ok((name.clone(), w.detach())),
+        })
+        .collect()
+}
+
+/// The value of a scalar tensor.
+pub fn scalar(tensor: &Tensor) -> Result<f64> {
+    tensor.to_dtype(DType::F64)?.to_scalar::<f64>()
+}
