@@ -62,6 +62,16 @@ impl Checkpoint {
         self.tensors.contains_key(name)
     }
 
+    /// Names of the tensors, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// A tensor as it is stored.
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
     /// The prefix (with its dot, or empty) under which the encoder's tensors are stored.
     pub fn encoder_prefix(&self, family_prefix: &str) -> String {
         let dotted = format!("{family_prefix}.");

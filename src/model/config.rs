@@ -126,7 +126,7 @@ impl EncoderConfig {
         if let Some(kind) = raw.position_embedding_type.filter(|kind| kind != "absolute") {
             return Err(wrong(format!("position_embedding_type `{kind}` is not supported; supported: absolute")));
         }
-        if raw.num_attention_heads == 0 || raw.hidden_size % raw.num_attention_heads != 0 {
+        if raw.num_attention_heads == 0 || !raw.hidden_size.is_multiple_of(raw.num_attention_heads) {
             return Err(wrong(format!(
                 "hidden_size {} is not a multiple of num_attention_heads {}",
                 raw.hidden_size, raw.num_attention_heads

@@ -135,7 +135,7 @@ fn softmax_rows<T: Float>(scores: &mut [T], keep: &[u8]) {
             }
             let inverse = T::ONE / sum(row.iter().copied());
             for s in row.iter_mut() {
-                *s = *s * inverse;
+                *s *= inverse;
             }
         }
     });
@@ -147,7 +147,7 @@ fn drop<T: Float>(values: &mut [T], mask: Option<Mask>, block: usize) {
         let (scale, start) = (mask.scale(), block * values.len());
         pulp::Arch::new().dispatch(|| {
             for (i, value) in values.iter_mut().enumerate() {
-                *value = *value * mask.factor(start + i, scale);
+                *value *= mask.factor(start + i, scale);
             }
         });
     }

@@ -1,6 +1,6 @@
 //! The scalar functions of the CPU kernels, in forms that the compiler vectorises.
 
-use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 
 /// f32 or f64 as the kernels see them.
 pub trait Float:
@@ -11,6 +11,7 @@ pub trait Float:
     + PartialOrd
     + Add<Output = Self>
     + AddAssign
+    + MulAssign
     + Sub<Output = Self>
     + Mul<Output = Self>
     + Div<Output = Self>

@@ -46,12 +46,13 @@ pub fn modules(
             None => candle_core::bail!("allocation: `{name}` is missing"),
         }
     };
-    let build = |((path, inputs, outputs), (alpha, beta)): (&(String, usize, usize), (Vec<f64>, Vec<f64>))| {
+    let mut modules = Vec::with_capacity(shapes.len());
+    for ((path, inputs, outputs), (alpha, beta)) in shapes.iter().zip(alphas.into_iter().zip(betas)) {
         let (a, b) = (norms(a_name(path), D::Minus1)?, norms(b_name(path), D::Minus2)?);
         let energy = alpha.iter().zip(a.iter().zip(&b)).map(|(alpha, (a, b))| scale * alpha.abs() * a * b).collect();
-        Ok(Module { path: path.clone(), inputs: *inputs, outputs: *outputs, alpha, beta, energy })
-    };
-    shapes.iter().zip(alphas.into_iter().zip(betas)).map(build).collect()
+        modules.push(Module { path: path.clone(), inputs: *inputs, outputs: *outputs, alpha, beta, energy });
+    }
+    Ok(modules)
 }
 
 /// The threshold of a rule where the user set none; `mean` and `budget` have none.

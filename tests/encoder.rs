@@ -1,0 +1,226 @@
+//! The encoder's gradients against central differences in f64, and a real checkpoint against its published figures.
+
+use autolora::model::checkpoint::Checkpoint;
+use autolora::model::lora::{a_name, b_name};
+use autolora::model::{Dropout, EncoderConfig, Input, Pass, SequenceClassifier, Weights};
+use autolora::train::gradient::{gradients, track, track_one};
+use candle_core::{DType, Device, Tensor};
+use std::collections::BTreeMap;
+
+const CPU: Device = Device::Cpu;
+
+fn config(family: &str) -> EncoderConfig {
+    let json = format!(
+        r#"{{"model_type": "{family}", "vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 12, "max_position_embeddings": 9, "type_vocab_size": 2, "layer_norm_eps": 1e-5, "pad_token_id": 1}}"#
+    );
+    EncoderConfig::parse(json.as_bytes(), "config.json").unwrap()
+}
+
+fn values(count: usize, salt: u64, scale: f64) -> Vec<f64> {
+    let mut rng = autolora::data::random::stream(salt, "test", 0);
+    autolora::data::random::uniform(&mut rng, count, scale).into_iter().map(f64::from).collect()
+}
+
+fn random(shape: &[usize], salt: u64, scale: f64) -> Tensor {
+    Tensor::from_vec(values(shape.iter().product(), salt, scale), shape, &CPU).unwrap()
+}
+
+/// A checkpoint of random tensors under the names of Hugging Face.
+fn checkpoint(config: &EncoderConfig) -> Checkpoint {
+    let (h, f) = (config.hidden_size, config.intermediate_size);
+    let mut shapes: Vec<(String, Vec<usize>)> = vec![
+        ("embeddings.word_embeddings.weight".into(), vec![config.vocab_size, h]),
+        ("embeddings.position_embeddings.weight".into(), vec![config.max_position_embeddings, h]),
+        ("embeddings.token_type_embeddings.weight".into(), vec![config.type_vocab_size, h]),
+        ("embeddings.LayerNorm.weight".into(), vec![h]),
+        ("embeddings.LayerNorm.bias".into(), vec![h]),
+        ("pooler.dense.weight".into(), vec![h, h]),
+        ("pooler.dense.bias".into(), vec![h]),
+    ];
+    for n in 0..config.num_hidden_layers {
+        let square = ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"];
+        let linears =
+            square.map(|name| (name, h, h)).into_iter().chain([("intermediate.dense", f, h), ("output.dense", h, f)]);
+        for (name, outputs, inputs) in linears {
+            shapes.push((format!("encoder.layer.{n}.{name}.weight"), vec![outputs, inputs]));
+            shapes.push((format!("encoder.layer.{n}.{name}.bias"), vec![outputs]));
+        }
+        for name in ["attention.output.LayerNorm", "output.LayerNorm"] {
+            shapes.push((format!("encoder.layer.{n}.{name}.weight"), vec![h]));
+            shapes.push((format!("encoder.layer.{n}.{name}.bias"), vec![h]));
+        }
+    }
+    let tensors = shapes.into_iter().enumerate().map(|(i, (name, shape))| {
+        let tensor = random(&shape, i as u64, 0.7);
+        let tensor = if name.ends_with("LayerNorm.weight") { (tensor + 1.0).unwrap() } else { tensor };
+        (name, tensor)
+    });
+    Checkpoint::from_tensors(tensors.collect(), "test")
+}
+
+struct Setup {
+    model: SequenceClassifier,
+    weights: Weights,
+    scales: Vec<f64>,
+    input: Input,
+    labels: Tensor,
+}
+
+fn setup(family: &str) -> Setup {
+    let config = config(family);
+    let (mut model, _) = SequenceClassifier::load(&config, &checkpoint(&config), 3, 1, DType::F64, &CPU).unwrap();
+    let modules = model.encoder.attach(&["all-linear".to_string()]).unwrap();
+    let mut weights = Weights::new();
+    for (i, (path, inputs, outputs)) in modules.iter().enumerate() {
+        weights.insert(a_name(path), random(&[2, *inputs], 100 + i as u64, 0.8));
+        weights.insert(b_name(path), random(&[*outputs, 2], 200 + i as u64, 0.8));
+    }
+    for (i, (name, shape)) in model.head_shapes().into_iter().enumerate() {
+        weights.insert(name, random(&shape, 300 + i as u64, 0.8));
+    }
+    // Two rows of five tokens, the second padded: padding must not leak into the gradients.
+    let ids = [2, 5, 7, 9, 3, 4, 6, 8, 1, 1];
+    let input =
+        Input::new(&config, &ids, &[0, 0, 0, 1, 1, 0, 0, 0, 0, 0], &[1, 1, 1, 1, 1, 1, 1, 1, 0, 0], 5, &CPU).unwrap();
+    let labels = Tensor::new(&[2u32, 0], &CPU).unwrap();
+    Setup { scales: vec![1.5; modules.len()], model, weights, input, labels }
+}
+
+impl Setup {
+    fn loss(&self, weights: &Weights, alpha: &Tensor, dropout: Option<Dropout>) -> Tensor {
+        let pass = Pass { weights, scales: &self.scales, alpha: Some(alpha), dropout };
+        let logits = self.model.forward(&self.input, &pass).unwrap();
+        autolora::ops::cross_entropy(&logits, &self.labels).unwrap()
+    }
+}
+
+/// Every trainable tensor, and alpha, entry by entry.
+fn check_gradients(family: &str, dropout: Option<Dropout>) {
+    let s = setup(family);
+    let alpha = random(&[s.scales.len(), 2], 400, 1.0);
+    let (tracked, tracked_alpha) = (track(&s.weights).unwrap(), track_one(&alpha).unwrap());
+    let (gradient, by_alpha) =
+        gradients(&s.loss(&tracked, &tracked_alpha, dropout), &tracked, Some(&tracked_alpha)).unwrap();
+    // Central differences of fourth order: the second-order ones are no better than 1e-8 here.
+    let numeric = |at: &dyn Fn(f64) -> f64| {
+        let h = 1e-4;
+        (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h)
+    };
+    let value = |weights: &Weights, alpha: &Tensor| s.loss(weights, alpha, dropout).to_scalar::<f64>().unwrap();
+    let nudged = |tensor: &Tensor, i: usize, by: f64| {
+        let mut values = tensor.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        values[i] += by;
+        Tensor::from_vec(values, tensor.shape(), &CPU).unwrap()
+    };
+    for (name, weight) in &s.weights {
+        let ours = gradient[name].flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        assert!(ours.iter().any(|g| g.abs() > 1e-9), "{family}: the gradient of {name} is zero");
+        for (i, ours) in ours.iter().enumerate().step_by(3) {
+            let central = numeric(&|by| {
+                let mut weights = s.weights.clone();
+                weights.insert(name.clone(), nudged(weight, i, by));
+                value(&weights, &alpha)
+            });
+            assert!((ours - central).abs() < 1e-8, "{family}: {name}[{i}]: {ours} against {central}");
+        }
+    }
+    let ours = by_alpha.unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    for (i, ours) in ours.iter().enumerate() {
+        let central = numeric(&|by| value(&s.weights, &nudged(&alpha, i, by)));
+        assert!((ours - central).abs() < 1e-8, "{family}: alpha[{i}]: {ours} against {central}");
+    }
+}
+
+#[test]
+fn every_trainable_tensor_of_bert_has_the_gradient_of_central_differences() {
+    check_gradients("bert", None);
+}
+
+#[test]
+fn every_trainable_tensor_of_roberta_has_the_gradient_of_central_differences() {
+    check_gradients("roberta", None);
+}
+
+#[test]
+fn gradients_hold_under_dropout_because_its_masks_replay() {
+    check_gradients("bert", Some(Dropout { key: 5, lora: 0.3, hidden: 0.2, attention: 0.2, head: 0.2 }));
+}
+
+#[test]
+fn the_whole_encoder_trains_when_its_tensors_are_tracked_with_the_same_values_as_frozen() {
+    let config = config("bert");
+    let frozen = setup("bert");
+    let stored = checkpoint(&config);
+    let names =
+        ["embeddings.word_embeddings.weight", "embeddings.LayerNorm.weight", "encoder.layer.1.output.dense.bias"];
+    let alpha = random(&[frozen.scales.len(), 2], 400, 1.0);
+    let expected = frozen.loss(&frozen.weights, &alpha, None).to_scalar::<f64>().unwrap();
+
+    let all: BTreeMap<String, Tensor> =
+        stored.names().map(|name| (name.to_string(), stored.tensor(name).unwrap().clone())).collect();
+    let tracked = track(&all).unwrap();
+    let trained = Checkpoint::from_tensors(tracked.clone(), "test");
+    let (mut model, _) = SequenceClassifier::load(&config, &trained, 3, 1, DType::F64, &CPU).unwrap();
+    model.encoder.attach(&["all-linear".to_string()]).unwrap();
+    let s = Setup { model, ..frozen };
+    let loss = s.loss(&s.weights, &alpha, None);
+    assert!((loss.to_scalar::<f64>().unwrap() - expected).abs() < 1e-6);
+    let grads = loss.backward().unwrap();
+    for name in names {
+        let gradient = grads.get(&tracked[name]).unwrap_or_else(|| panic!("no gradient of {name}"));
+        assert!(gradient.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap() > 1e-9, "{name}");
+    }
+}
+
+/// Mean-pooled, normalised sentence embeddings, as the model's card computes them.
+#[test]
+fn minilm_gives_the_cosines_of_its_card() {
+    let Some(shared) = shared_folder() else { return };
+    let folder = shared.join("models/all-MiniLM-L6-v2");
+    let config = EncoderConfig::parse(&std::fs::read(folder.join("config.json")).unwrap(), "config.json").unwrap();
+    let checkpoint = Checkpoint::from_files(&[folder.join("model.safetensors")]).unwrap();
+    let encoder = autolora::model::Encoder::load(&config, &checkpoint, DType::F32, &CPU).unwrap();
+    let mut tokenizer = tokenizers::Tokenizer::from_file(folder.join("tokenizer.json")).unwrap();
+    tokenizer.with_padding(None);
+    let weights = Weights::new();
+    let pass = Pass { weights: &weights, scales: &[], alpha: None, dropout: None };
+    let sentences =
+        ["That is a happy person", "That is a happy dog", "That is a very happy person", "Today is a sunny day"];
+    // One padded batch: padding must change nothing.
+    let rows: Vec<Vec<u32>> =
+        sentences.iter().map(|s| tokenizer.encode(*s, true).unwrap().get_ids().to_vec()).collect();
+    let length = rows.iter().map(Vec::len).max().unwrap();
+    let (mut ids, mut mask) = (Vec::new(), Vec::new());
+    for row in &rows {
+        ids.extend(row.iter().copied().chain(std::iter::repeat(0)).take(length));
+        mask.extend((0..length).map(|i| u8::from(i < row.len())));
+    }
+    let input = Input::new(&config, &ids, &vec![0; ids.len()], &mask, length, &CPU).unwrap();
+    let states = encoder.forward(&input, &pass).unwrap().to_vec3::<f32>().unwrap();
+    let pooled: Vec<Vec<f32>> = states
+        .iter()
+        .zip(&rows)
+        .map(|(states, row)| {
+            (0..config.hidden_size).map(|j| states[..row.len()].iter().map(|s| s[j]).sum::<f32>()).collect()
+        })
+        .collect();
+    let cosine = |a: &[f32], b: &[f32]| {
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+        dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    };
+    for (other, expected) in [(1, 0.6946), (2, 0.9429), (3, 0.2569)] {
+        let found = cosine(&pooled[0], &pooled[other]);
+        assert!((found - expected).abs() < 1e-3, "`{}`: cosine {found}, not {expected}", sentences[other]);
+    }
+}
+
+/// `../shared`, where real models and data lie beside the project; its absence is said, not hidden.
+fn shared_folder() -> Option<std::path::PathBuf> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: {} is not there, and with it no real model", folder.display());
+    None
+}
