@@ -1,5 +1,6 @@
 //! What search and retraining share: optimisers, schedules, gradients, evaluation, metrics.
 
 pub mod gradient;
+pub mod metrics;
 pub mod optimizer;
 pub mod schedule;

@@ -1,0 +1,42 @@
+//! Makes what is in `assets/demo`: `cargo run --release --example make-demo -- data`.
+
+mod grammar;
+mod tokenizer;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+/// All of the demo comes from this seed.
+const SEED: u64 = 2024;
+/// Rows of each file.
+const PARTS: [(&str, usize); 3] = [("train", 1600), ("validation", 800), ("test", 600)];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo");
+    match std::env::args().nth(1).as_deref() {
+        Some("data") => data(&folder),
+        Some("corpus") => {
+            let sentences = std::env::args().nth(2).map_or(Ok(60_000), |count| count.parse())?;
+            grammar::corpus(SEED, sentences).iter().for_each(|sentence| println!("{sentence}"));
+            Ok(())
+        }
+        _ => Err("say what to make: `data` (the dataset and the tokenizer) or `corpus [SENTENCES]` (to stdout)".into()),
+    }
+}
+
+/// The dataset and the tokenizer.
+fn data(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let write = |name: PathBuf, text: String| {
+        println!("{} ({} bytes)", name.display(), text.len());
+        std::fs::write(name, text)
+    };
+    for (part, rows) in PARTS {
+        let mut text = String::from("sentence\tlabel\n");
+        for (sentence, label) in grammar::dataset(SEED, part, rows) {
+            text.push_str(&format!("{sentence}\t{label}\n"));
+        }
+        write(folder.join(format!("{part}.tsv")), text)?;
+    }
+    write(folder.join("tokenizer.json"), tokenizer::json(&grammar::vocabulary())?)?;
+    Ok(())
+}

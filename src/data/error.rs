@@ -1,0 +1,105 @@
+//! What can be wrong with data. Every message says where, what was seen, what is allowed, and the next step.
+
+use std::path::Path;
+
+/// An error of a data file, its labels or its tokens. `file` is as the user wrote it, `line` counts from 1.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    #[error("{setting}: no such file {file}{}", nearest_hint(nearest))]
+    NotFound { setting: &'static str, file: String, nearest: Option<String> },
+    #[error("cannot read {file}: {source}")]
+    Read { file: String, source: std::io::Error },
+    #[error("{file}: unknown format {seen}; allowed: .csv, .tsv, .jsonl (one JSON object a line)")]
+    Format { file: String, seen: String },
+    #[error("data.quote: {seen:?} is not one ASCII character such as \" or '")]
+    Quote { seen: String },
+    #[error("{file} has no rows{}; one row a line is needed", if *.header { " after its header" } else { "" })]
+    Empty { file: String, header: bool },
+    #[error("{file}:{line}: not UTF-8 text; {advice}")]
+    Utf8 { file: String, line: usize, advice: &'static str },
+    #[error(
+        "{file}:{line}: {} where {} expected; a separator or a quote is missing or one too many",
+        fields(*.seen), fields(*.expected)
+    )]
+    Fields { file: String, line: usize, seen: usize, expected: usize },
+    #[error("{file}:{line}: a quote opens here and never closes; a {quote} inside a field is written twice")]
+    OpenQuote { file: String, line: usize, quote: char },
+    #[error("{file}:{line}: {message}")]
+    Broken { file: String, line: usize, message: String },
+    #[error("{file}: the column \"{column}\" is there twice; rename one")]
+    DuplicateColumn { file: String, column: String },
+    #[error("{setting} = \"{column}\": {file} has no such column{}; its columns: {}", nearest_hint(nearest), present.join(", "))]
+    MissingColumn { setting: &'static str, column: String, file: String, present: Vec<String>, nearest: Option<String> },
+    #[error("{file}:{line}: no \"{column}\" in this row; it has {}", present.join(", "))]
+    MissingKey { file: String, line: usize, column: String, present: Vec<String> },
+    #[error("{file}: {count} {} an empty {column}: line {}; remove or fill them", if *.count == 1 { "row has" } else { "rows have" }, lines(*.count, first))]
+    EmptyField { file: String, column: String, count: usize, first: Vec<usize> },
+    #[error("{file}: every row has the label \"{label}\"; classification needs at least two")]
+    OneLabel { file: String, label: String },
+    #[error("{file}:{line}: the label \"{label}\" is not among those of the training file {train_file}: {}", known.join(", "))]
+    UnknownLabel { file: String, line: usize, label: String, train_file: String, known: Vec<String> },
+    #[error("data: no training data; give data.train (a file) or data.id (builtin:demo)")]
+    NoTraining,
+    #[error(
+        "data: both data.id and {setting} are given; a dataset of the catalogue brings its own files, so give one of them"
+    )]
+    IdAndPaths { setting: &'static str },
+    #[error("data.id = \"{id}\": no such dataset; there is {}; for files of your own give data.train (datasets of the hub cannot be fetched)", present.join(", "))]
+    UnknownDataset { id: String, present: Vec<String> },
+    #[error("{file}: {rows} training rows split by search.validation_share = {share} leave no row for {side}")]
+    EmptySplit { file: String, rows: usize, share: f64, side: &'static str },
+    #[error("{file} is no tokenizer that can be read: {message}")]
+    Tokenizer { file: String, message: String },
+    #[error("data.max_length = {max_length}: the tokenizer adds {added} tokens of its own to a row, so at least {} are needed", added + 1)]
+    TooShort { max_length: usize, added: usize },
+    #[error("{file}: row {row} cannot be tokenised: {message}")]
+    Encode { file: String, row: usize, message: String },
+}
+
+fn nearest_hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or(String::new(), |name| format!("; did you mean {name}?"))
+}
+
+fn fields(count: usize) -> String {
+    if count == 1 { "1 field".into() } else { format!("{count} fields") }
+}
+
+fn lines(count: usize, first: &[usize]) -> String {
+    let shown: Vec<String> = first.iter().map(usize::to_string).collect();
+    let more = if count > first.len() { ", ..." } else { "" };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// Text of a data file as it may appear in a message: control characters escaped, at most 80 characters.
+pub fn shown(text: &str) -> String {
+    const MOST: usize = 80;
+    let mut out = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == MOST {
+            out.push('…');
+            break;
+        }
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+/// The candidate most like `name`, if one is alike enough to be a slip of it.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let folded = name.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&folded, &candidate.to_lowercase()), candidate))
+        .filter(|(score, _)| *score >= 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| shown(candidate))
+}
+
+/// The entry of `path`'s folder whose name is most like its own.
+pub fn nearest_sibling(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names: Vec<String> =
+        std::fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    nearest(name, names.iter().map(String::as_str)).map(|found| path.with_file_name(found).display().to_string())
+}
