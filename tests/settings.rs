@@ -79,7 +79,7 @@ fn every_default_fits_its_kind_and_is_the_field_s() {
     for setting in SETTINGS {
         let Some(default) = (setting.default)() else { continue };
         assert_eq!(setting.kind.fit(&default).as_ref(), Ok(&default), "{}", setting.key);
-        let field = setting.key.split('.').fold(Some(&Value::Table(table.clone())), |at, name| at?.get(name)).cloned();
+        let field = setting.key.split('.').try_fold(&Value::Table(table.clone()), |at, name| at.get(name)).cloned();
         assert_eq!(field, Some(default), "{}", setting.key);
     }
 }

@@ -48,7 +48,7 @@ impl Layer {
                 && line != last_line
             {
                 last_line = line;
-                let message = format!("not TOML: {}", error.message().replace('\n', ", "));
+                let message = not_toml(error.message());
                 layer.problems.push(Problem { key: String::new(), place, message, help: None });
             }
         }
@@ -107,6 +107,21 @@ impl Layer {
     fn problem(&mut self, key: &str, place: Place, message: String, help: Option<String>) {
         self.problems.push(Problem { key: key.into(), place, message, help });
     }
+}
+
+/// The errors of syntax of a text that toml_edit refused.
+pub(crate) fn syntax(text: &str, refusal: &toml_edit::TomlError) -> Vec<Problem> {
+    let mut problems = Layer::from_text(text).problems;
+    problems.retain(|problem| problem.key.is_empty());
+    if problems.is_empty() {
+        let place = Lines::new(text).place(refusal.span().unwrap_or(0..0));
+        problems.push(Problem { key: String::new(), place, message: not_toml(refusal.message()), help: None });
+    }
+    problems
+}
+
+fn not_toml(message: &str) -> String {
+    format!("not TOML: {}", message.replace('\n', ", "))
 }
 
 /// Puts `value` into `table` under a dotted key.

@@ -1,21 +1,26 @@
 //! What to run: typed settings and the registry that defines them. Ground floor; knows no tensors and no terminal.
 
+pub mod atomic;
 pub mod check;
+pub mod doc;
 pub mod files;
 pub mod home;
 pub mod kind;
 mod layer;
 pub mod nearest;
 pub mod parse;
+pub mod preset;
 pub mod problem;
 pub mod resolved;
 pub mod setting;
 pub mod settings;
 
 pub use check::check;
+pub use doc::PresetDoc;
 pub use files::check_files;
 pub use home::home;
 pub use parse::{Complaint, Reading, Source, parse, parse_with_files, read, setting};
+pub use preset::{Found, Origin, PresetError, Presets, resolve};
 pub use problem::{Place, Problem, Problems};
 pub use resolved::{diff, resolved_toml, value_of};
 pub use setting::{Budget, Choice, Kind, Setting, Texts};
