@@ -24,9 +24,16 @@ pub fn check_files(experiment: &Experiment) -> Vec<Complaint> {
     if id.starts_with("builtin:") {
         return complaints;
     }
-    if looks_like_path(id) {
-        complaints.extend(missing("model.id", Path::new(id), "folder", Path::is_dir));
-    } else if !is_hub_id(id) && !Path::new(id).is_dir() {
+    let folder = Path::new(id);
+    if folder.is_dir() {
+        if !folder.join("config.json").is_file() {
+            let message = format!("is a folder without config.json: {id}");
+            let help = "a model's folder holds config.json, tokenizer.json and its weights".to_string();
+            complaints.push(Complaint { keys: vec!["model.id"], message, help: Some(help) });
+        }
+    } else if looks_like_path(id) {
+        complaints.extend(missing("model.id", folder, "folder", Path::is_dir));
+    } else if !is_hub_id(id) {
         complaints.push(Complaint {
             keys: vec!["model.id"],
             message: format!("is neither a folder nor a Hugging Face id: {id:?}"),

@@ -26,7 +26,7 @@ impl Kind {
             Kind::Text => "a text".into(),
             Kind::Path => "a path".into(),
             Kind::Choice(names) => format!("one of {}", names.join(", ")),
-            Kind::Texts => "a text or a list of texts".into(),
+            Kind::Texts => "a text or a list of at least one".into(),
             Kind::Betas => "two numbers [b1, b2], each at least 0 and below 1".into(),
             Kind::Ints { min, max } => {
                 format!("a list of whole numbers, each {}", range(*min as f64, *max as f64, false))

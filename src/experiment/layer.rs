@@ -40,22 +40,31 @@ impl Layer {
         let lines = Lines::new(text);
         let (root, errors) = DeTable::parse_recoverable(text);
         let mut layer = Layer { torn: !errors.is_empty(), ..Layer::default() };
-        let mut last_line = 0;
+        let mut torn_lines = Vec::new();
         for error in errors {
-            let place = lines.place(error.span().unwrap_or(0..0));
+            let span = error.span().unwrap_or(0..0);
+            let place = lines.place(span.clone());
             // One slip makes the parser stumble several times on its line; the first is the one to read.
-            if let Place::Text { line, .. } = place
-                && line != last_line
-            {
-                last_line = line;
-                let message = not_toml(error.message());
+            if !torn_lines.contains(&place.line()) {
+                torn_lines.push(place.line());
+                let message = not_toml(error.message(), text.get(span).unwrap_or_default());
                 layer.problems.push(Problem { key: String::new(), place, message, help: None });
             }
         }
-        layer.take_table("", root.get_ref(), &lines);
-        // Beside an error of syntax on the same line, whatever else is found there is noise.
-        let torn: Vec<_> = layer.problems.iter().filter(|p| p.key.is_empty()).filter_map(Problem::line).collect();
-        layer.problems.retain(|p| p.key.is_empty() || !p.line().is_some_and(|line| torn.contains(&line)));
+        if layer.torn {
+            // The parser may give up the lines after an error: without the torn ones it finds the rest.
+            let mended = without_lines(text, &torn_lines);
+            layer.take_table("", DeTable::parse_recoverable(&mended).0.get_ref(), &lines);
+        } else {
+            layer.take_table("", root.get_ref(), &lines);
+        }
+        // What the parser makes up to go on, beside an error or without any text of its own, was not said.
+        let said = |place: &Place| {
+            let is_empty = matches!(place, Place::Text { span, .. } if span.is_empty());
+            !is_empty && !torn_lines.contains(&place.line())
+        };
+        layer.entries.retain(|entry| said(&entry.place));
+        layer.problems.retain(|problem| problem.key.is_empty() || said(&problem.place));
         layer
     }
 
@@ -66,9 +75,10 @@ impl Layer {
             let place = Place::Set(seen_argument(argument));
             match argument.split_once('=') {
                 None => layer.problem("", place, "must be KEY=VALUE".into(), suggestion(argument)),
+                Some((key, _)) if key.trim().is_empty() => layer.problem("", place, "must be KEY=VALUE".into(), None),
                 Some((key, text)) => match super::parse::setting(key.trim()) {
                     Some(setting) => layer.entries.push(Entry { setting, value: typed(setting.kind, text), place }),
-                    None => layer.unknown(key.trim(), place),
+                    None => layer.unknown(key.trim(), place, "is no setting"),
                 },
             }
         }
@@ -86,7 +96,8 @@ impl Layer {
                     let message = format!("is a table of settings, not {}", seen(&plain(value)));
                     self.problem(&key, place, message, Some(format!("begin it with [{key}]")));
                 }
-                _ => self.unknown(&key, place),
+                (None, DeValue::Table(_)) => self.unknown(&key, place, "is no table of settings"),
+                _ => self.unknown(&key, place, "is no setting"),
             }
         }
     }
@@ -95,18 +106,27 @@ impl Layer {
         self.entries.push(Entry { setting, value: plain(value.get_ref()), place: lines.place(value.span()) });
     }
 
-    fn unknown(&mut self, key: &str, place: Place) {
-        let what = match (key.contains('.'), &place) {
-            (false, Place::Text { .. }) => "is no table of settings",
-            _ => "is no setting",
-        };
-        let help = suggestion(key);
-        self.problem(&printable_key(key), place, what.into(), help);
+    fn unknown(&mut self, key: &str, place: Place, what: &str) {
+        self.problem(&printable_key(key), place, what.into(), suggestion(key));
     }
 
     fn problem(&mut self, key: &str, place: Place, message: String, help: Option<String>) {
         self.problems.push(Problem { key: key.into(), place, message, help });
     }
+}
+
+/// The text with some of its lines blank, every other byte in its place.
+fn without_lines(text: &str, blank: &[Option<usize>]) -> String {
+    let lines = text.split_inclusive('\n').enumerate();
+    lines
+        .flat_map(|(i, line)| {
+            let is_blank = blank.contains(&Some(i + 1));
+            line.chars().flat_map(move |c| {
+                let (c, count) = if is_blank && c != '\n' { (' ', c.len_utf8()) } else { (c, 1) };
+                std::iter::repeat_n(c, count)
+            })
+        })
+        .collect()
 }
 
 /// The errors of syntax of a text that toml_edit refused.
@@ -115,13 +135,16 @@ pub(crate) fn syntax(text: &str, refusal: &toml_edit::TomlError) -> Vec<Problem>
     problems.retain(|problem| problem.key.is_empty());
     if problems.is_empty() {
         let place = Lines::new(text).place(refusal.span().unwrap_or(0..0));
-        problems.push(Problem { key: String::new(), place, message: not_toml(refusal.message()), help: None });
+        problems.push(Problem { key: String::new(), place, message: not_toml(refusal.message(), ""), help: None });
     }
     problems
 }
 
-fn not_toml(message: &str) -> String {
-    format!("not TOML: {}", message.replace('\n', ", "))
+fn not_toml(message: &str, at: &str) -> String {
+    match message {
+        "duplicate key" => format!("not TOML: {} is here a second time", printable_key(at)),
+        message => format!("not TOML: {}", message.replace('\n', ", ")),
+    }
 }
 
 /// Puts `value` into `table` under a dotted key.
@@ -176,14 +199,15 @@ fn suggestion(key: &str) -> Option<String> {
     }
 }
 
-/// A value without places; a number that TOML's 64 bits cannot hold becomes its text, which no number's kind accepts.
+/// A value without places; a whole number that 64 bits cannot hold becomes a decimal, which is out of every range.
 fn plain(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::String(text.to_string()),
-        DeValue::Integer(n) => {
-            i64::from_str_radix(n.as_str(), n.radix()).map_or_else(|_| Value::String(n.to_string()), Value::Integer)
-        }
-        DeValue::Float(x) => x.as_str().parse().map_or_else(|_| Value::String(x.to_string()), Value::Float),
+        DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).map_or_else(
+            |_| Value::Float(i128::from_str_radix(n.as_str(), n.radix()).map_or(f64::INFINITY, |n| n as f64)),
+            Value::Integer,
+        ),
+        DeValue::Float(x) => Value::Float(x.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(yes) => Value::Boolean(*yes),
         DeValue::Datetime(time) => Value::Datetime(*time),
         DeValue::Array(items) => Value::Array(items.iter().map(|item| plain(item.get_ref())).collect()),

@@ -15,6 +15,16 @@ pub enum Place {
     Unsaid,
 }
 
+impl Place {
+    /// The line of the preset, from 1, where it is in its text.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Place::Text { line, .. } => Some(*line),
+            _ => None,
+        }
+    }
+}
+
 /// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -31,10 +41,7 @@ pub struct Problem {
 impl Problem {
     /// The line of the preset, from 1, where it was said there.
     pub fn line(&self) -> Option<usize> {
-        match self.place {
-            Place::Text { line, .. } => Some(line),
-            _ => None,
-        }
+        self.place.line()
     }
 }
 

@@ -1,0 +1,69 @@
+//! A folder of bad presets, each with the report that it must give. Lines `#! KEY=VALUE` are `--set` arguments.
+
+use autolora::experiment::{Source, parse_with_files};
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use std::fs;
+use std::path::Path;
+
+/// The report of a bad preset as a terminal without colours, 100 columns wide, shows it.
+fn report(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/presets/bad");
+    let text = fs::read_to_string(folder.join(format!("{name}.toml"))).expect("a bad preset");
+    let sets: Vec<String> = text.lines().filter_map(|line| line.strip_prefix("#! ")).map(String::from).collect();
+    let source = Source { name: format!("{name}.toml"), text, folder: Some(folder.clone()) };
+    let problems = parse_with_files(&source, &sets).expect_err("a bad preset");
+    let mut report = String::new();
+    GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+        .with_width(100)
+        // A path's length differs between machines, so lines that hold one are not to be broken.
+        .with_wrap_lines(false)
+        .render_report(&mut report, &problems)
+        .expect("renders");
+    report.replace(folder.to_str().expect("UTF-8"), "FOLDER")
+}
+
+macro_rules! bad_presets {
+    ($($name:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                insta::with_settings!({ snapshot_path => "presets/bad", prepend_module_to_snapshot => false, omit_expression => true }, {
+                    insta::assert_snapshot!(stringify!($name), report(stringify!($name)));
+                });
+            }
+        )+
+
+        #[test]
+        fn every_bad_preset_is_a_test() {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/presets/bad");
+            let files = fs::read_dir(folder).expect("listed").map(|file| file.expect("an entry").path());
+            let mut names: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+            names.sort();
+            let names: Vec<_> = names.iter().map(|path| path.file_stem().expect("a name").to_str().expect("UTF-8")).collect();
+            assert_eq!(names, [$(stringify!($name)),+]);
+        }
+    };
+}
+
+bad_presets!(
+    arguments,
+    budget_without_rule,
+    control_characters,
+    data_twice,
+    duplicate_key,
+    key_without_table,
+    missing_files,
+    no_data,
+    out_of_range,
+    rule_and_selection,
+    rule_without_budget,
+    syntax,
+    task_of_a_later_version,
+    text_settings,
+    unknown_dataset,
+    unknown_key,
+    unknown_table,
+    unknown_word,
+    validation_without_train,
+    wrong_types,
+);
