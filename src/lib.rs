@@ -2,6 +2,8 @@
 //!
 //! The floors, lowest first; a module uses only those above it in this list.
 
+/// The command line, one file per verb.
+pub mod cli;
 /// Catalogue, file formats, tokenising, batches, randomness.
 pub mod data;
 /// What to run: settings, presets, validation. No tensors.

@@ -2,8 +2,8 @@
 
 use super::home::expand_tilde;
 use super::kind::{bare, typed};
-use super::layer::syntax;
-use super::parse::{Reading, Source, looks_like_path, read};
+use super::layer::{Layer, syntax};
+use super::parse::{Reading, Source, excluded_by, looks_like_path, read};
 use super::problem::{Place, Problem, Problems};
 use super::{Experiment, Kind, SETTINGS, check, check_files, setting};
 use std::path::PathBuf;
@@ -102,6 +102,34 @@ impl PresetDoc {
         if let Some(table) = item.and_then(|item| item.as_inline_table_mut()) {
             table.remove(name);
         }
+    }
+
+    /// Says what `--set KEY=VALUE` arguments say, and unsets what they exclude, as [`super::parse`] does. Paths of the
+    /// preset become absolute, since those of the arguments start at the working directory.
+    ///
+    /// # Errors
+    /// [`Problems`] where an argument is no `KEY=VALUE`, names no setting, or has something in its way. The values are
+    /// for [`PresetDoc::check`]. The preset is then as it was.
+    pub fn apply(&mut self, sets: &[String]) -> Result<(), Problems> {
+        let Layer { entries, mut problems, .. } = Layer::from_arguments(sets);
+        let mut edited = self.clone();
+        edited.anchor();
+        let said: Vec<&str> = entries.iter().map(|entry| entry.setting.key).collect();
+        for entry in &entries {
+            let key = entry.setting.key;
+            let excluded = excluded_by(entry, edited.get(key).as_ref());
+            excluded.iter().filter(|other| !said.contains(other)).for_each(|other| edited.unset(other));
+            if entry.is_unset() {
+                edited.unset(key);
+            } else if let Err(obstacle) = edited.set(key, &entry.value) {
+                problems.push(Problem { place: entry.place.clone(), ..obstacle });
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Problems::new(&self.name, &self.text(), problems));
+        }
+        *self = edited;
+        Ok(())
     }
 
     /// The experiment, where the preset has no problem, and all problems: of the text, of the whole, and of files.

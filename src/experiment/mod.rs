@@ -10,8 +10,10 @@ mod layer;
 pub mod nearest;
 pub mod parse;
 pub mod preset;
+pub mod preset_error;
 pub mod problem;
 pub mod resolved;
+pub mod schema;
 pub mod setting;
 pub mod settings;
 
@@ -20,9 +22,11 @@ pub use doc::PresetDoc;
 pub use files::check_files;
 pub use home::home;
 pub use parse::{Complaint, Reading, Source, parse, parse_with_files, read, setting};
-pub use preset::{Found, Origin, PresetError, Presets, resolve};
+pub use preset::{Found, Listed, Origin, Presets, resolve};
+pub use preset_error::PresetError;
 pub use problem::{Place, Problem, Problems};
 pub use resolved::{diff, resolved_toml, value_of};
+pub use schema::json_schema;
 pub use setting::{Budget, Choice, Kind, Setting, Texts};
 pub use settings::*;
 

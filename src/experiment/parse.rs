@@ -146,21 +146,26 @@ pub(crate) fn looks_like_path(id: &str) -> bool {
 
 /// Puts an argument over what was said before, with what it excludes.
 fn override_with(entries: &mut Vec<Entry>, new: Entry) {
-    let before = entries.iter().find(|entry| entry.setting.key == new.setting.key).map(|entry| entry.value.clone());
-    let excluded: &[&str] = match new.setting.key {
-        _ if new.is_unset() => &[],
-        "data.id" => &["data.train", "data.validation", "data.test"],
-        "data.train" => &["data.id"],
-        "search.epochs" => &["search.steps"],
-        "allocation.rule" if before.as_ref() != Some(&new.value) => &["allocation.threshold", "allocation.budget"],
-        _ => &[],
-    };
+    let before = entries.iter().find(|entry| entry.setting.key == new.setting.key);
+    let excluded = excluded_by(&new, before.map(|entry| &entry.value));
     // What other arguments said stays: two arguments that exclude each other are a problem to report.
     entries.retain(|entry| {
         let from_preset = matches!(entry.place, Place::Text { .. });
         entry.setting.key != new.setting.key && !(from_preset && excluded.contains(&entry.setting.key))
     });
     entries.push(new);
+}
+
+/// The settings of a preset that lose their sense when an argument says `new`.
+pub(crate) fn excluded_by(new: &Entry, before: Option<&Value>) -> &'static [&'static str] {
+    match new.setting.key {
+        _ if new.is_unset() => &[],
+        "data.id" => &["data.train", "data.validation", "data.test"],
+        "data.train" => &["data.id"],
+        "search.epochs" => &["search.steps"],
+        "allocation.rule" if before != Some(&new.value) => &["allocation.threshold", "allocation.budget"],
+        _ => &[],
+    }
 }
 
 /// A complaint at the place of the first of its settings that was said.

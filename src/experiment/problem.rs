@@ -129,7 +129,7 @@ impl Diagnostic for Problems {
 
 /// The text with every control character but newline and tab replaced, byte for byte so that spans hold: what a file
 /// holds must not steer a terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let replaced = c.is_control() && !matches!(c, '\n' | '\t');

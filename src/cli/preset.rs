@@ -1,0 +1,282 @@
+//! `autolora preset`: what can be said to a run, and the presets that say it.
+
+use crate::experiment::kind::seen;
+use crate::experiment::problem::printable;
+use crate::experiment::schema::{json_schema, setting_json};
+use crate::experiment::{
+    Choice, Experiment, Listed, Origin, Place, PresetDoc, PresetError, Presets, Problem, Problems, SETTINGS, check,
+    check_files, parse, read, resolved_toml,
+};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::io::{self, IsTerminal, Write};
+
+/// Arguments of `autolora preset`.
+#[derive(Debug, Args)]
+pub struct PresetArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List the shipped and the saved presets
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a preset
+    Show {
+        /// A file, or the name of a saved or shipped preset
+        preset: String,
+        /// Change a setting, KEY=VALUE; shows the resolved settings
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        /// Print every setting, resolved, and not only what the preset says
+        #[arg(long)]
+        resolved: bool,
+        /// One JSON object: name, origin, text, resolved settings
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell everything that is wrong with a preset
+    Check {
+        /// A file, or the name of a saved or shipped preset
+        preset: String,
+        /// Change a setting, KEY=VALUE
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        /// One JSON object: valid, problems
+        #[arg(long)]
+        json: bool,
+    },
+    /// Save a new preset
+    New {
+        /// Name to save it under
+        name: String,
+        /// Start from this preset, with its comments, and not from an empty one
+        #[arg(long, value_name = "PRESET")]
+        from: Option<String>,
+        /// Say a setting, KEY=VALUE; KEY= takes it back
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
+    },
+    /// Delete a saved preset
+    Delete {
+        /// Name of a saved preset
+        name: String,
+    },
+    /// Give a saved preset another name
+    Rename {
+        /// Name of a saved preset
+        name: String,
+        /// Its new name
+        new: String,
+    },
+    /// List every setting: default, what is allowed, what it does
+    Settings {
+        /// One JSON object a line
+        #[arg(long, conflicts_with = "schema")]
+        json: bool,
+        /// JSON Schema of a preset, for editors
+        #[arg(long)]
+        schema: bool,
+    },
+}
+
+/// Why `autolora preset` failed.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum PresetVerbError {
+    /// The preset, its place or what it says.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Preset(#[from] PresetError),
+    /// Standard output does not take the answer.
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl PresetVerbError {
+    /// The exit code of the verb.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            PresetVerbError::Preset(error) => error.exit_code(),
+            PresetVerbError::Output(_) => 1,
+        }
+    }
+}
+
+impl From<Problems> for PresetVerbError {
+    fn from(problems: Problems) -> Self {
+        PresetVerbError::Preset(problems.into())
+    }
+}
+
+/// Runs the verb: data to `out`, talk to `talk`.
+///
+/// # Errors
+/// [`PresetVerbError`], to be shown by miette; its exit code ends the program.
+pub fn run(
+    args: &PresetArgs,
+    presets: &Presets,
+    out: &mut impl Write,
+    talk: &mut impl Write,
+) -> Result<(), PresetVerbError> {
+    match &args.verb {
+        Verb::List { json } => list(presets, *json, out)?,
+        Verb::Show { preset, set, resolved, json } => {
+            show(presets, preset, set, *resolved || !set.is_empty(), *json, out)?
+        }
+        Verb::Check { preset, set, json } => check_preset(presets, preset, set, *json, out, talk)?,
+        Verb::New { name, from, set } => new(presets, name, from.as_deref(), set, out, talk)?,
+        Verb::Delete { name } => presets.delete(name)?,
+        Verb::Rename { name, new } => writeln!(out, "{}", presets.rename(name, new)?.display())?,
+        Verb::Settings { schema: true, .. } => writeln!(out, "{:#}", json_schema())?,
+        Verb::Settings { json: true, .. } => {
+            for setting in SETTINGS {
+                writeln!(out, "{}", setting_json(setting))?;
+            }
+        }
+        Verb::Settings { .. } => settings(out)?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn origin(origin: &Origin) -> (&'static str, Option<String>) {
+    match origin {
+        Origin::Shipped => ("shipped", None),
+        Origin::Saved(path) => ("saved", Some(path.display().to_string())),
+        Origin::File(path) => ("file", Some(path.display().to_string())),
+    }
+}
+
+fn list(presets: &Presets, json: bool, out: &mut impl Write) -> io::Result<()> {
+    let list = presets.list();
+    let width = list.iter().map(|listed| listed.name.len()).max().unwrap_or_default();
+    for Listed { name, origin: place, summary } in list {
+        let (origin, path) = origin(&place);
+        if json {
+            writeln!(out, "{}", json!({"name": name, "origin": origin, "path": path, "summary": summary}))?;
+        } else {
+            writeln!(out, "{}", format!("{name:width$}  {origin:7}  {summary}").trim_end())?;
+        }
+    }
+    Ok(())
+}
+
+fn show(
+    presets: &Presets,
+    preset: &str,
+    sets: &[String],
+    resolved: bool,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<(), PresetVerbError> {
+    let found = presets.find(preset)?;
+    if json {
+        let experiment = parse(&found.source, sets)?;
+        let (origin, path) = origin(&found.origin);
+        let text = &found.source.text;
+        writeln!(
+            out,
+            "{}",
+            json!({"name": preset, "origin": origin, "path": path, "text": text, "experiment": experiment})
+        )?;
+    } else if resolved {
+        write!(out, "{}", resolved_toml(&parse(&found.source, sets)?))?;
+    } else if io::stdout().is_terminal() {
+        write!(out, "{}", printable(&found.source.text))?;
+    } else {
+        write!(out, "{}", found.source.text)?;
+    }
+    Ok(())
+}
+
+fn check_preset(
+    presets: &Presets,
+    preset: &str,
+    sets: &[String],
+    json: bool,
+    out: &mut impl Write,
+    talk: &mut impl Write,
+) -> Result<(), PresetVerbError> {
+    let found = presets.find(preset)?;
+    let reading = read(&found.source, sets, &[check, check_files]);
+    let problems = Problems::new(&found.source.name, &found.source.text, reading.problems);
+    let valid = problems.list().is_empty();
+    if json {
+        let list: Vec<_> = problems.list().iter().map(|problem| problem_json(&found.source.name, problem)).collect();
+        writeln!(out, "{}", json!({"preset": found.source.name, "valid": valid, "problems": list}))?;
+    }
+    if !valid {
+        return Err(problems.into());
+    }
+    let Experiment { model, search, allocation, lora, .. } = &reading.experiment;
+    let (selection, rule) = (search.selection.name(), allocation.rule.name());
+    let summary = format!("{}, rank {} at first, selection {selection}, rule {rule}", model.id, lora.rank);
+    writeln!(talk, "{} is right: {}", printable(preset), printable(&summary))?;
+    Ok(())
+}
+
+fn problem_json(file: &str, problem: &Problem) -> Value {
+    let (line, column, argument) = match &problem.place {
+        Place::Text { line, column, .. } => (Some(line), Some(column), None),
+        Place::Set(argument) => (None, None, Some(argument)),
+        Place::Unsaid => (None, None, None),
+    };
+    json!({
+        "key": problem.key,
+        "file": line.map(|_| file),
+        "line": line,
+        "column": column,
+        "set": argument,
+        "message": problem.message,
+        "help": problem.help,
+    })
+}
+
+fn new(
+    presets: &Presets,
+    name: &str,
+    from: Option<&str>,
+    sets: &[String],
+    out: &mut impl Write,
+    talk: &mut impl Write,
+) -> Result<(), PresetVerbError> {
+    let mut doc = match from {
+        Some(preset) => presets.load(preset)?,
+        None => PresetDoc::empty(name),
+    };
+    doc.apply(sets)?;
+    doc.name = name.into();
+    // A wrong value is not saved. What is still missing may be said later, or by `run --set`.
+    let source = doc.source();
+    let (wrong, missing): (Vec<_>, Vec<_>) =
+        read(&source, &[], &[check]).problems.into_iter().partition(|problem| problem.place != Place::Unsaid);
+    if !wrong.is_empty() {
+        return Err(Problems::new(&source.name, &source.text, wrong).into());
+    }
+    writeln!(out, "{}", presets.create(name, &doc)?.display())?;
+    for problem in missing {
+        writeln!(talk, "not yet complete: {problem}")?;
+    }
+    Ok(())
+}
+
+fn settings(out: &mut impl Write) -> io::Result<()> {
+    let mut group = "";
+    for setting in SETTINGS {
+        if setting.group() != group {
+            writeln!(out, "{}[{}]", if group.is_empty() { "" } else { "\n" }, setting.group())?;
+            group = setting.group();
+        }
+        let default = (setting.default)().map_or_else(|| "unset".to_string(), |value| seen(&value));
+        let unit = if setting.unit.is_empty() { String::new() } else { format!(" [{}]", setting.unit) };
+        writeln!(out, "{} = {default}{unit}", setting.name())?;
+        writeln!(out, "    {}", setting.help)?;
+        writeln!(out, "    {}", setting.kind.allowed())?;
+    }
+    Ok(())
+}
