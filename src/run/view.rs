@@ -16,6 +16,27 @@ pub enum State {
     Finished,
 }
 
+impl State {
+    /// The word in `ls`, `show` and on screens.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Queued => "queued",
+            State::Running => "running",
+            State::Paused => "paused",
+            State::Stalled => "stalled",
+            State::Crashed => "crashed",
+            State::Stopped => "stopped",
+            State::Failed => "failed",
+            State::Finished => "finished",
+        }
+    }
+
+    /// Whether a worker is at work.
+    pub fn is_active(self) -> bool {
+        matches!(self, State::Running | State::Stalled)
+    }
+}
+
 /// One curve: (step, value) with rising steps.
 pub type Series = Vec<(f64, f64)>;
 
@@ -67,6 +88,10 @@ pub struct RunView {
     pub baseline_loss: Series,
     /// Selection values over time: (step, [module][k]) in the order of `modules`.
     pub history: Vec<(usize, Vec<Vec<f32>>)>,
+    /// Emerging ranks of the same snapshots as `history`: (step, [module]).
+    pub rank_history: Vec<(usize, Vec<Option<usize>>)>,
+    /// What was evaluated, in the order of the phases: (phase, what, figures); `metrics` is made of these.
+    pub evaluations: Vec<(Phase, String, Metrics)>,
     pub metrics: Metrics,
     pub timing: Timing,
     /// Log lines for people: (time, level, message).

@@ -1,0 +1,164 @@
+//! The directory that is a run: which file is what, and who it is.
+
+use super::file::{FileError, write_atomically};
+use crate::experiment::Experiment;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who a run is: `run.json`, written once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// Date, time and a fraction of the second of its making, UTC: sorts by age.
+    pub id: String,
+    /// What the user calls it; several runs may share a name.
+    pub name: String,
+    /// The run that this one goes on from, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// RFC 3339, UTC.
+    pub created: String,
+    /// Version of the program that made it.
+    pub version: String,
+}
+
+/// A run on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+    info: RunInfo,
+}
+
+impl RunDir {
+    /// The run in a directory.
+    ///
+    /// # Errors
+    /// [`DirError::NotARun`] where there is no readable `run.json`, [`FileError`] where the disk refuses.
+    pub fn open(path: &Path) -> Result<RunDir, DirError> {
+        // A worker is told the directory by any relative path; its files must stay where they are.
+        let path = std::path::absolute(path).map_err(FileError::at("cannot find", path))?;
+        let file = path.join("run.json");
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(DirError::NotARun { path, reason: "it has no run.json".into() });
+            }
+            Err(error) => return Err(FileError::at("cannot read", &file)(error).into()),
+        };
+        match serde_json::from_str(&text) {
+            Ok(info) => Ok(RunDir { path, info }),
+            Err(error) => Err(DirError::NotARun { path, reason: format!("run.json is broken: {error}") }),
+        }
+    }
+
+    pub(super) fn new(path: PathBuf, info: RunInfo) -> RunDir {
+        RunDir { path, info }
+    }
+
+    /// The directory, absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who it is.
+    pub fn info(&self) -> &RunInfo {
+        &self.info
+    }
+
+    /// Short for `info().id`.
+    pub fn id(&self) -> &str {
+        &self.info.id
+    }
+
+    /// `experiment.toml`: every setting, resolved.
+    pub fn experiment_path(&self) -> PathBuf {
+        self.path.join("experiment.toml")
+    }
+
+    /// `preset.toml`: what the user said, comments and all.
+    pub fn preset_path(&self) -> PathBuf {
+        self.path.join("preset.toml")
+    }
+
+    /// `events.jsonl`: the truth about the run.
+    pub fn events_path(&self) -> PathBuf {
+        self.path.join("events.jsonl")
+    }
+
+    /// `control.jsonl`: what viewers ask of the worker.
+    pub fn control_path(&self) -> PathBuf {
+        self.path.join("control.jsonl")
+    }
+
+    /// `lock`: held by the worker, and names it.
+    pub fn lock_path(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// `heartbeat`: touched by the worker every 10 s.
+    pub fn heartbeat_path(&self) -> PathBuf {
+        self.path.join("heartbeat")
+    }
+
+    /// `checkpoints/`.
+    pub fn checkpoints_path(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// `adapter/`: what PEFT loads.
+    pub fn adapter_path(&self) -> PathBuf {
+        self.path.join("adapter")
+    }
+
+    /// `worker.log`: what the worker's code says, for people.
+    pub fn worker_log_path(&self) -> PathBuf {
+        self.path.join("worker.log")
+    }
+
+    /// The settings of the run.
+    ///
+    /// # Errors
+    /// [`DirError::Experiment`] where the file does not hold an experiment, with the line.
+    pub fn experiment(&self) -> Result<Experiment, DirError> {
+        let path = self.experiment_path();
+        let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
+        toml::from_str(&text).map_err(|source| DirError::Experiment { path, source: Box::new(source) })
+    }
+
+    /// Replaces the settings of the run, e.g. once revisions are resolved to commits.
+    ///
+    /// # Errors
+    /// [`FileError`]; the old file stays then.
+    pub fn write_experiment(&self, experiment: &Experiment) -> Result<(), FileError> {
+        write_atomically(&self.experiment_path(), crate::experiment::resolved_toml(experiment).as_bytes())
+    }
+
+    /// Bytes of everything in the directory.
+    pub fn size(&self) -> u64 {
+        size_of(&self.path)
+    }
+}
+
+/// Bytes of all files below a folder; what cannot be read counts as nothing.
+fn size_of(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => size_of(&entry.path()),
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+/// A directory is not a run that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirError {
+    #[error("{} is not a run: {reason}", path.display())]
+    NotARun { path: PathBuf, reason: String },
+    #[error("{} does not hold an experiment: {source}", path.display())]
+    Experiment { path: PathBuf, source: Box<toml::de::Error> },
+    #[error(transparent)]
+    File(#[from] FileError),
+}

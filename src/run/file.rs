@@ -1,0 +1,99 @@
+//! Writing that survives a crash: whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A file of a run could not be read or written; says which and why.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The disk, the quota or a limit of the shell (`ulimit -f`) leaves no space.
+    #[error("no space left to write {}; free some and try again", path.display())]
+    Full { path: PathBuf },
+    #[error("{doing} {}: {source}", path.display())]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+}
+
+impl FileError {
+    /// Turns an error of the system into ours; `doing` completes "... PATH: reason", e.g. "cannot read".
+    pub fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                FileError::Full { path: path.into() }
+            }
+            _ => FileError::Io { doing, path: path.into(), source },
+        }
+    }
+
+    /// Whether the file or folder is not there.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, FileError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// Writes a file by way of a temporary one beside it: fsync, rename, fsync of the folder.
+///
+/// # Errors
+/// [`FileError`]; the temporary file is gone then, and a file that was there before is as it was.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if let Err(error) = written {
+        // Frees its space; where even this fails, the file is a hidden leftover that nothing reads.
+        let _ = fs::remove_file(&temporary);
+        return Err(FileError::at("cannot write", path)(error));
+    }
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Writes a new file and waits until it is on the disk.
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Waits until the names in a folder are on the disk.
+///
+/// # Errors
+/// [`FileError`] where the folder cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> Result<(), FileError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(FileError::at("cannot sync", folder))
+}
+
+/// Now, as events and `run.json` write times: RFC 3339, UTC, milliseconds.
+pub fn timestamp() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_temporary() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        write_atomically(&path, b"old").unwrap();
+        // A directory in the way makes the rename fail.
+        let blocked = folder.path().join("blocked");
+        fs::create_dir_all(blocked.join("inside")).unwrap();
+        assert!(write_atomically(&blocked, b"new").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_full_disk_is_named_as_such() {
+        let error = FileError::at("cannot write", Path::new("/x"))(io::Error::from_raw_os_error(28));
+        assert!(matches!(error, FileError::Full { .. }));
+    }
+
+    #[test]
+    fn times_have_milliseconds_and_utc() {
+        let time = timestamp();
+        assert_eq!(time.len(), "2026-11-23T20:33:12.123Z".len());
+        assert!(time.ends_with('Z'));
+    }
+}

@@ -1,0 +1,261 @@
+//! The fold: one record after another into a [`RunView`].
+
+use super::event::{Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection};
+use super::state::ended;
+use super::view::{ModuleView, RunView, Series};
+
+/// Log lines that a view keeps: the newest ones.
+const LOG_LINES: usize = 1000;
+
+/// The key in `metrics` of a figure of what was evaluated: `accuracy` of the run itself, else e.g. `majority_accuracy`.
+pub fn metric_key(what: &str, name: &str) -> String {
+    if what == "run" { name.into() } else { format!("{what}_{name}") }
+}
+
+impl RunView {
+    /// A view of all records.
+    pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> RunView {
+        let mut view = RunView::default();
+        records.into_iter().for_each(|record| view.apply(record));
+        view
+    }
+
+    /// Takes in the next record of the log.
+    pub fn apply(&mut self, record: &Record) {
+        self.last_seq = Some(record.seq);
+        self.last_time = Some(record.time.clone());
+        let event = &record.event;
+        if !matches!(event, Event::Unknown) {
+            self.ended = ended(Some(event));
+        }
+        match event {
+            Event::Schema { .. } | Event::Checkpoint { .. } | Event::Unknown => {}
+            Event::Started { pid, host, device, .. } => {
+                self.started.get_or_insert_with(|| record.time.clone());
+                (self.pid, self.host, self.device) = (Some(*pid), host.clone(), device.clone());
+                self.error = None;
+                self.forget_pace();
+            }
+            Event::Resumed { phase, step } => self.void_after(*phase, *step),
+            Event::Phase { phase, total } => {
+                self.enter(*phase);
+                self.total = *total;
+            }
+            Event::Prepared { .. } => self.prepared(event),
+            Event::Progress { phase, step, total, rate, left_s, rss_bytes, device_bytes } => {
+                self.enter(*phase);
+                (self.step, self.total) = (*step, *total);
+                (self.rate, self.left_s) = (Some(*rate), Some(*left_s));
+                (self.rss_bytes, self.device_bytes) = (Some(*rss_bytes), *device_bytes);
+            }
+            Event::Step { phase, step, train_loss, validation_loss, .. } => {
+                self.reach(*phase, *step);
+                self.warmup = None;
+                match phase {
+                    Phase::Search => {
+                        push(&mut self.search_train, *step, *train_loss);
+                        if let Some(loss) = validation_loss {
+                            push(&mut self.search_validation, *step, *loss);
+                        }
+                    }
+                    Phase::Baseline => push(&mut self.baseline_loss, *step, *train_loss),
+                    _ => push(&mut self.retrain_loss, *step, *train_loss),
+                }
+            }
+            Event::Warmup { phase, step, total, .. } => {
+                self.enter(*phase);
+                self.warmup = Some((*step, *total));
+            }
+            Event::Selection { phase, step, modules, ranks } => {
+                self.reach(*phase, *step);
+                self.warmup = None;
+                self.selected(*step, modules, ranks);
+            }
+            Event::Allocated { phase, ranks, undecided, .. } => {
+                self.enter(*phase);
+                (self.allocated, self.undecided) = (true, *undecided);
+                self.set_ranks(ranks);
+            }
+            Event::Evaluated { phase, what, metrics } => {
+                self.evaluations.retain(|(known_phase, known, _)| (known_phase, known) != (phase, what));
+                self.evaluations.push((*phase, what.clone(), metrics.clone()));
+                self.collect_metrics();
+            }
+            Event::Log { level, message, .. } => {
+                if self.log.len() >= LOG_LINES {
+                    self.log.remove(0);
+                }
+                self.log.push((record.time.clone(), level.clone(), message.clone()));
+            }
+            Event::Paused { phase, step } | Event::Stopped { phase, step, .. } => {
+                self.reach(*phase, *step);
+                self.forget_pace();
+            }
+            Event::Failed { phase, step, error, advice, ranks, metrics, timing, .. } => {
+                self.reach(*phase, *step);
+                self.forget_pace();
+                self.error = Some((error.clone(), advice.clone()));
+                self.set_ranks(ranks);
+                self.metrics.extend(metrics.clone());
+                self.timing = timing.clone();
+            }
+            Event::Finished { phase, ranks, metrics, timing, .. } => {
+                self.enter(*phase);
+                self.forget_pace();
+                self.set_ranks(ranks);
+                (self.metrics, self.timing) = (metrics.clone(), timing.clone());
+            }
+        }
+    }
+
+    /// Takes `phase` as the present one; in a new one nothing is done yet.
+    fn enter(&mut self, phase: Phase) {
+        if self.phase != Some(phase) {
+            self.phase = Some(phase);
+            (self.step, self.total, self.warmup) = (0, 0, None);
+            self.forget_pace();
+        }
+    }
+
+    fn reach(&mut self, phase: Phase, step: usize) {
+        self.enter(phase);
+        self.step = step;
+    }
+
+    fn forget_pace(&mut self) {
+        (self.rate, self.left_s) = (None, None);
+    }
+
+    fn prepared(&mut self, event: &Event) {
+        let Event::Prepared {
+            phase,
+            model,
+            train_rows,
+            validation_rows,
+            test_rows,
+            rank,
+            threshold,
+            trainable_parameters,
+            frozen_parameters,
+            head_parameters,
+            modules,
+            ..
+        } = event
+        else {
+            return;
+        };
+        // A worker that goes on with a later phase prepares again: that does not lead the run back.
+        if self.phase.is_none_or(|present| present <= *phase) {
+            self.enter(*phase);
+        }
+        self.model = model.clone();
+        (self.train_rows, self.validation_rows, self.test_rows) = (*train_rows, *validation_rows, *test_rows);
+        (self.rank, self.threshold) = (*rank, *threshold);
+        (self.trainable_parameters, self.frozen_parameters) = (*trainable_parameters, *frozen_parameters);
+        self.head_parameters = *head_parameters;
+        if !self.modules.iter().map(|m| &m.path).eq(modules.iter().map(|(path, _)| path)) {
+            (self.history, self.rank_history) = (Vec::new(), Vec::new());
+            self.modules = modules
+                .iter()
+                .map(|(path, shape)| ModuleView {
+                    path: path.clone(),
+                    shape: shape.clone(),
+                    alpha: Vec::new(),
+                    rank: None,
+                })
+                .collect();
+        }
+    }
+
+    fn selected(&mut self, step: usize, selection: &Selection, ranks: &Ranks) {
+        if self.modules.is_empty() {
+            // The line that names the modules is lost: their order is, too, and their shapes.
+            let shape = ModuleShape { inputs: 0, outputs: 0 };
+            self.modules = selection
+                .keys()
+                .map(|path| ModuleView { path: path.clone(), shape: shape.clone(), alpha: Vec::new(), rank: None })
+                .collect();
+        }
+        for module in &mut self.modules {
+            if let Some(alpha) = selection.get(&module.path) {
+                module.alpha.clone_from(alpha);
+            }
+        }
+        cut(&mut self.history, |(known, _)| *known < step);
+        self.history.push((step, self.modules.iter().map(|module| module.alpha.clone()).collect()));
+        let emerging = self.modules.iter().map(|module| ranks.get(&module.path).copied()).collect();
+        cut(&mut self.rank_history, |(known, _)| *known < step);
+        self.rank_history.push((step, emerging));
+        if !self.allocated {
+            self.set_ranks(ranks);
+        }
+    }
+
+    fn set_ranks(&mut self, ranks: &Ranks) {
+        for module in &mut self.modules {
+            if let Some(rank) = ranks.get(&module.path) {
+                module.rank = Some(*rank);
+            }
+        }
+    }
+
+    fn collect_metrics(&mut self) {
+        self.metrics = Metrics::new();
+        for (_, what, figures) in &self.evaluations {
+            self.metrics.extend(figures.iter().map(|(name, value)| (metric_key(what, name), *value)));
+        }
+    }
+
+    /// Drops what a worker logged of `phase` after `step` and of later phases: the next one does that again.
+    fn void_after(&mut self, phase: Phase, step: usize) {
+        let kept = |of: Phase| match of.cmp(&phase) {
+            std::cmp::Ordering::Less => usize::MAX,
+            std::cmp::Ordering::Equal => step,
+            std::cmp::Ordering::Greater => 0,
+        };
+        let curves = [
+            (Phase::Search, &mut self.search_train),
+            (Phase::Search, &mut self.search_validation),
+            (Phase::Retrain, &mut self.retrain_loss),
+            (Phase::Baseline, &mut self.baseline_loss),
+        ];
+        for (of, curve) in curves {
+            cut(curve, |(at, _)| *at <= kept(of) as f64);
+        }
+        cut(&mut self.history, |(at, _)| *at <= kept(Phase::Search));
+        cut(&mut self.rank_history, |(at, _)| *at <= kept(Phase::Search));
+        let stays_allocated = self.allocated && phase >= Phase::Allocate;
+        for (index, module) in self.modules.iter_mut().enumerate() {
+            module.alpha = self.history.last().map(|(_, alphas)| alphas[index].clone()).unwrap_or_default();
+            if !stays_allocated {
+                module.rank = self.rank_history.last().and_then(|(_, ranks)| ranks[index]);
+            }
+        }
+        if !stays_allocated {
+            (self.allocated, self.undecided) = (false, false);
+        }
+        self.evaluations.retain(|(of, ..)| *of <= phase);
+        self.collect_metrics();
+        self.timing.clear();
+        self.enter(phase);
+        (self.step, self.warmup) = (step, None);
+    }
+}
+
+/// Adds a point; one that is there at the same or a later step gives way, so that steps always rise.
+fn push(series: &mut Series, step: usize, value: f64) {
+    let step = step as f64;
+    cut(series, |(at, _)| *at < step);
+    series.push((step, value));
+}
+
+/// Drops points from the end while they are not to be kept.
+fn cut<T>(points: &mut Vec<T>, keep: impl Fn(&T) -> bool) {
+    while points.last().is_some_and(|point| !keep(point)) {
+        points.pop();
+    }
+}
+
+#[cfg(test)]
+#[path = "fold_tests.rs"]
+mod tests;

@@ -1,0 +1,193 @@
+use super::super::event::Timing;
+use super::super::view::State;
+use super::*;
+use proptest::prelude::*;
+
+const MODULES: [&str; 2] = ["layer.0.query", "layer.10.query"];
+
+fn prepared() -> Event {
+    let shape = ModuleShape { inputs: 3, outputs: 5 };
+    Event::Prepared {
+        phase: Phase::Prepare,
+        model: "m".into(),
+        train_rows: 10,
+        validation_rows: 4,
+        test_rows: 2,
+        truncated_rows: 0,
+        labels: vec!["no".into(), "yes".into()],
+        rank: 2,
+        threshold: Some(0.5),
+        trainable_parameters: 40,
+        frozen_parameters: 100,
+        head_parameters: 8,
+        modules: MODULES.iter().map(|path| (path.to_string(), shape.clone())).collect(),
+        warmup_steps: 2,
+    }
+}
+
+fn step(phase: Phase, step: usize) -> Event {
+    let validation_loss = (phase == Phase::Search).then_some(2.0 / step as f64);
+    let (grad_norm, direct_norm, mixed_norm) = (None, None, None);
+    Event::Step {
+        phase,
+        step,
+        train_loss: 1.0 / step as f64,
+        validation_loss,
+        lr: 1e-3,
+        grad_norm,
+        direct_norm,
+        mixed_norm,
+    }
+}
+
+fn selection(step: usize) -> Event {
+    let alpha = |module: usize| vec![step as f32, module as f32];
+    let modules = MODULES.iter().enumerate().map(|(i, path)| (path.to_string(), alpha(i))).collect();
+    let ranks = MODULES.iter().map(|path| (path.to_string(), step % 3)).collect();
+    Event::Selection { phase: Phase::Search, step, modules, ranks }
+}
+
+fn ranks(rank: usize) -> Ranks {
+    MODULES.iter().map(|path| (path.to_string(), rank)).collect()
+}
+
+fn evaluated(phase: Phase, what: &str, accuracy: f64) -> Event {
+    Event::Evaluated { phase, what: what.into(), metrics: Metrics::from([("accuracy".into(), accuracy)]) }
+}
+
+fn finished() -> Event {
+    let metrics = Metrics::from([("accuracy".into(), 0.9), ("majority_accuracy".into(), 0.5)]);
+    let (run, dir, timing) = ("r".into(), "d".into(), Timing::from([("total_s".into(), 3.0)]));
+    Event::Finished { phase: Phase::Export, run, dir, ranks: ranks(1), metrics, timing }
+}
+
+/// What a worker does from a checkpoint on, one event after another, each with the checkpoint that precedes it.
+fn whole_job(search: usize, retrain: usize) -> Vec<((Phase, usize), Event)> {
+    let mut job = vec![((Phase::Prepare, 0), prepared())];
+    job.push(((Phase::Search, 0), Event::Phase { phase: Phase::Search, total: search }));
+    for n in 1..=search {
+        job.push(((Phase::Search, n - 1), step(Phase::Search, n)));
+        job.push(((Phase::Search, n - 1), selection(n)));
+    }
+    let (phase, undecided, rule) = (Phase::Allocate, false, "threshold".to_string());
+    job.push(((phase, 0), Event::Allocated { phase, ranks: ranks(1), parameters: 16, undecided, rule }));
+    job.push(((Phase::Retrain, 0), Event::Phase { phase: Phase::Retrain, total: retrain }));
+    for n in 1..=retrain {
+        job.push(((Phase::Retrain, n - 1), step(Phase::Retrain, n)));
+    }
+    job.push(((Phase::Evaluate, 0), evaluated(Phase::Evaluate, "majority", 0.5)));
+    job.push(((Phase::Evaluate, 0), evaluated(Phase::Evaluate, "run", 0.9)));
+    job.push(((Phase::Export, 0), finished()));
+    job
+}
+
+fn records(events: impl IntoIterator<Item = Event>) -> Vec<Record> {
+    let record = |(seq, event)| Record { seq: seq as u64, time: "2026-01-01T00:00:00.000Z".into(), event };
+    events.into_iter().enumerate().map(record).collect()
+}
+
+fn started(pid: u32) -> Event {
+    Event::Started { pid, host: "h".into(), device: "cpu".into(), threads: 2, version: "0".into() }
+}
+
+/// A worker that dies after `log` events, another that goes on from the checkpoint `back` events before, and so on.
+fn with_crashes(job: &[((Phase, usize), Event)], crashes: &[(usize, usize)]) -> Vec<Record> {
+    let mut events = vec![started(1)];
+    let mut next = 0;
+    for (forward, back) in crashes {
+        let end = (next + forward).min(job.len() - 1);
+        events.extend(job[next..end].iter().map(|(_, event)| event.clone()));
+        // Not one that does not exist: from the start of the step in which the checkpoint lies.
+        let checkpoint = job[end.saturating_sub(*back)].0;
+        next = job.iter().position(|(at, _)| *at == checkpoint).unwrap_or(0);
+        events.push(started(1));
+        events.push(Event::Resumed { phase: checkpoint.0, step: checkpoint.1 });
+        if checkpoint.0 > Phase::Prepare {
+            // The next worker loads model and data again.
+            events.push(prepared());
+        }
+    }
+    events.extend(job[next..].iter().map(|(_, event)| event.clone()));
+    records(events)
+}
+
+proptest! {
+    #[test]
+    fn a_run_that_crashed_and_went_on_looks_like_one_that_did_not(
+        search in 1usize..12,
+        retrain in 1usize..12,
+        crashes in proptest::collection::vec((0usize..40, 0usize..15), 0..5),
+    ) {
+        let job = whole_job(search, retrain);
+        let clean = RunView::of(&with_crashes(&job, &[]));
+        let mut crashed = RunView::of(&with_crashes(&job, &crashes));
+        crashed.last_seq = clean.last_seq;
+        prop_assert_eq!(crashed, clean);
+    }
+
+    #[test]
+    fn steps_rise_in_every_curve_whatever_the_log_says(steps in proptest::collection::vec(1usize..20, 0..60)) {
+        let log = records(steps.iter().flat_map(|&n| [step(Phase::Search, n), selection(n)]));
+        let view = RunView::of(&log);
+        prop_assert!(view.search_train.windows(2).all(|w| w[0].0 < w[1].0));
+        prop_assert!(view.history.windows(2).all(|w| w[0].0 < w[1].0));
+        prop_assert_eq!(view.history.len(), view.rank_history.len());
+    }
+}
+
+#[test]
+fn a_resumed_search_shows_the_selection_and_ranks_of_its_checkpoint() {
+    let mut events: Vec<Event> = vec![prepared()];
+    events.extend((1..=5).flat_map(|n| [step(Phase::Search, n), selection(n)]));
+    events.push(Event::Resumed { phase: Phase::Search, step: 2 });
+    let view = RunView::of(&records(events));
+    assert_eq!((view.phase, view.step), (Some(Phase::Search), 2));
+    assert_eq!(view.modules[1].alpha, [2.0, 1.0]);
+    assert_eq!(view.ranks(), ranks(2));
+    assert_eq!((view.search_train.len(), view.search_validation.len(), view.history.len()), (2, 2, 2));
+}
+
+#[test]
+fn a_resumed_retraining_keeps_the_allocated_ranks() {
+    let job = whole_job(3, 4);
+    let mut events: Vec<Event> = job[..job.len() - 3].iter().map(|(_, event)| event.clone()).collect();
+    events.extend([Event::Resumed { phase: Phase::Retrain, step: 1 }, prepared()]);
+    let view = RunView::of(&records(events));
+    assert!(view.allocated);
+    assert_eq!((view.ranks(), view.retrain_loss.len(), view.search_train.len()), (ranks(1), 1, 3));
+    assert_eq!((view.phase, view.step), (Some(Phase::Retrain), 1));
+}
+
+#[test]
+fn what_ended_a_run_is_known_until_a_worker_goes_on() {
+    let paused = Event::Paused { phase: Phase::Search, step: 7 };
+    let mut log = records([started(1), paused]);
+    assert_eq!(RunView::of(&log).ended, Some(State::Paused));
+    log.push(Record { event: Event::Unknown, ..log[1].clone() });
+    assert_eq!(RunView::of(&log).ended, Some(State::Paused));
+    log.push(Record { event: started(2), ..log[1].clone() });
+    assert_eq!((RunView::of(&log).ended, RunView::of(&log).pid), (None, Some(2)));
+}
+
+#[test]
+fn figures_of_the_run_keep_their_name_and_others_say_whose_they_are() {
+    let log = [evaluated(Phase::Evaluate, "majority", 0.5), evaluated(Phase::Evaluate, "run", 0.9)];
+    let view = RunView::of(&records(log));
+    assert_eq!(view.metrics, Metrics::from([("accuracy".into(), 0.9), ("majority_accuracy".into(), 0.5)]));
+}
+
+#[test]
+fn modules_keep_the_order_of_the_model() {
+    let view = RunView::of(&records([prepared(), selection(1)]));
+    assert_eq!(view.modules.iter().map(|m| m.path.as_str()).collect::<Vec<_>>(), MODULES);
+    assert_eq!(view.lora_parameters(), 2 * 8);
+    // Without the line that names them, they come in the order of the selection.
+    assert_eq!(RunView::of(&records([selection(1)])).modules.len(), 2);
+}
+
+#[test]
+fn the_log_of_a_view_does_not_grow_without_end() {
+    let note = |n: usize| Event::Log { phase: Phase::Search, level: "info".into(), message: n.to_string() };
+    let view = RunView::of(&records((0..1500).map(note)));
+    assert_eq!((view.log.len(), view.log[0].2.as_str()), (1000, "500"));
+}

@@ -1,0 +1,197 @@
+//! Reading `events.jsonl` while a worker writes it.
+
+use super::event::Record;
+use super::file::FileError;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// Bytes that one poll reads: a long history arrives in portions, between which a screen can draw.
+const PORTION: usize = 1 << 20;
+
+/// A place in the log of a run.
+#[derive(Debug)]
+pub struct Follower {
+    path: PathBuf,
+    file: Option<File>,
+    /// Bytes that are read: always the end of a line.
+    offset: u64,
+    /// A line here was not a record at the last poll. A worker may have cut off and rewritten the log's torn end
+    /// while it was read, so it is read once more before it is given up.
+    suspect: Option<u64>,
+    caught_up: bool,
+}
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// As it stands in the file, without the newline; keeps what this version does not know.
+    pub text: String,
+    pub record: Record,
+}
+
+impl Follower {
+    /// Begins at the start of a log, which need not exist yet.
+    pub fn new(path: &Path) -> Follower {
+        Follower { path: path.into(), file: None, offset: 0, suspect: None, caught_up: false }
+    }
+
+    /// The next records, at most about a megabyte of them. Broken lines are left out; types that this version does
+    /// not know are [`super::event::Event::Unknown`].
+    ///
+    /// # Errors
+    /// [`FileError`] where the log is there and cannot be read.
+    pub fn poll(&mut self) -> Result<Vec<Record>, FileError> {
+        Ok(self.poll_lines()?.into_iter().map(|line| line.record).collect())
+    }
+
+    /// [`Follower::poll`] with the text of each line.
+    ///
+    /// # Errors
+    /// As [`Follower::poll`].
+    pub fn poll_lines(&mut self) -> Result<Vec<Line>, FileError> {
+        let bytes = self.read_portion().map_err(FileError::at("cannot read", &self.path))?;
+        let mut lines = Vec::new();
+        for line in bytes.split_inclusive(|&b| b == b'\n').filter(|line| line.ends_with(b"\n")) {
+            let text = &line[..line.len() - 1];
+            match serde_json::from_slice::<Record>(text) {
+                Ok(record) => lines.push(Line { text: String::from_utf8_lossy(text).into_owned(), record }),
+                Err(_) if self.suspect != Some(self.offset) => {
+                    self.suspect = Some(self.offset);
+                    self.caught_up = false;
+                    return Ok(lines);
+                }
+                Err(_) => {}
+            }
+            self.offset += line.len() as u64;
+        }
+        Ok(lines)
+    }
+
+    /// Polls until everything that is in the log now is read.
+    ///
+    /// # Errors
+    /// As [`Follower::poll`].
+    pub fn read_all(&mut self) -> Result<Vec<Record>, FileError> {
+        let mut records = self.poll()?;
+        while !self.caught_up {
+            records.extend(self.poll()?);
+        }
+        Ok(records)
+    }
+
+    /// Whether the last poll reached the end of the log.
+    pub fn is_caught_up(&self) -> bool {
+        self.caught_up
+    }
+
+    /// Bytes from `offset`: a portion, or more where one line needs more, or less at the end.
+    fn read_portion(&mut self) -> std::io::Result<Vec<u8>> {
+        self.caught_up = true;
+        if self.file.is_none() {
+            match File::open(&self.path) {
+                Ok(file) => self.file = Some(file),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(file) = &self.file else { return Ok(Vec::new()) };
+        let new = usize::try_from(file.metadata()?.len().saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let mut want = new.min(PORTION);
+        loop {
+            // One read for all: a second could see what a worker wrote after it cut off the torn end.
+            let mut bytes = vec![0; want];
+            let read = file.read_at(&mut bytes, self.offset)?;
+            bytes.truncate(read);
+            if read < want || want == new || bytes.contains(&b'\n') {
+                self.caught_up = want == new;
+                return Ok(bytes);
+            }
+            want = want.saturating_mul(2).min(new);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::{Event, Phase};
+    use super::super::log::EventLog;
+    use super::*;
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
+
+    fn note(message: &str) -> Event {
+        Event::Log { phase: Phase::Search, level: "info".into(), message: message.into() }
+    }
+
+    fn append(path: &Path, bytes: &[u8]) {
+        OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(bytes).unwrap();
+    }
+
+    #[test]
+    fn a_log_that_is_not_there_yet_is_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut follower = Follower::new(&path);
+        assert_eq!(follower.poll().unwrap(), []);
+        EventLog::open(&path).unwrap();
+        assert_eq!(follower.poll().unwrap().len(), 1);
+        assert_eq!(follower.poll().unwrap(), []);
+    }
+
+    #[test]
+    fn a_torn_line_is_read_once_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        EventLog::open(&path).unwrap();
+        let mut follower = Follower::new(&path);
+        follower.poll().unwrap();
+        append(&path, br#"{"seq":1,"time":"2026-01-01T00:00:00.000Z","#);
+        assert_eq!(follower.poll().unwrap(), []);
+        // The worker died; the next one cuts the torn bytes off and writes its own.
+        let record = EventLog::open(&path).unwrap().append(note("new")).unwrap();
+        assert_eq!(follower.poll().unwrap(), [record]);
+    }
+
+    #[test]
+    fn broken_lines_are_left_out_and_unknown_types_kept_as_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        EventLog::open(&path).unwrap();
+        append(&path, b"\0\0\0\nnot json\n{\"seq\":1}\n");
+        append(&path, b"{\"seq\":1,\"time\":\"t\",\"type\":\"from_the_future\",\"x\":{\"y\":[1]}}\n");
+        let mut log = EventLog::open(&path).unwrap();
+        log.append(note("after")).unwrap();
+        let records = Follower::new(&path).read_all().unwrap();
+        let seqs: Vec<u64> = records.iter().map(|r| r.seq).collect();
+        assert_eq!((seqs, &records[1].event), (vec![0, 1, 2], &Event::Unknown));
+        let mut follower = Follower::new(&path);
+        let mut texts = Vec::new();
+        loop {
+            texts.extend(follower.poll_lines().unwrap().into_iter().map(|line| line.text));
+            if follower.is_caught_up() {
+                break;
+            }
+        }
+        assert!(texts[1].contains(r#""y":[1]"#));
+    }
+
+    #[test]
+    fn a_long_log_comes_in_portions_that_add_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut log = EventLog::open(&path).unwrap();
+        for n in 0..40 {
+            log.append(note(&format!("{n} {}", "x".repeat(100_000)))).unwrap();
+        }
+        // Longer than a portion.
+        log.append(note(&"y".repeat(3 * PORTION))).unwrap();
+        let mut follower = Follower::new(&path);
+        assert!(follower.poll().unwrap().len() < 20 && !follower.is_caught_up());
+        assert_eq!(follower.read_all().unwrap().last().unwrap().seq, 41);
+        assert_eq!(follower.poll().unwrap(), []);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(follower.poll().unwrap(), []);
+    }
+}

@@ -1,0 +1,253 @@
+//! What a user does with runs, from a verb or a screen: start, pause, resume, stop, remove.
+
+use super::control::{self, Request};
+use super::directory::RunDir;
+use super::event::{Event, Phase};
+use super::file::FileError;
+use super::follow::Follower;
+use super::lock::{Holder, Lock, LockError};
+use super::log::EventLog;
+use super::state::{last_event, state, status};
+use super::view::{RunView, State};
+use std::fs::{self, OpenOptions};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a worker may take to begin.
+pub const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long a worker may take to make its checkpoint and end.
+pub const END_LIMIT: Duration = Duration::from_secs(60);
+/// Time between looks at a run that is waited for.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What was asked of a run cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum LifecycleError {
+    /// A worker holds the run.
+    #[error("run {id} is at work{}; {advice}", by(holder.as_ref()))]
+    Busy { id: String, holder: Option<Holder>, advice: &'static str },
+    /// The state of the run does not allow it.
+    #[error("run {id} is {}: {reason}", state.name())]
+    WrongState { id: String, state: State, reason: &'static str },
+    /// The worker ended before it began.
+    #[error("the worker of run {id} did not start ({status}){}", tail(log))]
+    NotStarted { id: String, status: String, log: String },
+    #[error("the worker of run {id} did not answer within {} s{}", limit.as_secs(), by(holder.as_ref()))]
+    NoAnswer { id: String, limit: Duration, holder: Option<Holder> },
+    #[error("cannot start a worker: {0}")]
+    Spawn(std::io::Error),
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+fn by(holder: Option<&Holder>) -> String {
+    holder.map_or(String::new(), |holder| format!(" ({holder})"))
+}
+
+fn tail(log: &str) -> String {
+    if log.is_empty() { String::new() } else { format!("; the end of its log:\n{log}") }
+}
+
+/// Starts `autolora worker DIR` from `program` in a session of its own, so that it outlives the terminal. It inherits
+/// no stream of the caller; what it writes to stderr goes to `worker.log`.
+///
+/// # Errors
+/// [`LifecycleError::Spawn`], or [`LifecycleError::File`] where `worker.log` cannot be opened.
+pub fn spawn_worker(program: &Path, dir: &RunDir) -> Result<Child, LifecycleError> {
+    let path = dir.worker_log_path();
+    let log = OpenOptions::new().create(true).append(true).open(&path).map_err(FileError::at("cannot open", &path))?;
+    let mut command = Command::new(program);
+    command.arg("worker").arg(dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid is one, and nothing is allocated.
+    unsafe {
+        command.pre_exec(|| {
+            // Fails only for a group leader, which a fresh child is not.
+            let _ = rustix::process::setsid();
+            Ok(())
+        });
+    }
+    command.spawn().map_err(LifecycleError::Spawn)
+}
+
+/// Starts a worker by this very program and returns once it holds the run and has logged that it began, or is done.
+///
+/// # Errors
+/// [`LifecycleError::Busy`] where another worker was faster, [`LifecycleError::NotStarted`] with the end of its log,
+/// [`LifecycleError::NoAnswer`].
+pub fn start_and_wait(dir: &RunDir, limit: Duration) -> Result<(), LifecycleError> {
+    let program = std::env::current_exe().map_err(LifecycleError::Spawn)?;
+    wait_for_start(dir, spawn_worker(&program, dir)?, limit)
+}
+
+/// Waits until a worker has begun, then leaves it to a thread that takes its exit status when it ends.
+///
+/// # Errors
+/// As [`start_and_wait`].
+pub fn wait_for_start(dir: &RunDir, mut child: Child, limit: Duration) -> Result<(), LifecycleError> {
+    let start = Instant::now();
+    let mut log = Follower::new(&dir.events_path());
+    loop {
+        let own = |event: &Event| matches!(event, Event::Started { pid, .. } if *pid == child.id());
+        if log.read_all()?.iter().any(|record| own(&record.event)) {
+            reap(child);
+            return Ok(());
+        }
+        if let Some(status) = child.try_wait().map_err(LifecycleError::Spawn)? {
+            return ended_early(dir, status);
+        }
+        if start.elapsed() > limit {
+            let holder = status(dir)?.holder;
+            reap(child);
+            return Err(LifecycleError::NoAnswer { id: dir.id().into(), limit, holder });
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn ended_early(dir: &RunDir, exit: ExitStatus) -> Result<(), LifecycleError> {
+    let id = dir.id().to_string();
+    match exit.code() {
+        // It began, and was faster than our look at it; or it failed, and the log says how.
+        Some(0) => Ok(()),
+        Some(4) => {
+            let holder = status(dir)?.holder;
+            Err(LifecycleError::Busy { id, holder, advice: "another worker was faster" })
+        }
+        _ if matches!(last_event(dir)?, Some(Event::Failed { .. })) => Ok(()),
+        _ => Err(LifecycleError::NotStarted { id, status: exit.to_string(), log: log_tail(dir, 10) }),
+    }
+}
+
+/// The last lines of `worker.log`.
+pub fn log_tail(dir: &RunDir, lines: usize) -> String {
+    let text = fs::read(dir.worker_log_path()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// Takes the exit status of a child whenever it comes, so that a long-lived caller keeps no dead process.
+fn reap(mut child: Child) {
+    let wait = move || child.wait();
+    // Without the thread, the child is taken when the caller ends.
+    if let Err(error) = std::thread::Builder::new().name("reaper".into()).spawn(wait) {
+        tracing::warn!("no thread to wait for a worker: {error}");
+    }
+}
+
+/// Ends the worker of a run at its next step, resumable. On a paused run there is nothing to do.
+///
+/// # Errors
+/// [`LifecycleError::WrongState`] where no worker is at work, [`LifecycleError::NoAnswer`]. The state that the run has
+/// in the end is the answer: it may have finished meanwhile.
+pub fn pause(dir: &RunDir) -> Result<State, LifecycleError> {
+    let wrong = |state, reason| Err(LifecycleError::WrongState { id: dir.id().into(), state, reason });
+    match state(dir)? {
+        State::Running | State::Stalled => end_worker(dir, &Request::Pause, END_LIMIT),
+        State::Paused => Ok(State::Paused),
+        state @ (State::Queued | State::Crashed) => wrong(state, "no worker is there to pause"),
+        state => wrong(state, "it does not run"),
+    }
+}
+
+/// Ends the worker of a run at its next step, or marks a run without worker as stopped; resumable.
+///
+/// # Errors
+/// [`LifecycleError::WrongState`] where the run has ended already, [`LifecycleError::NoAnswer`]. The state that the run
+/// has in the end is the answer: it may have finished meanwhile.
+pub fn stop(dir: &RunDir, reason: &str) -> Result<State, LifecycleError> {
+    match state(dir)? {
+        State::Running | State::Stalled => end_worker(dir, &Request::Stop { reason: reason.into() }, END_LIMIT),
+        State::Queued | State::Paused | State::Crashed => mark_stopped(dir, reason),
+        State::Stopped => Ok(State::Stopped),
+        state @ (State::Failed | State::Finished) => {
+            Err(LifecycleError::WrongState { id: dir.id().into(), state, reason: "there is nothing to stop" })
+        }
+    }
+}
+
+/// Asks the worker and waits until it has let go of the run.
+fn end_worker(dir: &RunDir, request: &Request, limit: Duration) -> Result<State, LifecycleError> {
+    let start = Instant::now();
+    let mut asked = false;
+    loop {
+        let status = status(dir)?;
+        if !status.state.is_active() {
+            return Ok(status.state);
+        }
+        // A worker forgets what was asked before it signed its lock.
+        if !asked && status.holder.is_some() {
+            control::ask(&dir.control_path(), request)?;
+            asked = true;
+        }
+        if start.elapsed() > limit {
+            return Err(LifecycleError::NoAnswer { id: dir.id().into(), limit, holder: status.holder });
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Asks the worker of a run to stop, without waiting for it.
+///
+/// # Errors
+/// [`FileError`].
+pub fn ask_to_stop(dir: &RunDir, reason: &str) -> Result<(), FileError> {
+    control::ask(&dir.control_path(), &Request::Stop { reason: reason.into() })
+}
+
+fn mark_stopped(dir: &RunDir, reason: &str) -> Result<State, LifecycleError> {
+    let _lock = take(dir, "a worker took it at this moment")?;
+    let view = RunView::of(&Follower::new(&dir.events_path()).read_all()?);
+    let phase = view.phase.unwrap_or(Phase::Prepare);
+    let mut log = EventLog::open(&dir.events_path())?;
+    log.append(Event::Stopped { phase, step: view.step, reason: reason.into() })?;
+    Ok(State::Stopped)
+}
+
+fn take(dir: &RunDir, advice: &'static str) -> Result<Lock, LifecycleError> {
+    Lock::acquire(&dir.lock_path()).map_err(|error| match error {
+        LockError::Held { holder } => LifecycleError::Busy { id: dir.id().into(), holder, advice },
+        LockError::File(error) => error.into(),
+    })
+}
+
+/// Starts a worker for a run that has none: queued, paused, stopped, crashed or failed.
+///
+/// # Errors
+/// [`LifecycleError::Busy`] where one is at work, [`LifecycleError::WrongState`] for a finished run, and those of
+/// [`start_and_wait`].
+pub fn resume(dir: &RunDir) -> Result<(), LifecycleError> {
+    let status = status(dir)?;
+    let id = dir.id().to_string();
+    match status.state {
+        State::Running | State::Stalled => {
+            Err(LifecycleError::Busy { id, holder: status.holder, advice: "there is nothing to resume" })
+        }
+        state @ State::Finished => Err(LifecycleError::WrongState { id, state, reason: "there is nothing to resume" }),
+        _ => start_and_wait(dir, START_LIMIT),
+    }
+}
+
+/// Deletes a run that nobody works on; `force` stops its worker first. Gives the bytes that it freed.
+///
+/// # Errors
+/// [`LifecycleError::Busy`], [`LifecycleError::NoAnswer`] where the worker does not stop, [`LifecycleError::File`].
+pub fn remove(dir: &RunDir, force: bool) -> Result<u64, LifecycleError> {
+    if force && state(dir)?.is_active() {
+        stop(dir, "removed")?;
+    }
+    let lock = take(dir, "stop it first, or use --force")?;
+    let freed = dir.size();
+    // Out of sight in one step, so that nobody sees half a run.
+    let hidden = dir.path().with_file_name(format!(".removed-{}", dir.id()));
+    fs::rename(dir.path(), &hidden).map_err(FileError::at("cannot remove", dir.path()))?;
+    drop(lock);
+    fs::remove_dir_all(&hidden).map_err(FileError::at("cannot remove", &hidden))?;
+    Ok(freed)
+}
+
+#[cfg(test)]
+#[path = "lifecycle_tests.rs"]
+mod tests;

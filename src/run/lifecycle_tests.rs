@@ -1,0 +1,106 @@
+use super::super::store::{NewRun, Store};
+use super::*;
+
+fn new_run() -> (tempfile::TempDir, RunDir) {
+    let home = tempfile::tempdir().unwrap();
+    let run = Store::new(home.path()).create(NewRun { name: "r", ..NewRun::default() }).unwrap();
+    (home, run)
+}
+
+fn log(run: &RunDir, event: Event) {
+    EventLog::open(&run.events_path()).unwrap().append(event).unwrap();
+}
+
+#[test]
+fn a_run_without_worker_is_stopped_by_a_line_in_its_log() {
+    let (_home, run) = new_run();
+    log(&run, Event::Checkpoint { phase: Phase::Search, step: 3 });
+    log(&run, Event::Paused { phase: Phase::Search, step: 3 });
+    assert_eq!(stop(&run, "asked").unwrap(), State::Stopped);
+    assert_eq!(state(&run).unwrap(), State::Stopped);
+    let Some(Event::Stopped { phase, step, reason }) = last_event(&run).unwrap() else { panic!("no stopped event") };
+    assert_eq!((phase, step, reason.as_str()), (Phase::Search, 3, "asked"));
+    // Once more adds nothing.
+    let before = fs::read(run.events_path()).unwrap();
+    assert_eq!(stop(&run, "asked").unwrap(), State::Stopped);
+    assert_eq!(fs::read(run.events_path()).unwrap(), before);
+}
+
+#[test]
+fn what_has_no_worker_cannot_be_paused_and_says_why() {
+    let (_home, run) = new_run();
+    let error = pause(&run).unwrap_err().to_string();
+    assert!(error.contains("queued") && error.contains("no worker"), "{error}");
+    log(&run, Event::Paused { phase: Phase::Search, step: 3 });
+    assert_eq!(pause(&run).unwrap(), State::Paused);
+}
+
+#[test]
+fn a_finished_run_is_neither_stopped_nor_paused_nor_resumed() {
+    let (_home, run) = new_run();
+    let (ranks, metrics, timing) = Default::default();
+    log(&run, Event::Finished { phase: Phase::Export, run: "r".into(), dir: "d".into(), ranks, metrics, timing });
+    for result in [pause(&run).map(|_| ()), stop(&run, "asked").map(|_| ()), resume(&run)] {
+        let error = result.unwrap_err();
+        assert!(matches!(error, LifecycleError::WrongState { state: State::Finished, .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_run_at_work_is_not_removed_and_one_without_worker_is_gone_whole() {
+    let (_home, run) = new_run();
+    let mut lock = Lock::acquire(&run.lock_path()).unwrap();
+    lock.sign().unwrap();
+    let error = remove(&run, false).unwrap_err().to_string();
+    assert!(error.contains(&std::process::id().to_string()) && error.contains("--force"), "{error}");
+    assert!(run.path().exists());
+    drop(lock);
+    fs::write(run.lock_path(), "").unwrap();
+    let size = run.size();
+    assert_eq!(remove(&run, false).unwrap(), size);
+    assert!(size > 1000);
+    assert_eq!(fs::read_dir(run.path().parent().unwrap()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_stop_is_heard_by_the_worker_that_holds_the_run() {
+    let (_home, run) = new_run();
+    let worker = |run: &RunDir| {
+        let mut lock = Lock::acquire(&run.lock_path()).unwrap();
+        let mut control = control::Control::clear(&run.control_path()).unwrap();
+        // A slow start: whoever asks meanwhile must wait until the lock is signed.
+        std::thread::sleep(Duration::from_millis(100));
+        lock.sign().unwrap();
+        while control.poll().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        log(run, Event::Stopped { phase: Phase::Search, step: 9, reason: "heard".into() });
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| worker(&run));
+        while state(&run).unwrap() != State::Running {
+            std::thread::yield_now();
+        }
+        assert_eq!(stop(&run, "asked").unwrap(), State::Stopped);
+    });
+}
+
+#[test]
+fn a_worker_that_does_not_answer_is_named() {
+    let (_home, run) = new_run();
+    let mut lock = Lock::acquire(&run.lock_path()).unwrap();
+    lock.sign().unwrap();
+    let error = end_worker(&run, &Request::Pause, Duration::from_millis(50)).unwrap_err().to_string();
+    assert!(error.contains(&std::process::id().to_string()), "{error}");
+}
+
+#[test]
+fn a_worker_that_dies_before_it_begins_is_reported_with_the_end_of_its_log() {
+    let (_home, run) = new_run();
+    let script = run.path().join("program");
+    fs::write(&script, "#!/bin/sh\necho cannot do it >&2\nexit 1\n").unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let child = spawn_worker(&script, &run).unwrap();
+    let error = wait_for_start(&run, child, Duration::from_secs(10)).unwrap_err().to_string();
+    assert!(error.contains("cannot do it"), "{error}");
+}

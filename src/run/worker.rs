@@ -1,0 +1,300 @@
+//! The worker: the one process that writes a run. It takes the lock, tells of itself, and hands over to the job.
+
+use super::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
+use super::control::{Control, Request};
+use super::device::{self, DeviceError};
+use super::directory::{DirError, RunDir};
+use super::event::{Event, Metrics, Phase, Ranks, Timing};
+use super::file::FileError;
+use super::heartbeat::Heartbeat;
+use super::lock::{Lock, LockError, hostname};
+use super::log::EventLog;
+use super::signals::Signals;
+use super::state::last_event;
+use crate::experiment::Experiment;
+use candle_core::Device;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+/// How a job ends that does not fail.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JobEnd {
+    Finished { ranks: Ranks, metrics: Metrics, timing: Timing },
+    Paused { phase: Phase, step: usize },
+    Stopped { phase: Phase, step: usize, reason: String },
+}
+
+/// How a job fails.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct JobError {
+    /// Where it was.
+    pub phase: Phase,
+    pub step: usize,
+    /// What went wrong: with the values seen.
+    pub message: String,
+    /// What the user may do about it; empty where there is nothing to say.
+    pub advice: String,
+    /// What is known so far.
+    pub ranks: Ranks,
+    pub metrics: Metrics,
+    pub timing: Timing,
+}
+
+/// What a job returns.
+pub type JobResult = Result<JobEnd, Box<JobError>>;
+
+impl JobError {
+    /// An error of which nothing more is known.
+    pub fn new(phase: Phase, step: usize, message: impl Into<String>, advice: impl Into<String>) -> Box<JobError> {
+        let (ranks, metrics, timing) = Default::default();
+        Box::new(JobError { phase, step, message: message.into(), advice: advice.into(), ranks, metrics, timing })
+    }
+}
+
+/// How a worker ended, in its last event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Finished,
+    Paused,
+    Stopped,
+    Failed,
+}
+
+/// A worker could not do its work: nothing, or no last word, is in the log.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Dir(#[from] DirError),
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Why a job could not begin; becomes its `failed` event.
+#[derive(Debug, thiserror::Error)]
+enum Unready {
+    #[error(transparent)]
+    Dir(#[from] DirError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+impl Unready {
+    fn advice(&self) -> &'static str {
+        match self {
+            Unready::Dir(_) => "make a new run from its preset.toml",
+            Unready::Device(_) => "set runtime.device to auto or cpu",
+            Unready::Checkpoint(_) => "delete the folder checkpoints of the run to begin anew",
+        }
+    }
+}
+
+/// What a job knows and may do.
+#[derive(Debug)]
+pub struct Context<'a> {
+    dir: &'a RunDir,
+    experiment: Experiment,
+    device: Device,
+    log: &'a mut EventLog,
+    control: Control,
+    signals: &'a Signals,
+    checkpoints: Checkpoints,
+    checkpoint: Option<Checkpoint>,
+    /// Where the job was when it last spoke: for the last word of one that panics.
+    reached: (Phase, usize),
+}
+
+impl Context<'_> {
+    /// The run.
+    pub fn dir(&self) -> &RunDir {
+        self.dir
+    }
+
+    /// Every setting.
+    pub fn experiment(&self) -> &Experiment {
+        &self.experiment
+    }
+
+    /// The device that `runtime.device` names, open.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Takes the checkpoint from which this job goes on, its tensors on the CPU; `None` for a fresh start.
+    pub fn take_checkpoint(&mut self) -> Option<Checkpoint> {
+        self.checkpoint.take()
+    }
+
+    /// Appends to the log. How often is the job's business.
+    ///
+    /// # Errors
+    /// [`FileError`], e.g. a full disk.
+    pub fn emit(&mut self, event: Event) -> Result<(), FileError> {
+        match &event {
+            Event::Phase { phase, .. } if *phase != self.reached.0 => self.reached = (*phase, 0),
+            Event::Step { phase, step, .. } | Event::Checkpoint { phase, step } => self.reached = (*phase, *step),
+            _ => {}
+        }
+        self.log.append(event).map(|_| ())
+    }
+
+    /// Makes a checkpoint durable and says so in the log.
+    ///
+    /// # Errors
+    /// [`CheckpointError`], e.g. a full disk; the checkpoint before is as it was.
+    pub fn save(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        // The log first: a checkpoint must not be ahead of the events that a reader sees.
+        self.log.sync()?;
+        self.checkpoints.save(checkpoint)?;
+        Ok(self.emit(Event::Checkpoint { phase: checkpoint.phase, step: checkpoint.step })?)
+    }
+
+    /// What is asked of the job, to be looked at between steps: it makes a checkpoint and returns.
+    pub fn request(&mut self) -> Option<Request> {
+        self.signals.request().or_else(|| self.control.poll().cloned())
+    }
+}
+
+/// Works on a run until it is done or told to end, and logs how it ended. On a finished run there is nothing to do.
+///
+/// # Errors
+/// [`WorkerError`] where the run is held by another ([`WorkerError::Lock`]) or its files cannot be used.
+pub fn work(
+    dir: &RunDir,
+    signals: &Signals,
+    job: impl FnOnce(&mut Context) -> JobResult,
+) -> Result<Outcome, WorkerError> {
+    let mut lock = Lock::acquire(&dir.lock_path())?;
+    if matches!(last_event(dir)?, Some(Event::Finished { .. })) {
+        return Ok(Outcome::Finished);
+    }
+    let control = Control::clear(&dir.control_path())?;
+    let reserve = Reserve::set_aside(dir);
+    let heartbeat = Heartbeat::start(&dir.heartbeat_path())?;
+    let mut log = EventLog::open(&dir.events_path())?;
+    lock.sign()?;
+    let result = match begin(dir, &mut log, control, signals) {
+        Ok(mut context) => catch_unwind(AssertUnwindSafe(|| job(&mut context)))
+            .unwrap_or_else(|panic| Err(broken(context.reached, &*panic))),
+        Err(Begin::Unready(error)) => Err(JobError::new(Phase::Prepare, 0, error.to_string(), error.advice())),
+        Err(Begin::File(error)) => return Err(error.into()),
+    };
+    let (outcome, event) = last_word(dir, result);
+    match log.append(event.clone()) {
+        Err(FileError::Full { .. }) => {
+            reserve.give_up();
+            log.append(event)?;
+        }
+        written => {
+            written?;
+        }
+    }
+    drop(heartbeat);
+    drop(lock);
+    Ok(outcome)
+}
+
+/// Space for the last word of a run that fills the disk.
+struct Reserve(PathBuf);
+
+impl Reserve {
+    /// Bytes set aside: more than a last event takes.
+    const SIZE: usize = 64 * 1024;
+
+    fn set_aside(dir: &RunDir) -> Reserve {
+        let path = dir.path().join("reserve");
+        if let Err(error) = std::fs::write(&path, [0; Reserve::SIZE]) {
+            tracing::warn!("cannot set space aside in {}: {error}", path.display());
+        }
+        Reserve(path)
+    }
+
+    fn give_up(&self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::warn!("cannot free {}: {error}", self.0.display());
+        }
+    }
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        // Gone already where it was needed.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+enum Begin {
+    Unready(Unready),
+    File(FileError),
+}
+
+/// Opens what the job needs, and logs who begins and from where.
+fn begin<'a>(
+    dir: &'a RunDir,
+    log: &'a mut EventLog,
+    control: Control,
+    signals: &'a Signals,
+) -> Result<Context<'a>, Begin> {
+    let unready = |error: Unready| Begin::Unready(error);
+    let experiment = dir.experiment().map_err(|e| unready(e.into()))?;
+    let threads = set_threads(experiment.runtime.threads);
+    let device = device::open(&experiment.runtime.device).map_err(|e| unready(e.into()))?;
+    let checkpoints = Checkpoints::new(&dir.checkpoints_path(), experiment.runtime.keep_checkpoints);
+    let checkpoint = checkpoints.newest(&Device::Cpu).map_err(|e| unready(e.into()))?;
+    let started = Event::Started {
+        pid: std::process::id(),
+        host: hostname(),
+        device: device::name(&device),
+        threads,
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    let resumed = log.is_resumed();
+    let reached = checkpoint.as_ref().map_or((Phase::Prepare, 0), |from| (from.phase, from.step));
+    log.append(started).map_err(Begin::File)?;
+    if resumed {
+        let (phase, step) = reached;
+        log.append(Event::Resumed { phase, step }).map_err(Begin::File)?;
+    }
+    Ok(Context { dir, experiment, device, log, control, signals, checkpoints, checkpoint, reached })
+}
+
+/// Sets the number of threads of this process, once; gives the number that holds.
+fn set_threads(threads: Option<usize>) -> usize {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
+    if let Err(error) = builder.build_global() {
+        tracing::debug!("the threads of this process are set already: {error}");
+    }
+    rayon::current_num_threads()
+}
+
+/// A panic as a failure of the job.
+fn broken((phase, step): (Phase, usize), panic: &(dyn Any + Send)) -> Box<JobError> {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let message = format!("internal error: {}", text.unwrap_or("no message"));
+    JobError::new(phase, step, message, "this is a fault of the program; worker.log has more")
+}
+
+fn last_word(dir: &RunDir, result: JobResult) -> (Outcome, Event) {
+    let (run, path) = (dir.id().to_string(), dir.path().display().to_string());
+    match result {
+        Ok(JobEnd::Finished { ranks, metrics, timing }) => {
+            (Outcome::Finished, Event::Finished { phase: Phase::Export, run, dir: path, ranks, metrics, timing })
+        }
+        Ok(JobEnd::Paused { phase, step }) => (Outcome::Paused, Event::Paused { phase, step }),
+        Ok(JobEnd::Stopped { phase, step, reason }) => (Outcome::Stopped, Event::Stopped { phase, step, reason }),
+        Err(failure) => {
+            let JobError { phase, step, message: error, advice, ranks, metrics, timing } = *failure;
+            tracing::error!("{error}");
+            (Outcome::Failed, Event::Failed { phase, step, run, dir: path, error, advice, ranks, metrics, timing })
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;
