@@ -139,6 +139,7 @@ settings! {
     /// `[baseline]`
     "baseline" => BaselineSettings {
         head_only: bool = false, Kind::Bool, "", "also train the head alone on the frozen model, and score it";
+        head_lr: f64 = 5e-3, POSITIVE, "", "peak learning rate of the head alone";
     }
     /// `[runtime]`
     "runtime" => RuntimeSettings {

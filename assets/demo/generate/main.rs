@@ -1,6 +1,7 @@
-//! Makes what is in `assets/demo`: `cargo run --release --example make-demo -- data`.
+//! Makes what is in `assets/demo`: `cargo run --release --example make-demo -- data`, then `-- pretrain`.
 
 mod grammar;
+mod pretrain;
 mod tokenizer;
 mod words;
 
@@ -15,12 +16,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo");
     match std::env::args().nth(1).as_deref() {
         Some("data") => data(&folder),
+        Some("pretrain") => pretrain::pretrain(&folder, SEED),
         Some("corpus") => {
             let sentences = std::env::args().nth(2).map_or(Ok(60_000), |count| count.parse())?;
             grammar::corpus(SEED, sentences).iter().for_each(|sentence| println!("{sentence}"));
             Ok(())
         }
-        _ => Err("say what to make: `data` (the dataset and the tokenizer) or `corpus [SENTENCES]` (to stdout)".into()),
+        _ => Err("say what to make: `data` (the dataset and the tokenizer), `pretrain` (the encoder) or `corpus [SENTENCES]` (to stdout)".into()),
     }
 }
 

@@ -1,0 +1,45 @@
+//! Plain training of factors and head: retraining with allocated ranks, and controls that train the head alone.
+
+use super::classification::{Classification, DeviceBatch, DropoutRates};
+use super::gradient::{clip, gradients, scalar, track};
+use super::optimizer::Adam;
+use super::schedule::LinearSchedule;
+use crate::model::{Pass, Weights};
+use candle_core::Result;
+
+/// Everything that such training changes. A checkpoint holds just this and the step.
+#[derive(Clone)]
+pub struct FitState {
+    /// A and B of every module with a rank, and the head.
+    pub weights: Weights,
+    pub optimizer: Adam,
+}
+
+/// Constants of such training.
+pub struct FitRules {
+    /// Scale of each module.
+    pub scales: Vec<f64>,
+    pub schedule: LinearSchedule,
+    pub clip_norm: Option<f64>,
+    pub dropout: DropoutRates,
+}
+
+impl FitState {
+    /// One step on a batch; `step` counts from 0, `key` draws the dropout masks. Returns the loss and the gradient's norm.
+    pub fn step(
+        &mut self,
+        task: &Classification,
+        rules: &FitRules,
+        batch: &DeviceBatch,
+        step: usize,
+        key: u64,
+    ) -> Result<(f64, f64)> {
+        let tracked = track(&self.weights)?;
+        let dropout = rules.dropout.any().then(|| rules.dropout.keyed(key));
+        let loss = task.loss(batch, &Pass { weights: &tracked, scales: &rules.scales, alpha: None, dropout })?;
+        let mut gradient = gradients(&loss, &tracked, None)?.0;
+        let norm = clip(&mut gradient, rules.clip_norm)?;
+        self.weights = self.optimizer.step(&self.weights, &gradient, rules.schedule.at(step))?;
+        Ok((scalar(&loss)?, norm))
+    }
+}
