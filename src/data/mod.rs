@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod dataset;
 pub mod error;
 pub mod formats;
+pub mod hub;
 pub mod labels;
 pub mod random;
 pub mod split;

@@ -1,11 +1,13 @@
 //! Frozen backbones and heads with LoRA-aware linear layers, and how they are loaded.
 
+pub mod builtin;
 pub mod checkpoint;
 pub mod classifier;
 pub mod config;
 pub mod encoder;
 pub mod lora;
 pub mod pass;
+pub mod source;
 pub mod targets;
 
 pub use classifier::SequenceClassifier;
@@ -13,6 +15,7 @@ pub use config::EncoderConfig;
 pub use encoder::{Encoder, Input};
 pub use lora::LoraLinear;
 pub use pass::{Dropout, Pass, Weights};
+pub use source::{ModelFiles, SourceError};
 
 /// What can go wrong between a model's files and a model.
 #[derive(Debug, thiserror::Error)]

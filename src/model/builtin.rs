@@ -1,0 +1,31 @@
+//! Models inside the program.
+
+use super::source::{ModelFiles, NamedBytes, Weights};
+
+/// A model inside the program: the files of a model folder.
+struct Builtin {
+    id: &'static str,
+    config: &'static [u8],
+    tokenizer: &'static [u8],
+    weights: &'static [u8],
+}
+
+static BUILTIN: &[Builtin] = &[];
+
+/// The ids there are.
+pub fn names() -> Vec<String> {
+    BUILTIN.iter().map(|model| model.id.to_owned()).collect()
+}
+
+/// The files of the model called `id`.
+pub fn find(id: &str) -> Option<ModelFiles> {
+    let model = BUILTIN.iter().find(|model| model.id == id)?;
+    let named = |file: &str, bytes: &[u8]| NamedBytes { name: format!("{id}/{file}"), bytes: bytes.to_vec() };
+    Some(ModelFiles {
+        id: id.to_owned(),
+        config: named("config.json", model.config),
+        tokenizer: named("tokenizer.json", model.tokenizer),
+        weights: Weights::Embedded { name: format!("{id}/model.safetensors"), bytes: model.weights },
+        commit: None,
+    })
+}

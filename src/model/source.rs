@@ -1,0 +1,199 @@
+//! Where a model's files come from: inside the program, a folder, or the hub.
+
+use super::builtin;
+use crate::data::error::{nearest_sibling, shown};
+use crate::data::hub::{Download, Hub, HubError, Snapshot, is_model_id, is_plain_file};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A file in memory and what to call it in messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedBytes {
+    pub name: String,
+    pub bytes: Vec<u8>,
+}
+
+/// Where the tensors are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// Safetensors files: one, or all shards of an index.
+    Files(Vec<PathBuf>),
+    /// One safetensors file inside the program.
+    Embedded { name: String, bytes: &'static [u8] },
+}
+
+/// The files of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelFiles {
+    /// As the user gave it; what an adapter names as its base model.
+    pub id: String,
+    pub config: NamedBytes,
+    pub tokenizer: NamedBytes,
+    pub weights: Weights,
+    /// Commit of a hub model.
+    pub commit: Option<String>,
+}
+
+const CONFIG: &str = "config.json";
+const TOKENIZER: &str = "tokenizer.json";
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// Finds the files of `id`: `builtin:NAME`, an existing folder, else a model of the hub at `revision` (default: its main branch),
+/// fetched if the cache has it not. `progress` is told of downloads.
+pub fn locate(
+    id: &str,
+    revision: Option<&str>,
+    hub: &Hub,
+    progress: &mut dyn FnMut(Download),
+) -> Result<ModelFiles, SourceError> {
+    if id.starts_with("builtin:") {
+        return builtin::find(id)
+            .ok_or_else(|| SourceError::UnknownBuiltin { id: shown(id), present: builtin::names() });
+    }
+    let path = expand(id);
+    if path.is_dir() {
+        return folder(id, &path);
+    }
+    if path.is_file() {
+        return Err(SourceError::File { id: shown(id) });
+    }
+    if !is_model_id(id) || is_slip_of_a_folder(&path) {
+        return Err(SourceError::NoFolder { id: shown(id), nearest: nearest_sibling(&path) });
+    }
+    from_hub(id, hub.snapshot(id, revision, CONFIG)?, progress)
+}
+
+/// `~/` is the home folder, as in a shell.
+fn expand(id: &str) -> PathBuf {
+    match (id.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(id),
+    }
+}
+
+/// Whether `path` is beside folders, one of which has nearly its name: then it is a slip, not a model of the hub.
+fn is_slip_of_a_folder(path: &Path) -> bool {
+    path.parent().is_some_and(|parent| !parent.as_os_str().is_empty() && parent.is_dir())
+        && nearest_sibling(path).is_some()
+}
+
+/// The files of a local folder.
+fn folder(id: &str, path: &Path) -> Result<ModelFiles, SourceError> {
+    let need = |name: &'static str| {
+        let file = path.join(name);
+        if file.is_file() { read(&file) } else { Err(missing(path, name)) }
+    };
+    let config = need(CONFIG)?;
+    let tokenizer = need(TOKENIZER)?;
+    let weights = if path.join(SINGLE).is_file() {
+        vec![path.join(SINGLE)]
+    } else if path.join(INDEX).is_file() {
+        let index = read(&path.join(INDEX))?;
+        let shards: Vec<PathBuf> = shards(&index)?.into_iter().map(|name| path.join(name)).collect();
+        if let Some(shard) = shards.iter().find(|shard| !shard.is_file()) {
+            let shard = shard.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            return Err(SourceError::MissingShard { index: index.name, shard: shown(&shard) });
+        }
+        shards
+    } else {
+        return Err(missing(path, SINGLE));
+    };
+    Ok(ModelFiles { id: id.to_owned(), config, tokenizer, weights: Weights::Files(weights), commit: None })
+}
+
+/// The files of a commit of the hub.
+fn from_hub(id: &str, snapshot: Snapshot, progress: &mut dyn FnMut(Download)) -> Result<ModelFiles, SourceError> {
+    let config = read(&snapshot.file(CONFIG, progress)?)?;
+    let tokenizer = read(&snapshot.file(TOKENIZER, progress)?)?;
+    let weights = match snapshot.file(SINGLE, progress) {
+        Ok(file) => vec![file],
+        Err(error) if error.is_absent() => {
+            // Not one file, so shards; where there is no index either, the first error is the one that says it.
+            let index =
+                snapshot.file(INDEX, progress).map_err(|second| if second.is_absent() { error } else { second })?;
+            let names = shards(&read(&index)?)?;
+            names.iter().map(|name| snapshot.file(name, progress)).collect::<Result<_, _>>()?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    snapshot.keep()?;
+    let commit = Some(snapshot.commit().to_owned());
+    Ok(ModelFiles { id: id.to_owned(), config, tokenizer, weights: Weights::Files(weights), commit })
+}
+
+fn read(file: &Path) -> Result<NamedBytes, SourceError> {
+    let name = file.display().to_string();
+    match std::fs::read(file) {
+        Ok(bytes) => Ok(NamedBytes { name, bytes }),
+        Err(source) => Err(SourceError::Read { file: name, source }),
+    }
+}
+
+/// The shard names of an index, in order.
+fn shards(index: &NamedBytes) -> Result<BTreeSet<String>, SourceError> {
+    let broken = |problem: String| SourceError::Index { file: index.name.clone(), problem };
+    let json: serde_json::Value = serde_json::from_slice(&index.bytes).map_err(|e| broken(e.to_string()))?;
+    let map = json.get("weight_map").and_then(|map| map.as_object()).filter(|map| !map.is_empty());
+    let map = map.ok_or_else(|| broken("no \"weight_map\" with tensor names and files".into()))?;
+    map.values()
+        .map(|value| match value.as_str() {
+            Some(name) if is_plain_file(name) && name.ends_with(".safetensors") => Ok(name.to_owned()),
+            _ => Err(broken(format!("{} is not the name of a safetensors file beside it", shown(&value.to_string())))),
+        })
+        .collect()
+}
+
+/// What a folder lacks, with what it has and what that means.
+fn missing(path: &Path, file: &'static str) -> SourceError {
+    let mut present: Vec<String> = std::fs::read_dir(path)
+        .map(|entries| entries.flatten().map(|entry| shown(&entry.file_name().to_string_lossy())).collect())
+        .unwrap_or_default();
+    present.sort_unstable();
+    let has = |name: &str| present.iter().any(|p| p == name);
+    let advice = if has("adapter_config.json") {
+        "; this is an adapter, not a model: give its base as model.id and the adapter as lora.init_from"
+    } else if file == TOKENIZER && (has("vocab.txt") || has("vocab.json") || has("tokenizer.model")) {
+        "; make one with transformers: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"
+    } else if file == SINGLE && has("pytorch_model.bin") {
+        "; make one with transformers: AutoModel.from_pretrained(DIR).save_pretrained(DIR)"
+    } else {
+        ""
+    };
+    const MOST: usize = 12;
+    if present.len() > MOST {
+        let more = present.len() - MOST;
+        present.truncate(MOST);
+        present.push(format!("and {more} more"));
+    }
+    SourceError::Missing { folder: path.display().to_string(), file, present, advice }
+}
+
+/// Why a model's files are not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error("model.id = \"{id}\": nothing of that name is built in; there is {}", present.join(", "))]
+    UnknownBuiltin { id: String, present: Vec<String> },
+    #[error(
+        "model.id = \"{id}\": no such folder, and not the form of a hub id (owner/name){}",
+        nearest.as_ref().map_or(String::new(), |name| format!("; did you mean {name}?"))
+    )]
+    NoFolder { id: String, nearest: Option<String> },
+    #[error(
+        "model.id = \"{id}\" is a file; give the folder that holds config.json, tokenizer.json and model.safetensors"
+    )]
+    File { id: String },
+    #[error(
+        "{folder} has no {file}{advice}; {}",
+        if present.is_empty() { "it is empty".into() } else { format!("it has {}", present.join(", ")) }
+    )]
+    Missing { folder: String, file: &'static str, present: Vec<String>, advice: &'static str },
+    #[error("{index} names {shard}, which is not there; the download may be incomplete")]
+    MissingShard { index: String, shard: String },
+    #[error("{file} is no index of shards: {problem}")]
+    Index { file: String, problem: String },
+    #[error("cannot read {file}: {source}")]
+    Read { file: String, source: std::io::Error },
+    #[error(transparent)]
+    Hub(#[from] HubError),
+}

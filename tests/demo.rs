@@ -1,0 +1,82 @@
+//! The demo's committed data is what its generator makes, and its labels need more than words.
+
+#[path = "../assets/demo/generate/grammar.rs"]
+mod grammar;
+#[path = "../assets/demo/generate/tokenizer.rs"]
+mod tokenizer;
+#[path = "../assets/demo/generate/words.rs"]
+mod words;
+
+use autolora::data::{Dataset, Example, TextEncoder};
+use autolora::experiment::DataSettings;
+use std::collections::BTreeMap;
+
+const SEED: u64 = 2024;
+
+fn demo() -> Vec<(&'static str, Vec<Example>)> {
+    let settings = DataSettings { id: Some("builtin:demo".into()), ..DataSettings::default() };
+    let dataset = Dataset::load(&settings, None).unwrap();
+    assert_eq!(dataset.labels.names, ["bird", "mammal"]);
+    vec![
+        ("train", dataset.train.examples),
+        ("validation", dataset.validation.unwrap().examples),
+        ("test", dataset.test.unwrap().examples),
+    ]
+}
+
+#[test]
+fn the_committed_files_are_what_the_generator_makes() {
+    for (part, rows) in demo() {
+        let label = |label: &str| u32::from(label == "mammal");
+        let made = grammar::dataset(SEED, part, rows.len());
+        assert!(
+            made.iter().zip(&rows).all(|(made, row)| (&*made.0, label(made.1)) == (&*row.text, row.label)),
+            "{part}"
+        );
+    }
+    let made = tokenizer::json(&grammar::vocabulary()).unwrap();
+    assert_eq!(made, include_str!("../assets/demo/tokenizer.json"));
+}
+
+#[test]
+fn no_word_tells_the_label() {
+    let mut counts: BTreeMap<String, [usize; 2]> = BTreeMap::new();
+    let rows: Vec<Example> = demo().into_iter().flat_map(|(_, rows)| rows).collect();
+    for row in &rows {
+        let mut words: Vec<&str> = row.text.split(' ').collect();
+        words.sort_unstable();
+        words.dedup();
+        words.iter().for_each(|word| counts.entry(word.to_string()).or_default()[row.label as usize] += 1);
+    }
+    for (word, [birds, mammals]) in counts {
+        let rows = (birds + mammals) as f64;
+        // Four standard deviations of a fair coin.
+        let most = 0.5 + 2.0 / rows.sqrt();
+        assert!(birds.max(mammals) as f64 / rows <= most, "{word:?}: {birds} birds, {mammals} mammals");
+    }
+}
+
+#[test]
+fn parts_share_no_sentence() {
+    let parts = demo();
+    let train: Vec<&str> = parts[0].1.iter().chain(&parts[1].1).map(|row| row.text.as_str()).collect();
+    let shared = parts[2].1.iter().filter(|row| train.contains(&row.text.as_str())).count();
+    assert_eq!(shared, 0);
+}
+
+#[test]
+fn every_sentence_is_known_words_of_a_moderate_length() {
+    let encoder = TextEncoder::new("tokenizer.json", include_bytes!("../assets/demo/tokenizer.json"), 64).unwrap();
+    let corpus = grammar::corpus(SEED, 2000);
+    let rows = corpus.into_iter().map(|text| Example { text, pair: None, label: 0 });
+    let rows: Vec<Example> = rows.chain(demo().into_iter().flat_map(|(_, rows)| rows)).collect();
+    let encoded = encoder.encode(&rows, |_, _| {}).unwrap();
+    for (row, tokens) in rows.iter().zip(&encoded.rows) {
+        // A word is a token: none falls apart, none is unknown.
+        assert_eq!(tokens.ids.len(), row.text.split(' ').count() + 2, "{}", row.text);
+        assert!(!tokens.ids.contains(&1) && (6..=26).contains(&tokens.ids.len()), "{}", row.text);
+    }
+    let unknown = Example { text: "Zebras ran".into(), pair: None, label: 0 };
+    let ids = &encoder.encode(&[unknown], |_, _| {}).unwrap().rows[0].ids;
+    assert!(ids.len() > 4 && !ids.contains(&1), "other words fall apart into letters: {ids:?}");
+}

@@ -1,0 +1,171 @@
+//! Models from folders and from a hub, over the real client and a server on the loopback.
+
+mod server;
+
+use autolora::data::hub::Hub;
+use autolora::model::source::{ModelFiles, SourceError, Weights, locate};
+use server::{COMMIT, Server, State};
+use std::path::Path;
+
+fn hub(server: &Server, cache: &Path) -> Hub {
+    Hub { endpoint: server.endpoint.clone(), cache: cache.into(), token: None, offline: false }
+}
+
+fn serve(files: &[(&str, &str)]) -> Server {
+    let files = files.iter().map(|(name, text)| (name.to_string(), text.as_bytes().to_vec())).collect();
+    Server::start(State { files, ..State::default() })
+}
+
+const MODEL: [(&str, &str); 3] = [
+    ("me/bert/config.json", "{}"),
+    ("me/bert/tokenizer.json", "{\"a\":1}"),
+    ("me/bert/model.safetensors", "0123456789"),
+];
+
+fn fetch(id: &str, hub: &Hub) -> Result<ModelFiles, SourceError> {
+    locate(id, None, hub, &mut |_| {})
+}
+
+fn weights(files: &ModelFiles) -> String {
+    let Weights::Files(paths) = &files.weights else { panic!("embedded") };
+    paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
+}
+
+#[test]
+fn a_model_is_fetched_once_and_then_read_from_the_cache() {
+    let (server, cache) = (serve(&MODEL), tempfile::tempdir().unwrap());
+    let hub = hub(&server, cache.path());
+    let mut told = Vec::new();
+    let files = locate("me/bert", None, &hub, &mut |d| told.push((d.file.to_owned(), d.done, d.total))).unwrap();
+    assert_eq!((&*files.config.bytes, &*files.tokenizer.bytes), (&b"{}"[..], &b"{\"a\":1}"[..]));
+    assert_eq!((weights(&files), files.commit.as_deref()), ("0123456789".into(), Some(COMMIT)));
+    assert_eq!(told.last(), Some(&("model.safetensors".to_owned(), 10, 10)));
+    server.seen();
+    assert_eq!(fetch("me/bert", &hub).unwrap(), files);
+    assert_eq!(server.seen(), ["/me/bert/resolve/main/config.json bytes=0-0"], "one question: where is main now");
+    assert_eq!(locate("me/bert", Some(COMMIT), &hub, &mut |_| {}).unwrap(), files);
+    assert_eq!(fetch("me/bert", &Hub { offline: true, ..hub.clone() }).unwrap(), files);
+    assert!(server.seen().is_empty(), "a commit never moves, and offline means offline");
+    let gone = Hub { endpoint: "http://127.0.0.1:1".into(), ..hub };
+    assert_eq!(fetch("me/bert", &gone).unwrap(), files, "without a network the cache serves");
+}
+
+#[test]
+fn a_download_that_is_cut_off_goes_on_where_it_was() {
+    let (server, cache) = (serve(&MODEL), tempfile::tempdir().unwrap());
+    let hub = hub(&server, cache.path());
+    fetch("me/bert", &hub).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    server.seen();
+    server.state.lock().unwrap().cut = 1;
+    let files = fetch("me/bert", &Hub { cache: other.path().into(), ..hub }).unwrap();
+    assert_eq!(weights(&files), "0123456789");
+    let seen = server.seen();
+    assert!(seen.contains(&"/blob/me/bert/model.safetensors bytes=5-".to_owned()), "{seen:#?}");
+}
+
+#[test]
+fn shards_are_found_by_the_index() {
+    let index =
+        r#"{"weight_map": {"b": "model-2.safetensors", "a": "model-1.safetensors", "c": "model-1.safetensors"}}"#;
+    let files = [
+        MODEL[0],
+        MODEL[1],
+        ("me/bert/model.safetensors.index.json", index),
+        ("me/bert/model-1.safetensors", "one"),
+        ("me/bert/model-2.safetensors", "two"),
+    ];
+    let (server, cache) = (serve(&files), tempfile::tempdir().unwrap());
+    assert_eq!(weights(&fetch("me/bert", &hub(&server, cache.path())).unwrap()), "onetwo");
+    let offline = Hub { offline: true, ..hub(&server, cache.path()) };
+    assert_eq!(weights(&fetch("me/bert", &offline).unwrap()), "onetwo");
+}
+
+#[test]
+fn refusals_say_the_next_step() {
+    let (server, cache) = (serve(&MODEL), tempfile::tempdir().unwrap());
+    let hub = hub(&server, cache.path());
+    let said = |id: &str, hub: &Hub| fetch(id, hub).unwrap_err().to_string();
+    assert!(
+        said("me/bart", &hub)
+            .contains("has no config.json at revision main of me/bart: no such model, revision or file")
+    );
+    server.state.lock().unwrap().files.remove("me/bert/model.safetensors");
+    assert!(said("me/bert", &hub).contains("has no model.safetensors at revision main of me/bert"));
+    server.state.lock().unwrap().private.insert("me/bert".into(), "secret".into());
+    assert!(said("me/bert", &hub).contains("for a private or gated model set HF_TOKEN"));
+    let wrong = Hub { token: Some("wrong".into()), ..hub.clone() };
+    assert!(said("me/bert", &wrong).contains("check the name, and whether your token may read it"));
+    assert!(!format!("{wrong:?}").contains("wrong"), "a token must not be printed");
+    let right = Hub { token: Some("secret".into()), ..hub.clone() };
+    assert!(said("me/bert", &right).contains("has no model.safetensors"), "the token is sent");
+    server.state.lock().unwrap().gated.push("me/bert".into());
+    assert!(
+        said("me/bert", &right)
+            .contains(&format!("accept its terms at {}/me/bert, then set HF_TOKEN", server.endpoint))
+    );
+    let offline = Hub { offline: true, cache: cache.path().join("empty"), ..hub.clone() };
+    assert!(said("me/bert", &offline).contains("HF_HUB_OFFLINE is set and the cache"));
+    let gone = Hub { endpoint: "http://127.0.0.1:1".into(), cache: cache.path().join("empty"), ..hub };
+    assert!(said("me/bert", &gone).contains("no answer from http://127.0.0.1:1: "));
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_said() {
+    let (server, folder) = (serve(&MODEL), tempfile::tempdir().unwrap());
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = fetch("me/bert", &hub(&server, &file.join("cache"))).unwrap_err().to_string();
+    assert!(error.starts_with("cannot write to the cache ") && error.contains("set HF_HUB_CACHE"), "{error}");
+}
+
+/// A model folder with these files, and the error of locating it.
+fn folder_error(files: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let hub = Hub { endpoint: String::new(), cache: folder.path().into(), token: None, offline: true };
+    let id = folder.path().display().to_string();
+    fetch(&id, &hub).unwrap_err().to_string().replace(&id, "DIR")
+}
+
+#[test]
+fn a_folder_that_lacks_a_file_says_what_it_has() {
+    let (config, tokenizer) = (("config.json", "{}"), ("tokenizer.json", "{}"));
+    assert_eq!(folder_error(&[]), "DIR has no config.json; it is empty");
+    assert_eq!(folder_error(&[config, ("a.txt", "")]), "DIR has no tokenizer.json; it has a.txt, config.json");
+    assert!(
+        folder_error(&[config, ("vocab.txt", "")]).contains("AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)")
+    );
+    assert!(folder_error(&[("adapter_config.json", "")]).contains("this is an adapter, not a model"));
+    let bin = folder_error(&[config, tokenizer, ("pytorch_model.bin", "")]);
+    assert!(bin.starts_with("DIR has no model.safetensors; make one with transformers"), "{bin}");
+    let index = |text| folder_error(&[config, tokenizer, ("model.safetensors.index.json", text)]);
+    assert!(index("{}").contains("is no index of shards: no \"weight_map\""));
+    assert!(index("{").contains("is no index of shards: EOF"));
+    assert!(
+        index(r#"{"weight_map": {"a": "../b.safetensors"}}"#)
+            .contains("is not the name of a safetensors file beside it")
+    );
+    assert!(index(r#"{"weight_map": {"a": "b.safetensors"}}"#).contains("names b.safetensors, which is not there"));
+}
+
+#[test]
+fn a_path_is_not_taken_for_a_hub_id() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("minilm")).unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let hub = Hub { endpoint: "http://127.0.0.1:1".into(), cache: folder.path().into(), token: None, offline: false };
+    let said = |id: &str| fetch(id, &hub).unwrap_err().to_string();
+    let path = folder.path().join("minlm").display().to_string();
+    let expected = format!("did you mean {}?", folder.path().join("minilm").display());
+    assert!(said(&path).ends_with(&expected), "{}", said(&path));
+    for id in ["./nothing", "../nothing", "~/nothing-here", "a/b/c", "a b", "models\\a", "a/../b", ""] {
+        let error = said(id);
+        assert!(error.contains("no such folder, and not the form of a hub id"), "{id:?}: {error}");
+    }
+    assert!(said(&folder.path().join("file").display().to_string()).contains("is a file; give the folder"));
+    assert!(said("builtin:dmeo").contains("nothing of that name is built in"));
+    assert!(said("me/bert").contains("no answer from http://127.0.0.1:1"));
+}
