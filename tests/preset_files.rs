@@ -88,6 +88,28 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Whatever TOML is opened, saying and taking back every setting leaves TOML.
+    #[test]
+    fn any_toml_survives_every_edit(
+        text in r#"(\[search\]|\[search.weights\]|\[\[data\]\]|\[data\]|search|weights|lr|data|id|\.|=|1|"x"|\{|\}|\[|\]|,|\n|#é){0,30}"#,
+    ) {
+        if let Ok(mut doc) = PresetDoc::open(&source(&text)) {
+            for setting in SETTINGS {
+                let is_set = doc.set(setting.key, &"x".into()).is_ok();
+                prop_assert_eq!(doc.get(setting.key).is_some(), is_set, "{}: {:?}", setting.key, doc.text());
+                prop_assert!(PresetDoc::open(&doc.source()).is_ok(), "{}: {:?}", setting.key, doc.text());
+            }
+            for setting in SETTINGS {
+                doc.unset(setting.key);
+                prop_assert_eq!(doc.get(setting.key), None, "{}: {:?}", setting.key, doc.text());
+            }
+        }
+    }
+}
+
 #[test]
 fn a_hash_within_a_text_is_no_comment() {
     let mut doc = open("[data]\ntext = \"a # b\"\nlabel = \"c\"\n");

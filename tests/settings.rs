@@ -234,3 +234,22 @@ fn settings_are_found_by_key() {
     assert_eq!(setting("search.weights.lr").map(|s| (s.group(), s.name())), Some(("search.weights", "lr")));
     assert!(setting("search.weights").is_none());
 }
+
+#[test]
+fn depth_and_length_do_not_exhaust_the_stack_or_patience() {
+    let deep = 100_000;
+    let texts = [
+        format!("[lora]\ntargets = {}", "[".repeat(deep)),
+        format!("a = {}", "{b=".repeat(deep)),
+        format!("{}x = 1", "a.".repeat(deep)),
+        format!("[{}]", vec!["a"; deep].join(".")),
+        format!("[lora]\nrank = {}", "9".repeat(deep)),
+        "x = 1\n".repeat(20_000),
+    ];
+    let began = std::time::Instant::now();
+    for text in &texts {
+        assert!(read(text, &[]).is_err());
+    }
+    assert!(read(DEMO, &[&format!("lora.targets={}", "[".repeat(deep))]).is_err());
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+}

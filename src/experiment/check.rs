@@ -1,7 +1,8 @@
 //! Settings that are each right on their own but do not go together.
 
+use super::kind::seen;
 use super::parse::Complaint;
-use super::setting::{Choice, Texts};
+use super::setting::Choice;
 use super::{BUILTIN_DEMO, Experiment, Rule, SelectionKind, Task};
 use std::ops::RangeInclusive;
 
@@ -72,13 +73,15 @@ fn targets(experiment: &Experiment, list: &mut Vec<Complaint>) {
         complain(list, key, "has all-linear beside other names, which it includes", None);
     }
     if let Some(twice) = (1..targets.len()).find(|&i| targets[..i].contains(&targets[i])) {
-        complain(list, key, format!("names {} twice", targets[twice]), None);
+        complain(list, key, format!("names {} twice", seen(&targets[twice].as_str().into())), None);
     }
-    if let Texts::One(names) = &experiment.lora.targets
-        && names.contains([',', ' '])
-    {
-        let list_form: Vec<_> = names.split([',', ' ']).filter(|name| !name.is_empty()).collect();
-        complain(list, key, "is one name with a comma or a space in it", Some(format!("write {list_form:?}")));
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    if let Some(wrong) = targets.iter().find(|target| !is_name(target)) {
+        let names: Vec<_> = wrong.split([',', ' ']).filter(|name| !name.is_empty()).collect();
+        let help = (names.len() > 1 && names.iter().all(|name| is_name(name))).then(|| format!("write {names:?}"));
+        let message =
+            format!("has {}, where a module's name has letters, digits, _, - and dots", seen(&wrong.as_str().into()));
+        complain(list, key, message, help);
     }
 }
 
@@ -140,7 +143,7 @@ fn device(experiment: &Experiment, list: &mut Vec<Complaint>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Budget;
+    use crate::experiment::{Budget, Texts};
 
     fn demo() -> Experiment {
         let mut experiment = Experiment::default();

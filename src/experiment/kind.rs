@@ -31,7 +31,7 @@ impl Kind {
             Kind::Ints { min, max } => {
                 format!("a list of whole numbers, each {}", range(*min as f64, *max as f64, false))
             }
-            Kind::IntOrFloat { .. } => "a whole number or a decimal, above 0".into(),
+            Kind::IntOrFloat { min, max } => format!("a whole number or a decimal, {}", range(*min, *max, true)),
         }
     }
 
@@ -59,8 +59,8 @@ impl Kind {
                 let all = list.iter().all(|n| n.as_integer().is_some_and(|n| (min..=max).contains(&&n)));
                 all.then(|| value.clone())
             }
-            (Kind::IntOrFloat { max, .. }, Value::Integer(_) | Value::Float(_)) => {
-                number(value).filter(|x| within(*x, 0.0, *max, true)).map(|_| value.clone())
+            (Kind::IntOrFloat { min, max }, Value::Integer(_) | Value::Float(_)) => {
+                number(value).filter(|x| within(*x, *min, *max, true)).map(|_| value.clone())
             }
             _ => None,
         }

@@ -4,6 +4,7 @@ use super::kind::{seen, typed};
 use super::nearest::{nearest, ranked};
 use super::problem::{Place, Problem};
 use super::{SETTINGS, Setting};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Value};
@@ -40,13 +41,12 @@ impl Layer {
         let lines = Lines::new(text);
         let (root, errors) = DeTable::parse_recoverable(text);
         let mut layer = Layer { torn: !errors.is_empty(), ..Layer::default() };
-        let mut torn_lines = Vec::new();
+        let mut torn_lines = BTreeSet::new();
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             let place = lines.place(span.clone());
             // One slip makes the parser stumble several times on its line; the first is the one to read.
-            if !torn_lines.contains(&place.line()) {
-                torn_lines.push(place.line());
+            if torn_lines.insert(place.line()) {
                 let message = not_toml(error.message(), text.get(span).unwrap_or_default());
                 layer.problems.push(Problem { key: String::new(), place, message, help: None });
             }
@@ -116,7 +116,7 @@ impl Layer {
 }
 
 /// The text with some of its lines blank, every other byte in its place.
-fn without_lines(text: &str, blank: &[Option<usize>]) -> String {
+fn without_lines(text: &str, blank: &BTreeSet<Option<usize>>) -> String {
     let lines = text.split_inclusive('\n').enumerate();
     lines
         .flat_map(|(i, line)| {
@@ -229,18 +229,21 @@ fn printable_key(key: &str) -> String {
 /// From bytes to lines and columns.
 struct Lines<'a> {
     text: &'a str,
+    /// Where each line starts.
+    starts: Vec<usize>,
 }
 
 impl<'a> Lines<'a> {
     fn new(text: &'a str) -> Self {
-        Lines { text }
+        let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
+        Lines { text, starts: std::iter::once(0).chain(after_newlines).collect() }
     }
 
     fn place(&self, span: Range<usize>) -> Place {
         let start = span.start.min(self.text.len());
-        let before = self.text.get(..start).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        let line = self.starts.partition_point(|line| *line <= start);
+        let line_start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let column = self.text.get(line_start..start).map_or(1, |before| before.chars().count() + 1);
         Place::Text { span: start..span.end.clamp(start, self.text.len()), line, column }
     }
 }

@@ -79,7 +79,7 @@ fn kind_schema(kind: Kind) -> Value {
         Kind::Ints { min, max } => {
             json!({"type": "array", "items": {"type": "integer", "minimum": min, "maximum": max}})
         }
-        Kind::IntOrFloat { max, .. } => json!({"type": "number", "exclusiveMinimum": 0, "maximum": max}),
+        Kind::IntOrFloat { min, max } => json!({"type": "number", "exclusiveMinimum": min, "maximum": max}),
     }
 }
 

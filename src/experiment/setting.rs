@@ -50,7 +50,7 @@ pub enum Kind {
     Betas,
     /// A list of whole numbers.
     Ints { min: i64, max: i64 },
-    /// A whole number or a decimal, which mean different things (`allocation.budget`).
+    /// A whole number or a decimal, which mean different things (`allocation.budget`); `min` itself is left out.
     IntOrFloat { min: f64, max: f64 },
 }
 
