@@ -2,11 +2,11 @@
 
 use super::gradient::scalar;
 use crate::data::batches::Batch;
+use crate::data::random;
 use crate::data::tokens::Encoded;
 use crate::experiment::{LoraSettings, ScaleRule};
 use crate::model::lora::{a_name, b_name};
 use crate::model::{Dropout, Input, Pass, SequenceClassifier, Weights};
-use crate::data::random;
 use crate::ops::cross_entropy;
 use candle_core::{DType, Device, Result, Tensor};
 

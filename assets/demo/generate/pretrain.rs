@@ -154,7 +154,8 @@ pub fn pretrain(folder: &Path, seed: u64) -> Result<(), Box<dyn Error>> {
     let json = config_json(vocabulary);
     let config = EncoderConfig::parse(json.as_bytes(), "config.json")?;
     let mask_id = tokenizer.token_to_id("[MASK]").ok_or("the tokenizer has no [MASK]")?;
-    let first_word = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].iter().filter_map(|t| tokenizer.token_to_id(t)).max();
+    let first_word =
+        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].iter().filter_map(|t| tokenizer.token_to_id(t)).max();
     let first_word = first_word.unwrap_or(0) + 1;
     let encode = |text: String| tokenizer.encode(text, true).map(|e| e.get_ids().to_vec()).map_err(|e| e.to_string());
     let corpus: Vec<Vec<u32>> = grammar::corpus(seed, SENTENCES).into_iter().map(encode).collect::<Result<_, _>>()?;
@@ -168,7 +169,8 @@ pub fn pretrain(folder: &Path, seed: u64) -> Result<(), Box<dyn Error>> {
     for step in 0..EPOCHS * steps_per_epoch {
         let (epoch, within) = (step / steps_per_epoch, step % steps_per_epoch);
         let order = permutation(seed, "demo corpus order", epoch as u64, corpus.len());
-        let rows: Vec<&Vec<u32>> = order[within * BATCH..(within + 1) * BATCH].iter().map(|row| &corpus[*row]).collect();
+        let rows: Vec<&Vec<u32>> =
+            order[within * BATCH..(within + 1) * BATCH].iter().map(|row| &corpus[*row]).collect();
         let mut draw = stream(seed, "demo masks", step as u64);
         let batch = masked(&config, &rows, mask_id, first_word, &mut draw)?;
         let mut tracked = track(&weights)?;

@@ -1,0 +1,214 @@
+//! The order of the phases, where to go on after a checkpoint, and what every phase needs: saving, time, faults.
+
+use super::prepare::{Prepared, prepare};
+use super::state::{Carried, Tensors};
+use super::{baseline, evaluate, retrain, search};
+use crate::model::Weights;
+use crate::run::checkpoint::Checkpoint;
+use crate::run::control::Request;
+use crate::run::event::{Event, Phase};
+use crate::run::export;
+use crate::run::worker::{Context, JobEnd, JobError, JobResult};
+use std::time::Instant;
+
+/// Why a phase cannot go on.
+#[derive(Debug)]
+pub struct Fault {
+    pub message: String,
+    pub advice: String,
+}
+
+impl Fault {
+    /// A fault that its own message explains.
+    pub fn said(message: impl Into<String>) -> Fault {
+        Fault { message: message.into(), advice: String::new() }
+    }
+}
+
+impl<E: std::error::Error> From<E> for Fault {
+    fn from(error: E) -> Fault {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            if !message.contains(&cause.to_string()) {
+                message = format!("{message}: {cause}");
+            }
+            source = cause.source();
+        }
+        Fault::said(message)
+    }
+}
+
+/// How a worker leaves a run before its end.
+pub enum End {
+    Paused(Phase, usize),
+    Stopped(Phase, usize, String),
+}
+
+impl End {
+    /// The end that a request asks for, after `step` of `phase`.
+    pub fn requested(request: Request, phase: Phase, step: usize) -> End {
+        match request {
+            Request::Pause => End::Paused(phase, step),
+            Request::Stop { reason } => End::Stopped(phase, step, reason),
+        }
+    }
+}
+
+/// A phase came to its end (`None`), or the worker is to leave.
+pub type Progressed = Result<Option<End>, Fault>;
+
+/// A run in work.
+pub struct Job<'a, 'b> {
+    pub ctx: &'a mut Context<'b>,
+    pub carried: Carried,
+    /// The retrained factors and head, once there; in every checkpoint from then on.
+    pub adapter: Option<Weights>,
+    /// The phase that the clock counts for, and since when.
+    clock: (Phase, Instant),
+    /// Steps done of that phase, for the last word of a run that fails.
+    pub reached: usize,
+}
+
+/// Prefix of [`Job::adapter`] in checkpoints.
+const ADAPTER: &str = "adapter";
+
+impl Job<'_, '_> {
+    /// Saves `tensors` and what is carried as the checkpoint after `step` of `phase`.
+    pub fn save(&mut self, mut tensors: Tensors, phase: Phase, step: usize) -> Result<(), Fault> {
+        self.count_time(phase);
+        if let Some(adapter) = &self.adapter {
+            tensors.put(ADAPTER, adapter);
+        }
+        self.ctx.save(&tensors.checkpoint(phase, step, &self.carried))?;
+        Ok(())
+    }
+
+    /// Books the time since the last call to the phase that was on the clock, and goes on with `phase`.
+    fn count_time(&mut self, phase: Phase) {
+        let (before, since) = std::mem::replace(&mut self.clock, (phase, Instant::now()));
+        *self.carried.timing.entry(format!("{}_s", before.name())).or_default() += since.elapsed().as_secs_f64();
+    }
+
+    /// Announces a phase and gives it the clock.
+    pub fn enter(&mut self, phase: Phase, total: usize) -> Result<(), Fault> {
+        self.count_time(phase);
+        self.reached = 0;
+        Ok(self.ctx.emit(Event::Phase { phase, total })?)
+    }
+
+    /// A line for people.
+    pub fn say(&mut self, phase: Phase, level: &str, message: String) -> Result<(), Fault> {
+        Ok(self.ctx.emit(Event::Log { phase, level: level.into(), message })?)
+    }
+
+    /// Stops a run whose loss is no number: nothing after it means anything.
+    pub fn check_loss(&mut self, phase: Phase, step: usize, what: &str, loss: f64, lr: f64) -> Result<(), Fault> {
+        self.reached = step;
+        if loss.is_finite() {
+            return Ok(());
+        }
+        let settings = self.ctx.experiment();
+        let (rates, keys) = match phase {
+            Phase::Search => (
+                format!("lr {lr:e}, selection lr {:e}", settings.search.selection_optimizer.lr),
+                "search.weights.lr (and search.selection_optimizer.lr)",
+            ),
+            _ => (format!("lr {lr:e}"), "retrain.lr"),
+        };
+        let section = if phase == Phase::Search { "search" } else { "retrain" };
+        Err(Fault {
+            message: format!("the {what} loss is {loss} at step {step} of {} ({rates})", phase.name()),
+            advice: format!(
+                "lower {keys} by a factor of 3 to 10, or set {section}.clip_norm = 1.0, and look at the rows of that batch"
+            ),
+        })
+    }
+}
+
+/// Runs what is left of a run, to its end or to a request.
+pub fn run(ctx: &mut Context) -> JobResult {
+    let checkpoint = ctx.take_checkpoint();
+    let carried = checkpoint.as_ref().map(|from| serde_json::from_value(from.meta.clone())).transpose();
+    let began = (Phase::Prepare, Instant::now());
+    let mut job = Job { ctx, carried: Carried::default(), adapter: None, clock: began, reached: 0 };
+    let ended = match carried {
+        Ok(carried) => {
+            job.carried = carried.unwrap_or_default();
+            phases(&mut job, checkpoint)
+        }
+        Err(error) => Err(Fault::from(error)),
+    };
+    let Carried { ranks, metrics, mut timing, .. } = job.carried;
+    match ended {
+        Ok(None) => {
+            timing.insert("total_s".into(), timing.values().sum());
+            Ok(JobEnd::Finished { ranks, metrics, timing })
+        }
+        Ok(Some(End::Paused(phase, step))) => Ok(JobEnd::Paused { phase, step }),
+        Ok(Some(End::Stopped(phase, step, reason))) => Ok(JobEnd::Stopped { phase, step, reason }),
+        Err(Fault { message, advice }) => {
+            let (phase, step) = (job.clock.0, job.reached);
+            Err(Box::new(JobError { phase, step, message, advice, ranks, metrics, timing }))
+        }
+    }
+}
+
+/// The phases from where a checkpoint left them.
+fn phases(job: &mut Job, checkpoint: Option<Checkpoint>) -> Progressed {
+    job.enter(Phase::Prepare, 0)?;
+    let prepared = prepare(job.ctx)?;
+    if let Some(request) = job.ctx.request() {
+        let (phase, step) = checkpoint.as_ref().map_or((Phase::Prepare, 0), |from| (from.phase, from.step));
+        return Ok(Some(End::requested(request, phase, step)));
+    }
+    let mut from = checkpoint.map(|from| (from.phase, from.step, Tensors::of(&from)));
+    if let Some((.., tensors)) = &mut from {
+        let adapter = tensors.take(ADAPTER, &prepared.task.device)?;
+        job.adapter = (!adapter.is_empty()).then_some(adapter);
+        tensors.forget(ADAPTER);
+    }
+    for phase in [Phase::Search, Phase::Retrain, Phase::Evaluate, Phase::Baseline, Phase::Export] {
+        if from.as_ref().is_some_and(|(at, ..)| *at > phase) {
+            continue;
+        }
+        // A checkpoint without state says only that the phase begins.
+        let state = from.take().filter(|(.., tensors)| !tensors.is_empty()).map(|(_, step, tensors)| (step, tensors));
+        if state.is_none() {
+            job.save(Tensors::default(), phase, 0)?;
+        }
+        if let Some(end) = run_phase(job, &prepared, phase, state)? {
+            return Ok(Some(end));
+        }
+    }
+    job.count_time(Phase::Export);
+    Ok(None)
+}
+
+fn run_phase(job: &mut Job, prepared: &Prepared, phase: Phase, from: Option<(usize, Tensors)>) -> Progressed {
+    match phase {
+        Phase::Search => search::search(job, prepared, from),
+        Phase::Retrain => retrain::retrain(job, prepared, from),
+        Phase::Evaluate => evaluate::evaluate(job, prepared, from),
+        Phase::Baseline => baseline::baseline(job, prepared, from),
+        _ => {
+            job.enter(Phase::Export, 0)?;
+            adapter(job, prepared).write_run(job.ctx.dir())?;
+            Ok(None)
+        }
+    }
+}
+
+fn adapter(job: &Job, prepared: &Prepared) -> export::Adapter {
+    let experiment = job.ctx.experiment();
+    let modules = prepared.task.modules.iter().map(|(path, ..)| path.clone());
+    export::Adapter {
+        base_model: prepared.model_name.clone(),
+        ranks: modules.map(|path| (path.clone(), job.carried.ranks.get(&path).copied().unwrap_or(0))).collect(),
+        rank: experiment.lora.rank,
+        alpha: experiment.lora.alpha,
+        dropout: experiment.lora.dropout,
+        scale: experiment.retrain.scale,
+        weights: job.adapter.clone().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,12 @@
+//! The job of a worker: the phases of a run, one after the other, each from the checkpoint where it was left.
+
+mod baseline;
+mod evaluate;
+mod job;
+mod prepare;
+mod progress;
+mod retrain;
+mod search;
+mod state;
+
+pub use job::run;

@@ -1,0 +1,228 @@
+//! `search` and `allocate`: the bilevel search over D_tr and D_val, then one rank per module.
+
+use super::job::{End, Fault, Job, Progressed};
+use super::prepare::Prepared;
+use super::progress::Pace;
+use super::state::Tensors;
+use crate::data::batches::Sampler;
+use crate::data::random;
+use crate::data::tokens::Encoded;
+use crate::model::Weights;
+use crate::run::event::{Event, Phase, Selection};
+use crate::run::init_from;
+use crate::search::allocation::{self, Module};
+use crate::search::classification::ClassificationObjective;
+use crate::search::selection::values;
+use crate::search::step::{DropoutKeys, Report, Rules, SearchState};
+use crate::train::classification::DropoutRates;
+use crate::train::optimizer::{Adam, AdamConfig};
+use candle_core::{DType, Tensor};
+use rand_chacha::rand_core::Rng;
+
+/// Steps of warm-up and of the search together; a checkpoint counts both.
+fn lengths(job: &Job, prepared: &Prepared) -> (usize, usize) {
+    let settings = &job.ctx.experiment().search;
+    let sampler = Sampler::new(prepared.train.len(), settings.batch_size, false, 0, "");
+    (settings.warmup_steps, settings.steps.unwrap_or_else(|| sampler.steps(settings.epochs)).max(1))
+}
+
+fn rules(job: &Job) -> Rules {
+    let settings = &job.ctx.experiment().search;
+    Rules {
+        hypergradient: settings.hypergradient,
+        selection: settings.selection,
+        weights_lr: settings.weights.lr,
+        selection_lr: settings.selection_optimizer.lr,
+        epsilon: settings.epsilon,
+        clip_norm: settings.clip_norm,
+    }
+}
+
+fn optimizers(job: &Job) -> (AdamConfig, AdamConfig) {
+    let (w, b) = (&job.ctx.experiment().search.weights, &job.ctx.experiment().search.selection_optimizer);
+    (AdamConfig::new(w.optimizer, w.betas, w.weight_decay), AdamConfig::new(b.optimizer, b.betas, b.weight_decay))
+}
+
+fn initial(job: &Job, prepared: &Prepared) -> Result<SearchState, Fault> {
+    let (task, experiment) = (&prepared.task, job.ctx.experiment());
+    let (seed, rank) = (experiment.runtime.seed, experiment.lora.rank);
+    let weights = match &experiment.lora.init_from {
+        Some(folder) => init_from::load(folder, rank, &task.modules, &task.model.head_shapes(), &task.device)?,
+        None => {
+            let mut weights = task.fresh_factors(&vec![rank; task.modules.len()], seed, "init/search")?;
+            weights.extend(task.model.initial_head(seed, "init/search/head")?);
+            weights
+        }
+    };
+    let (for_weights, for_selection) = optimizers(job);
+    Ok(SearchState {
+        weights,
+        beta: Tensor::zeros((task.modules.len(), rank), DType::F32, &task.device)?,
+        weights_optimizer: Adam::new(for_weights),
+        selection_optimizer: Adam::new(for_selection),
+    })
+}
+
+const BETA: &str = "beta";
+
+fn save(job: &mut Job, state: &SearchState, step: usize) -> Result<(), Fault> {
+    let mut tensors = Tensors::default();
+    tensors.put("weights", &state.weights);
+    tensors.put("selection", &Weights::from([(BETA.into(), state.beta.clone())]));
+    tensors.put_adam("weights-optimizer", &state.weights_optimizer, &mut job.carried);
+    tensors.put_adam("selection-optimizer", &state.selection_optimizer, &mut job.carried);
+    job.save(tensors, Phase::Search, step)
+}
+
+fn restore(job: &Job, prepared: &Prepared, tensors: &Tensors) -> Result<SearchState, Fault> {
+    let device = &prepared.task.device;
+    let (for_weights, for_selection) = optimizers(job);
+    let beta = tensors.take("selection", device)?.remove(BETA);
+    Ok(SearchState {
+        weights: tensors.take("weights", device)?,
+        beta: beta.ok_or_else(|| Fault::said("the checkpoint holds no selection logits"))?,
+        weights_optimizer: tensors.take_adam("weights-optimizer", for_weights, &job.carried, device)?,
+        selection_optimizer: tensors.take_adam("selection-optimizer", for_selection, &job.carried, device)?,
+    })
+}
+
+/// Searches to the end, or to a request; allocates. `from`: steps done and state, where a checkpoint has them.
+pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>) -> Progressed {
+    let (warmup, steps) = lengths(job, prepared);
+    let (mut done, mut state) = match from {
+        Some((done, tensors)) => (job.carried.warmed_up + done, restore(job, prepared, &tensors)?),
+        None => (0, initial(job, prepared)?),
+    };
+    let experiment = job.ctx.experiment().clone();
+    let (seed, settings) = (experiment.runtime.seed, &experiment.search);
+    let objective = ClassificationObjective {
+        task: &prepared.task,
+        scales: vec![experiment.lora.alpha / experiment.lora.rank as f64; prepared.task.modules.len()],
+        dropout: DropoutRates::search(experiment.lora.dropout, experiment.model.dropout),
+    };
+    let rules = rules(job);
+    let sampler = |rows: &[Encoded], purpose| {
+        Sampler::new(rows.len(), settings.batch_size, experiment.data.shuffle, seed, purpose)
+    };
+    let mut train = sampler(&prepared.train, "batches/search/train");
+    let mut validation = sampler(&prepared.validation, "batches/search/validation");
+    job.enter(Phase::Search, steps)?;
+    let mut pace = Pace::new(Phase::Search, done, (warmup, steps), experiment.runtime.checkpoint_every);
+    while done < warmup + steps {
+        job.carried.warmed_up = done.min(warmup);
+        if let Some(request) = job.ctx.request() {
+            let step = done.saturating_sub(warmup);
+            save(job, &state, step)?;
+            return Ok(Some(End::requested(request, Phase::Search, step)));
+        }
+        let tb = prepared.task.batch(&prepared.train, &train.indices(done))?;
+        let key = |purpose: &str| Some(random::stream(seed, purpose, done as u64).next_u64());
+        let weights = key("dropout/search/weights");
+        if done < warmup {
+            let report = state.weights_step(&rules, &objective, &tb, weights)?;
+            job.check_loss(Phase::Search, 0, "warm-up", report.train_loss, rules.weights_lr)?;
+            let train_loss = report.train_loss;
+            job.ctx.emit(Event::Warmup { phase: Phase::Search, step: done + 1, total: warmup, train_loss })?;
+        } else {
+            let step = done - warmup;
+            let vb = prepared.task.batch(&prepared.validation, &validation.indices(step))?;
+            let keys = DropoutKeys { hypergradient: key("dropout/search/replayed"), weights };
+            let report = state.step(&rules, &objective, &tb, &vb, keys)?;
+            log_step(job, prepared, &state, &rules, &report, (step + 1, steps))?;
+        }
+        done += 1;
+        if let Some(event) = pace.tick(done) {
+            job.ctx.emit(event)?;
+        }
+        if pace.save_due() {
+            job.carried.warmed_up = done.min(warmup);
+            save(job, &state, done.saturating_sub(warmup))?;
+        }
+    }
+    allocate(job, prepared, &state, &rules)?;
+    Ok(None)
+}
+
+fn log_step(
+    job: &mut Job,
+    prepared: &Prepared,
+    state: &SearchState,
+    rules: &Rules,
+    report: &Report,
+    (step, steps): (usize, usize),
+) -> Result<(), Fault> {
+    let validation_loss = report.parts.as_ref().map(|parts| parts.validation_loss);
+    job.check_loss(Phase::Search, step, "training", report.train_loss, rules.weights_lr)?;
+    job.check_loss(Phase::Search, step, "validation", validation_loss.unwrap_or(0.0), rules.weights_lr)?;
+    if report.skipped {
+        let message = format!("step {step}: the hypergradient is not finite; the selection variables stay");
+        job.ctx.emit(Event::Log { phase: Phase::Search, level: "warning".into(), message })?;
+    }
+    if step % job.ctx.experiment().runtime.log_every != 0 && step != steps {
+        return Ok(());
+    }
+    let norm = |t: &Tensor| t.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>().map(f64::sqrt);
+    let parts = report.parts.as_ref();
+    let mixed = |p: &crate::search::hypergradient::Parts| Some((p.mixed.clone()?, p.coefficient));
+    job.ctx.emit(Event::Step {
+        phase: Phase::Search,
+        step,
+        train_loss: report.train_loss,
+        validation_loss,
+        lr: rules.weights_lr,
+        grad_norm: Some(report.grad_norm),
+        direct_norm: parts.map(|p| norm(&p.direct)).transpose()?,
+        mixed_norm: parts.and_then(mixed).map(|(m, c)| norm(&m).map(|n| n * c)).transpose()?,
+    })?;
+    let (modules, ranks) = terms(job, prepared, state, rules)?;
+    let alpha: Vec<Vec<f32>> = values(rules.selection, &state.beta)?.to_vec2()?;
+    let named = |(module, alpha): (&Module, Vec<f32>)| (module.path.clone(), alpha);
+    let selection: Selection = modules.iter().zip(alpha).map(named).collect();
+    // A module whose logits never moved has no rank yet: "undecided" is not rank k.
+    let decided = modules.iter().zip(ranks).filter(|(module, _)| !module.undecided());
+    let ranks = decided.map(|(module, rank)| (module.path.clone(), rank)).collect();
+    Ok(job.ctx.emit(Event::Selection { phase: Phase::Search, step, modules: selection, ranks })?)
+}
+
+/// Every module's terms, and the ranks that the rule gives them now.
+fn terms(
+    job: &Job,
+    prepared: &Prepared,
+    state: &SearchState,
+    rules: &Rules,
+) -> Result<(Vec<Module>, Vec<usize>), Fault> {
+    let settings = job.ctx.experiment();
+    let alpha = values(rules.selection, &state.beta)?;
+    let scale = settings.lora.alpha / settings.lora.rank as f64;
+    let modules = allocation::modules(&prepared.task.modules, &state.weights, &alpha, &state.beta, scale)?;
+    let chosen = &settings.allocation;
+    let ranks = allocation::allocate(chosen.rule, chosen.threshold, chosen.budget, &modules);
+    Ok((modules, ranks))
+}
+
+fn allocate(job: &mut Job, prepared: &Prepared, state: &SearchState, rules: &Rules) -> Result<(), Fault> {
+    job.enter(Phase::Allocate, 0)?;
+    let (modules, ranks) = terms(job, prepared, state, rules)?;
+    let undecided = modules.iter().filter(|module| module.undecided()).count();
+    if undecided > 0 {
+        let message = format!(
+            "undecided: the selection variables of {undecided} of {} modules never moved; their rank says nothing. \
+             A longer search or a higher search.selection_optimizer.lr may help",
+            modules.len()
+        );
+        job.ctx.emit(Event::Log { phase: Phase::Allocate, level: "warning".into(), message })?;
+    }
+    let parameters = prepared.task.lora_parameters(&ranks);
+    job.carried.undecided = undecided == modules.len();
+    job.carried.ranks = modules.iter().zip(&ranks).map(|(module, rank)| (module.path.clone(), *rank)).collect();
+    job.carried.metrics.insert("lora_parameters".into(), parameters as f64);
+    job.carried.metrics.insert("mean_rank".into(), ranks.iter().sum::<usize>() as f64 / ranks.len().max(1) as f64);
+    let event = Event::Allocated {
+        phase: Phase::Allocate,
+        ranks: job.carried.ranks.clone(),
+        parameters,
+        undecided: job.carried.undecided,
+        rule: job.ctx.experiment().allocation.rule.to_string(),
+    };
+    Ok(job.ctx.emit(event)?)
+}
