@@ -7,6 +7,9 @@ mod words;
 
 use std::path::{Path, PathBuf};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// All of the demo comes from this seed.
 const SEED: u64 = 2024;
 /// Rows of each file.

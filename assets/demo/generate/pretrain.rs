@@ -15,8 +15,8 @@ use std::error::Error;
 use std::path::Path;
 
 const CPU: Device = Device::Cpu;
-const SENTENCES: usize = 60_000;
-const EPOCHS: usize = 6;
+const SENTENCES: usize = 40_000;
+const EPOCHS: usize = 4;
 const BATCH: usize = 64;
 const PEAK_LR: f64 = 1e-3;
 const HIDDEN: usize = 128;
