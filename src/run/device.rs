@@ -9,7 +9,7 @@ pub enum DeviceError {
     NotCompiled(String),
     #[error("device {name:?} does not open: {source}")]
     Unusable { name: String, source: candle_core::Error },
-    #[error("device {0:?} is none of auto, cpu, cuda, cuda:N")]
+    #[error("there is no device {0:?}; allowed: auto, cpu, cuda, cuda:N")]
     Unknown(String),
 }
 

@@ -1,6 +1,7 @@
 //! Writing that survives a crash: whole or not at all.
 
-use std::fs::{self, File};
+use crate::experiment::atomic::write_atomic;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -31,20 +32,12 @@ impl FileError {
     }
 }
 
-/// Writes a file by way of a temporary one beside it: fsync, rename, fsync of the folder.
+/// [`write_atomic`] with our errors.
 ///
 /// # Errors
 /// [`FileError`]; the temporary file is gone then, and a file that was there before is as it was.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = written {
-        // Frees its space; where even this fails, the file is a hidden leftover that nothing reads.
-        let _ = fs::remove_file(&temporary);
-        return Err(FileError::at("cannot write", path)(error));
-    }
-    path.parent().map_or(Ok(()), sync_folder)
+    write_atomic(path, bytes).map_err(FileError::at("cannot write", path))
 }
 
 /// Writes a new file and waits until it is on the disk.
@@ -70,19 +63,6 @@ pub fn timestamp() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_failed_write_leaves_the_old_file_and_no_temporary() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("kept");
-        write_atomically(&path, b"old").unwrap();
-        // A directory in the way makes the rename fail.
-        let blocked = folder.path().join("blocked");
-        fs::create_dir_all(blocked.join("inside")).unwrap();
-        assert!(write_atomically(&blocked, b"new").is_err());
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-    }
 
     #[test]
     fn a_full_disk_is_named_as_such() {

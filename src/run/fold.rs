@@ -7,9 +7,10 @@ use super::view::{ModuleView, RunView, Series};
 /// Log lines that a view keeps: the newest ones.
 const LOG_LINES: usize = 1000;
 
-/// The key in `metrics` of a figure of what was evaluated: `accuracy` of the run itself, else e.g. `majority_accuracy`.
+/// The key in `metrics` of a figure of what was evaluated: `accuracy` of the run itself, else e.g. `majority_accuracy`,
+/// and `head_only_loss` for `test_loss`.
 pub fn metric_key(what: &str, name: &str) -> String {
-    if what == "run" { name.into() } else { format!("{what}_{name}") }
+    if what == "run" { name.into() } else { format!("{what}_{}", name.trim_start_matches("test_")) }
 }
 
 impl RunView {

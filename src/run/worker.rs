@@ -130,6 +130,11 @@ impl Context<'_> {
         self.checkpoint.take()
     }
 
+    /// The last step that the job logged or saved, in the phase that it logged last.
+    pub fn last_step(&self) -> usize {
+        self.reached.1
+    }
+
     /// Appends to the log. How often is the job's business.
     ///
     /// # Errors
