@@ -1,3 +1,100 @@
-//! One file per verb of the command line.
+//! One file per verb of the command line; here what they are, and how their errors end the program.
 
+mod completions;
+mod doctor;
+mod error;
+mod follow;
+mod frame;
+mod ls;
+mod man;
+mod out;
+mod pause;
 pub mod preset;
+mod progress;
+mod resume;
+mod rm;
+mod run;
+mod show;
+mod stop;
+mod watch;
+mod worker;
+
+pub use error::CliError;
+
+use crate::experiment::Presets;
+use clap::{CommandFactory, Parser, Subcommand};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Learn the rank of every LoRA matrix: a bilevel search, retraining with the ranks that it found, and an adapter for PEFT
+#[derive(Debug, Parser)]
+#[command(name = "autolora", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+const AFTER_HELP: &str = "\
+PRESET is a file or the name of a shipped or saved preset. RUN is an id, a unique beginning of one, a name, or `last`.
+Exit codes: 0 done, 1 failed, 2 bad usage or preset, 3 not found, 4 busy, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::RunArgs),
+    #[command(hide = true)]
+    Worker(worker::WorkerArgs),
+    Watch(watch::WatchArgs),
+    Ls(ls::LsArgs),
+    Show(show::ShowArgs),
+    Pause(pause::PauseArgs),
+    Resume(resume::ResumeArgs),
+    Stop(stop::StopArgs),
+    Rm(rm::RmArgs),
+    /// List, show, check and save presets
+    Preset(preset::PresetArgs),
+    Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = io::stdout().lock();
+    let result = dispatch(cli, &mut out).and_then(|code| Ok(out.flush().map(|()| code)?));
+    ExitCode::from(result.unwrap_or_else(|error| error.report()))
+}
+
+fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
+    let Some(verb) = cli.verb else {
+        out::say(Cli::command().render_help());
+        return Ok(2);
+    };
+    match verb {
+        Verb::Run(args) => run::run(&args, out),
+        Verb::Worker(args) => worker::run(&args),
+        Verb::Watch(args) => watch::run(&args, out),
+        Verb::Ls(args) => ls::run(&args, out),
+        Verb::Show(args) => show::run(&args, out),
+        Verb::Pause(args) => pause::run(&args),
+        Verb::Resume(args) => resume::run(&args),
+        Verb::Stop(args) => stop::run(&args),
+        Verb::Rm(args) => rm::run(&args, out),
+        Verb::Preset(args) => Ok(preset::run(&args, &Presets::open(), out, &mut io::stderr()).map(|()| 0)?),
+        Verb::Doctor(args) => doctor::run(&args, out),
+        Verb::Completions(args) => completions::run(&args, out),
+        Verb::Man(args) => man::run(&args, out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed_and_hides_the_worker() {
+        Cli::command().debug_assert();
+        let help = Cli::command().render_help().to_string();
+        assert!(help.contains("completions") && !help.contains("worker"));
+    }
+}

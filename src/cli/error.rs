@@ -1,0 +1,107 @@
+//! From an error to a report on stderr and an exit code.
+
+use super::out::say;
+use super::preset::PresetVerbError;
+use crate::experiment::PresetError;
+use crate::run::directory::DirError;
+use crate::run::file::FileError;
+use crate::run::lifecycle::LifecycleError;
+use crate::run::store::StoreError;
+use miette::Report;
+use std::io;
+
+/// Why a verb ends otherwise than well.
+#[derive(Debug)]
+pub enum CliError {
+    /// Told on stderr.
+    Told { code: u8, report: Report },
+    /// Whoever read our output is gone, e.g. `head`: nobody is left to tell.
+    ReaderGone,
+}
+
+impl CliError {
+    /// An error that is its message and perhaps some advice.
+    pub fn new(code: u8, message: impl std::fmt::Display, advice: Option<String>) -> CliError {
+        let report = match advice {
+            Some(advice) => miette::miette!(help = advice, "{message}"),
+            None => miette::miette!("{message}"),
+        };
+        CliError::Told { code, report }
+    }
+
+    /// Tells it, and gives the exit code.
+    pub fn report(self) -> u8 {
+        match self {
+            CliError::Told { code, report } => {
+                say(format!("{report:?}"));
+                code
+            }
+            CliError::ReaderGone => 0,
+        }
+    }
+}
+
+impl From<io::Error> for CliError {
+    /// An error of writing the answer.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => CliError::ReaderGone,
+            _ => CliError::new(1, format!("cannot write the answer: {error}"), None),
+        }
+    }
+}
+
+impl From<PresetVerbError> for CliError {
+    fn from(error: PresetVerbError) -> Self {
+        match error {
+            PresetVerbError::Output(error) => error.into(),
+            PresetVerbError::Preset(error) => error.into(),
+        }
+    }
+}
+
+impl From<PresetError> for CliError {
+    fn from(error: PresetError) -> Self {
+        CliError::Told { code: error.exit_code(), report: Report::new(error) }
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let (code, advice) = match &error {
+            StoreError::NotFound { .. } => (3, None),
+            StoreError::Ambiguous { .. } => (3, Some("say more of its id".into())),
+            StoreError::BadName { .. } => (2, Some("choose another one with --name".into())),
+            StoreError::NoHome(_) => (1, Some("set AUTOLORA_HOME to a folder".into())),
+            StoreError::Dir(_) => (1, None),
+            StoreError::File(_) => (1, Some("AUTOLORA_HOME moves the runs to another folder".into())),
+        };
+        CliError::new(code, error, advice)
+    }
+}
+
+impl From<LifecycleError> for CliError {
+    fn from(error: LifecycleError) -> Self {
+        let (code, advice) = match &error {
+            LifecycleError::Busy { .. } => (4, None),
+            LifecycleError::NoAnswer { holder: Some(holder), .. } => {
+                (1, Some(format!("if it hangs, end it on {} with kill -9 {}; then resume", holder.host, holder.pid)))
+            }
+            _ => (1, None),
+        };
+        CliError::new(code, error, advice)
+    }
+}
+
+impl From<DirError> for CliError {
+    fn from(error: DirError) -> Self {
+        let code = if matches!(error, DirError::NotARun { .. }) { 3 } else { 1 };
+        CliError::new(code, error, None)
+    }
+}
+
+impl From<FileError> for CliError {
+    fn from(error: FileError) -> Self {
+        CliError::new(1, error, None)
+    }
+}

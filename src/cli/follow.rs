@@ -1,0 +1,108 @@
+//! Following a run until no worker is left.
+
+use super::CliError;
+use crate::run::directory::RunDir;
+use crate::run::event::Event;
+use crate::run::follow::{Follower, Line};
+use crate::run::state::status;
+use crate::run::view::{RunView, State};
+use std::io::Write;
+use std::time::Duration;
+
+/// Time between looks at a run.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Whether a worker is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    NotYet,
+    As(State),
+}
+
+/// A run and what has been read of it.
+pub struct Watched {
+    run: RunDir,
+    log: Follower,
+    /// The fold of everything that is read.
+    pub view: RunView,
+    /// Lines that are read and not yet printed.
+    new: Vec<Line>,
+}
+
+impl Watched {
+    /// Begins at the first event.
+    pub fn new(run: &RunDir) -> Watched {
+        let log = Follower::new(&run.events_path());
+        Watched { run: run.clone(), log, view: RunView::default(), new: Vec::new() }
+    }
+
+    /// Reads on. The run has ended once its worker is gone and the log is read to its end.
+    pub fn look(&mut self) -> Result<End, CliError> {
+        // The state first: what a worker writes before it goes is in the log then.
+        let state = status(&self.run)?.state;
+        for line in self.log.poll_lines()? {
+            self.view.apply(&line.record);
+            self.new.push(line);
+        }
+        Ok(if state.is_active() || !self.log.is_caught_up() { End::NotYet } else { End::As(state) })
+    }
+
+    /// Prints the lines that are new, as they stand in the log.
+    pub fn print_new(&mut self, out: &mut impl Write) -> Result<(), CliError> {
+        for line in self.new.drain(..) {
+            writeln!(out, "{}", line.text)?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// The warnings among the lines that are new; the lines count as printed.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        let warning = |line: Line| match line.record.event {
+            Event::Log { level, message, .. } if level == "warning" => Some(message),
+            _ => None,
+        };
+        self.new.drain(..).filter_map(warning).collect()
+    }
+
+    /// Waits a moment where there is nothing to read.
+    pub fn wait(&self) {
+        if self.log.is_caught_up() {
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::event::Phase;
+    use crate::run::lock::Lock;
+    use crate::run::log::EventLog;
+    use crate::run::store::{NewRun, Store};
+
+    #[test]
+    fn a_run_is_followed_until_its_worker_is_gone_and_every_line_is_printed_once() {
+        let home = tempfile::tempdir().unwrap();
+        let run = Store::new(home.path()).create(NewRun { name: "r", ..NewRun::default() }).unwrap();
+        let lock = Lock::acquire(&run.lock_path()).unwrap();
+        let mut log = EventLog::open(&run.events_path()).unwrap();
+        let mut watched = Watched::new(&run);
+        let mut out = Vec::new();
+        assert_eq!(watched.look().unwrap(), End::NotYet);
+        watched.print_new(&mut out).unwrap();
+        let warning = Event::Log { phase: Phase::Search, level: "warning".into(), message: "hm".into() };
+        log.append(warning).unwrap();
+        log.append(Event::Paused { phase: Phase::Search, step: 4 }).unwrap();
+        assert_eq!(watched.look().unwrap(), End::NotYet, "the worker still holds it");
+        watched.print_new(&mut out).unwrap();
+        drop(lock);
+        assert_eq!(watched.look().unwrap(), End::As(State::Paused));
+        watched.print_new(&mut out).unwrap();
+        assert_eq!(out, std::fs::read(run.events_path()).unwrap());
+        assert_eq!(watched.view.step, 4);
+        let mut again = Watched::new(&run);
+        again.look().unwrap();
+        assert_eq!(again.take_warnings(), ["hm"]);
+        assert_eq!(again.take_warnings(), Vec::<String>::new());
+    }
+}

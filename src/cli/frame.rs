@@ -1,0 +1,282 @@
+//! A run as text and as JSON: what `show`, `watch --once` and the end of `run` print.
+
+use super::CliError;
+use super::out::{bytes, called, duration, table};
+use crate::experiment::problem::printable;
+use crate::run::directory::RunDir;
+use crate::run::event::{Metrics, Selection};
+use crate::run::follow::Follower;
+use crate::run::state::{Status, status};
+use crate::run::view::{RunView, State};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+
+/// Everything that there is to know of a run at one moment.
+pub struct Snapshot {
+    pub run: RunDir,
+    pub status: Status,
+    pub view: RunView,
+}
+
+impl Snapshot {
+    /// Looks at a run.
+    pub fn of(run: RunDir) -> Result<Snapshot, CliError> {
+        let status = status(&run)?;
+        let view = RunView::of(&Follower::new(&run.events_path()).read_all()?);
+        Ok(Snapshot { run, status, view })
+    }
+
+    /// The worker's process, while one works.
+    fn pid(&self) -> Option<u32> {
+        self.status.holder.as_ref().map(|holder| holder.pid)
+    }
+
+    /// The line of `ls --json`.
+    pub fn short_json(&self) -> Value {
+        let (info, view) = (self.run.info(), &self.view);
+        json!({
+            "id": info.id,
+            "name": info.name,
+            "state": self.status.state,
+            "phase": view.phase,
+            "step": view.step,
+            "total": view.total,
+            "pid": self.pid(),
+            "dir": self.run.path(),
+            "parent": info.parent,
+            "created": info.created,
+            "metrics": view.metrics,
+        })
+    }
+
+    /// The object of `show --json`.
+    pub fn json(&self) -> Value {
+        let (info, view) = (self.run.info(), &self.view);
+        let selection: Selection = view
+            .modules
+            .iter()
+            .filter(|module| !module.alpha.is_empty())
+            .map(|module| (module.path.clone(), module.alpha.clone()))
+            .collect();
+        let last = |series: &[(f64, f64)]| series.last().map(|(_, value)| *value);
+        json!({
+            "id": info.id,
+            "name": info.name,
+            "state": self.status.state,
+            "phase": view.phase,
+            "step": view.step,
+            "total": view.total,
+            "rate": view.rate,
+            "left_s": view.left_s,
+            "pid": self.pid(),
+            "host": self.status.holder.as_ref().map(|holder| &holder.host),
+            "device": view.device,
+            "dir": self.run.path(),
+            "parent": info.parent,
+            "created": info.created,
+            "version": info.version,
+            "losses": {
+                "search_train": last(&view.search_train),
+                "search_validation": last(&view.search_validation),
+                "retrain": last(&view.retrain_loss),
+            },
+            "allocated": view.allocated,
+            "ranks": view.ranks(),
+            "parameters": view.lora_parameters(),
+            "selection": selection,
+            "metrics": view.metrics,
+            "timing": view.timing,
+            "error": view.error.as_ref().map(|(error, _)| error),
+            "advice": view.error.as_ref().map(|(_, advice)| advice),
+            "experiment": self.run.experiment().ok(),
+        })
+    }
+
+    /// One frame of text.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let view = &self.view;
+        writeln!(out, "run      {}", called(&self.run))?;
+        let worker = self.status.holder.as_ref().map_or(String::new(), |holder| format!(", {holder}"));
+        writeln!(out, "state    {}{worker}", self.status.state.name())?;
+        if let Some(place) = place(view) {
+            writeln!(out, "phase    {}", place)?;
+        }
+        if !view.model.is_empty() {
+            writeln!(out, "model    {}, {}", printable(&view.model), view.device)?;
+        }
+        let memory: Vec<String> = [("resident", view.rss_bytes), ("device", view.device_bytes)]
+            .into_iter()
+            .filter_map(|(what, amount)| amount.map(|amount| format!("{} {what}", bytes(amount))))
+            .collect();
+        if !memory.is_empty() && self.status.state.is_active() {
+            writeln!(out, "memory   {}", memory.join(", "))?;
+        }
+        if let Some(losses) = losses(view) {
+            writeln!(out, "loss     {losses}")?;
+        }
+        self.write_error(out)?;
+        write_modules(view, out)?;
+        write_metrics(&view.metrics, out)?;
+        if self.status.state == State::Finished {
+            writeln!(out, "adapter  {}", self.run.adapter_path().display())?;
+        }
+        Ok(())
+    }
+
+    fn write_error(&self, out: &mut impl Write) -> io::Result<()> {
+        if let Some((error, advice)) = &self.view.error {
+            writeln!(out, "error    {}", printable(error))?;
+            if !advice.is_empty() {
+                writeln!(out, "advice   {}", printable(advice))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a finished run came to: ranks, scores, adapter, time.
+    pub fn write_result(&self, out: &mut impl Write) -> io::Result<()> {
+        write_modules(&self.view, out)?;
+        write_metrics(&self.view.metrics, out)?;
+        writeln!(out, "adapter  {}", self.run.adapter_path().display())?;
+        if let Some(seconds) = self.view.timing.get("total_s") {
+            writeln!(out, "time     {}", duration(*seconds))?;
+        }
+        writeln!(out, "run      {}", called(&self.run))
+    }
+}
+
+/// Where a run is and how fast: `search 120/300, 40 %, 12.3 steps/s, 15 s left`.
+pub fn place(view: &RunView) -> Option<String> {
+    let mut parts = vec![view.phase?.name().to_string()];
+    match (view.warmup, view.total) {
+        (Some((step, total)), _) => parts.push(format!("warm-up {step}/{total}")),
+        (None, 0) if view.step == 0 => {}
+        (None, 0) => parts.push(view.step.to_string()),
+        (None, total) => parts.push(format!("{}/{total}, {} %", view.step, view.step * 100 / total)),
+    }
+    let mut text = parts.join(" ");
+    if let Some(rate) = view.rate.filter(|rate| *rate > 0.0) {
+        text += &format!(", {rate:.1} steps/s");
+    }
+    if let Some(left) = view.left_s {
+        text += &format!(", {} left", duration(left));
+    }
+    Some(text)
+}
+
+/// The latest losses of the present training.
+pub fn losses(view: &RunView) -> Option<String> {
+    let last = |series: &[(f64, f64)]| series.last().map(|(_, value)| format!("{value:.4}"));
+    if let Some(loss) = last(&view.retrain_loss) {
+        return Some(format!("retraining {loss}"));
+    }
+    let train = last(&view.search_train)?;
+    let validation = last(&view.search_validation).map_or(String::new(), |loss| format!(", validation {loss}"));
+    Some(format!("train {train}{validation}"))
+}
+
+/// Darker for larger, by the share of the largest value of the module.
+const RAMP: &[u8] = b" .:-=+*#%@";
+
+fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
+    if view.modules.is_empty() {
+        return Ok(());
+    }
+    let mut rows = vec![["module", "rank", "selection values"].map(String::from).to_vec()];
+    for module in &view.modules {
+        let rank = module.rank.map_or("-".to_string(), |rank| format!("{rank} of {}", view.rank));
+        let largest = module.alpha.iter().copied().fold(0.0f32, f32::max);
+        let glyph = |alpha: &f32| {
+            let share = if largest > 0.0 { (alpha / largest).clamp(0.0, 1.0) } else { 0.0 };
+            char::from(RAMP[(share * (RAMP.len() - 1) as f32).round() as usize])
+        };
+        let map: String = module.alpha.iter().map(glyph).collect();
+        rows.push(vec![printable(&module.path), rank, format!("[{map}]")]);
+    }
+    table(out, &rows)?;
+    let kind = match (view.allocated, view.undecided) {
+        (true, true) => "allocated, undecided: the values did not leave their start",
+        (true, false) => "allocated",
+        (false, _) => "emerging",
+    };
+    let full: usize = view.modules.iter().map(|m| view.rank * (m.shape.inputs + m.shape.outputs)).sum();
+    writeln!(out, "ranks    {kind}; {} LoRA parameters, {full} at rank {}", view.lora_parameters(), view.rank)
+}
+
+/// Figures, each beside those of the baselines.
+fn write_metrics(metrics: &Metrics, out: &mut impl Write) -> io::Result<()> {
+    let of_baseline = |name: &str| ["majority_", "head_only_"].iter().any(|prefix| name.starts_with(prefix));
+    for (name, value) in metrics.iter().filter(|(name, _)| !of_baseline(name)) {
+        let beside: String = [("majority class", "majority_"), ("head alone", "head_only_")]
+            .iter()
+            .filter_map(|(words, prefix)| Some((words, metrics.get(&format!("{prefix}{name}"))?)))
+            .map(|(words, value)| format!("  {words} {value:.4}"))
+            .collect();
+        writeln!(out, "{}  {value:.4}{beside}", printable(name))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::event::{ModuleShape, Phase};
+    use crate::run::view::ModuleView;
+
+    fn view() -> RunView {
+        let shape = ModuleShape { inputs: 4, outputs: 6 };
+        let module = |path: &str, alpha: &[f32], rank| ModuleView {
+            path: path.into(),
+            shape: shape.clone(),
+            alpha: alpha.into(),
+            rank,
+        };
+        RunView {
+            phase: Some(Phase::Search),
+            step: 30,
+            total: 120,
+            rate: Some(12.34),
+            left_s: Some(75.0),
+            rank: 3,
+            modules: vec![module("a.query", &[0.5, 0.25, 0.0], Some(2)), module("b\u{1b}.value", &[], None)],
+            metrics: Metrics::from([
+                ("accuracy".into(), 0.9),
+                ("majority_accuracy".into(), 0.5),
+                ("head_only_accuracy".into(), 0.75),
+            ]),
+            ..RunView::default()
+        }
+    }
+
+    fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        write(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_place_says_step_share_rate_and_time_left() {
+        assert_eq!(place(&view()).unwrap(), "search 30/120, 25 %, 12.3 steps/s, 1 min 15 s left");
+        let warm = RunView { warmup: Some((3, 20)), rate: None, left_s: None, ..view() };
+        assert_eq!(place(&warm).unwrap(), "search warm-up 3/20");
+        assert_eq!(place(&RunView::default()), None);
+    }
+
+    #[test]
+    fn modules_show_their_rank_and_a_map_of_their_values() {
+        let text = text(|out| write_modules(&view(), out));
+        assert_eq!(
+            text,
+            "module    rank    selection values\n\
+             a.query   2 of 3  [@+ ]\n\
+             b?.value  -       []\n\
+             ranks    emerging; 20 LoRA parameters, 60 at rank 3\n"
+        );
+    }
+
+    #[test]
+    fn a_score_stands_beside_its_baselines() {
+        let text = text(|out| write_metrics(&view().metrics, out));
+        assert_eq!(text, "accuracy  0.9000  majority class 0.5000  head alone 0.7500\n");
+    }
+}

@@ -1,0 +1,22 @@
+//! `autolora pause RUN`
+
+use super::CliError;
+use super::out::{called, find, say};
+use crate::run::lifecycle;
+use crate::run::view::State;
+use clap::Args;
+
+/// Make a checkpoint and end the worker, which frees its device; `resume` goes on
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// Id, unique beginning of one, name, or `last`
+    run: String,
+}
+
+pub fn run(args: &PauseArgs) -> Result<u8, CliError> {
+    let run = find(&args.run)?;
+    let state = lifecycle::pause(&run)?;
+    say(format!("run {} is {}", called(&run), state.name()));
+    // It may have finished before it heard; a crash or a failure is not what was asked for.
+    Ok(if matches!(state, State::Paused | State::Finished) { 0 } else { 1 })
+}

@@ -1,0 +1,155 @@
+//! `autolora run PRESET`
+
+use super::CliError;
+use super::follow::{End, Watched};
+use super::frame::Snapshot;
+use super::out::{called, say};
+use super::progress::Progress;
+use crate::experiment::{Origin, PresetDoc, preset};
+use crate::run::directory::RunDir;
+use crate::run::event::{Event, Record};
+use crate::run::file::timestamp;
+use crate::run::lifecycle::{START_LIMIT, ask_to_stop, log_tail, start_and_wait};
+use crate::run::store::{NewRun, Store};
+use crate::run::view::{RunView, State};
+use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Search ranks, retrain with them, evaluate, and write the adapter
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A file, or the name of a shipped or saved preset
+    preset: String,
+    /// Change a setting of the preset; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// What to call the run; without it, as the preset is called
+    #[arg(long)]
+    name: Option<String>,
+    /// Leave once the run is at work in the background; prints its id
+    #[arg(long)]
+    detach: bool,
+    /// Print the events as they come, one JSON object a line; with --detach one object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &RunArgs, out: &mut impl Write) -> Result<u8, CliError> {
+    let run = create(args)?;
+    let interrupted = if args.detach { None } else { Some(heed_interrupts()?) };
+    start_and_wait(&run, START_LIMIT)?;
+    match interrupted {
+        None => detached(args.json, run, out),
+        Some(interrupted) => foreground(args.json, run, &interrupted, out),
+    }
+}
+
+fn create(args: &RunArgs) -> Result<RunDir, CliError> {
+    let (found, experiment) = preset::resolve(&args.preset, &args.set)?;
+    let mut said = PresetDoc::open(&found.source).map_err(preset_error)?;
+    said.apply(&args.set).map_err(preset_error)?;
+    // In the folder of the run, relative paths would mean something else.
+    said.anchor();
+    let file_name = match &found.origin {
+        Origin::File(path) => path.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
+        _ => None,
+    };
+    let name = args.name.clone().or(file_name).unwrap_or_else(|| args.preset.clone());
+    Ok(Store::of_user()?.create(NewRun { name: &name, parent: None, experiment, preset: &said.text() })?)
+}
+
+fn preset_error(problems: crate::experiment::Problems) -> CliError {
+    crate::experiment::PresetError::from(problems).into()
+}
+
+fn detached(json: bool, run: RunDir, out: &mut impl Write) -> Result<u8, CliError> {
+    if json {
+        writeln!(out, "{}", Snapshot::of(run)?.json())?;
+    } else {
+        say(format!("run {} is at work; autolora watch {} shows it", called(&run), run.id()));
+        writeln!(out, "{}", run.id())?;
+    }
+    Ok(0)
+}
+
+/// A flag that the first Ctrl-C or SIGTERM raises; the second ends this process, not the worker.
+fn heed_interrupts() -> Result<Arc<AtomicBool>, CliError> {
+    let raised = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&raised))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&raised)))
+            .map_err(|error| CliError::new(1, format!("cannot listen to signals: {error}"), None))?;
+    }
+    Ok(raised)
+}
+
+/// Follows the run to its end and tells what came of it.
+fn foreground(json: bool, run: RunDir, interrupted: &AtomicBool, out: &mut impl Write) -> Result<u8, CliError> {
+    let mut progress = Progress::new();
+    let mut watched = Watched::new(&run);
+    let mut asked = false;
+    if !json {
+        progress.say(&format!("run {}; Ctrl-C stops it, with a checkpoint", called(&run)));
+    }
+    let state = loop {
+        let end = watched.look()?;
+        if json {
+            watched.print_new(out)?;
+        } else {
+            watched.take_warnings().iter().for_each(|warning| progress.say(&format!("warning: {warning}")));
+            progress.show(&watched.view);
+        }
+        if let End::As(state) = end {
+            break state;
+        }
+        if interrupted.load(Ordering::Relaxed) && !asked {
+            asked = true;
+            progress
+                .say("stopping after a checkpoint; Ctrl-C once more leaves at once, and it stops in the background");
+            ask_to_stop(&run, "interrupted")?;
+        }
+        watched.wait();
+    };
+    progress.clear();
+    let again = format!("autolora resume {} goes on from the last checkpoint", run.id());
+    match state {
+        State::Finished if json => Ok(0),
+        State::Finished => Snapshot::of(run)?.write_result(out).map(|()| 0).map_err(CliError::from),
+        State::Failed => {
+            let (error, advice) = watched.view.error.unwrap_or_default();
+            Err(CliError::new(1, error, Some(advice).filter(|advice| !advice.is_empty())))
+        }
+        State::Stopped | State::Paused => {
+            say(format!("run {} is {}; {again}", called(&run), state.name()));
+            Ok(if asked { 130 } else { 1 })
+        }
+        _ => {
+            if json {
+                writeln!(out, "{}", died(&run, watched.view)?)?;
+            }
+            let log = log_tail(&run, 5);
+            let log = if log.is_empty() { log } else { format!("; the end of its log:\n{log}") };
+            Err(CliError::new(1, format!("the worker of run {} died{log}", called(&run)), Some(again)))
+        }
+    }
+}
+
+/// The last line for a reader of `--json` where the worker could not write one itself.
+fn died(run: &RunDir, view: RunView) -> Result<String, CliError> {
+    let event = Event::Failed {
+        phase: view.phase.unwrap_or(crate::run::event::Phase::Prepare),
+        step: view.step,
+        run: run.id().into(),
+        dir: run.path().display().to_string(),
+        error: "the worker died".into(),
+        advice: format!("autolora resume {}", run.id()),
+        ranks: view.ranks(),
+        metrics: view.metrics,
+        timing: view.timing,
+    };
+    let record = Record { seq: view.last_seq.map_or(0, |seq| seq + 1), time: timestamp(), event };
+    Ok(serde_json::to_string(&record).map_err(std::io::Error::from)?)
+}

@@ -1,0 +1,34 @@
+//! `autolora worker DIR`: what `run`, the screen and a batch scheduler start.
+
+use super::CliError;
+use crate::run::directory::RunDir;
+use crate::run::lock::LockError;
+use crate::run::signals::Signals;
+use crate::run::worker::{Outcome, WorkerError, work};
+use crate::run::{pipeline, process};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Work on a run until it is done or told to end; goes on from its last checkpoint
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// The directory of a run
+    dir: PathBuf,
+}
+
+pub fn run(args: &WorkerArgs) -> Result<u8, CliError> {
+    let dir = RunDir::open(&args.dir)?;
+    process::become_worker(&dir)?;
+    let signals =
+        Signals::install().map_err(|error| CliError::new(1, format!("cannot listen to signals: {error}"), None))?;
+    match work(&dir, &signals, pipeline::run) {
+        Ok(Outcome::Finished | Outcome::Paused) => Ok(0),
+        Ok(Outcome::Stopped) => Ok(130),
+        Ok(Outcome::Failed) => Ok(1),
+        Err(error) => {
+            let code = if matches!(error, WorkerError::Lock(LockError::Held { .. })) { 4 } else { 1 };
+            tracing::error!("{error}");
+            Err(CliError::new(code, error, None))
+        }
+    }
+}
