@@ -37,7 +37,7 @@ macro_rules! demo {
 /// Every dataset there is.
 pub static CATALOGUE: &[Entry] = &[Entry {
     id: "builtin:demo",
-    about: "short made-up reports; who acted on whom, in active and passive voice (2 classes)",
+    about: "short made-up reviews; which of the judgements counts (2 classes)",
     text: "sentence",
     label: "label",
     train: demo!("train.tsv"),

@@ -35,9 +35,10 @@ fn data(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
         println!("{} ({} bytes)", name.display(), text.len());
         std::fs::write(name, text)
     };
-    for (part, rows) in PARTS {
+    let mut rows = grammar::dataset(SEED, PARTS.iter().map(|(_, rows)| rows).sum()).into_iter();
+    for (part, count) in PARTS {
         let mut text = String::from("sentence\tlabel\n");
-        for (sentence, label) in grammar::dataset(SEED, part, rows) {
+        for (sentence, label) in rows.by_ref().take(count) {
             text.push_str(&format!("{sentence}\t{label}\n"));
         }
         write(folder.join(format!("{part}.tsv")), text)?;

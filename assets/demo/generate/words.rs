@@ -1,56 +1,50 @@
 //! The words of the grammar. Changing a list changes every sentence that a seed gives.
 
-pub const MAMMALS: &[&str] = &[
-    "fox", "wolf", "bear", "badger", "otter", "rabbit", "squirrel", "weasel", "beaver", "hedgehog", "lynx", "moose",
-    "mouse", "goat", "horse", "donkey",
+/// What is judged.
+pub const ASPECTS: &[&str] = &[
+    "soup", "bread", "coffee", "room", "service", "film", "play", "music", "story", "ending", "view", "garden",
+    "staff", "price", "menu", "cake", "tea", "song", "concert", "book", "plot", "actor", "singer", "hotel", "train",
+    "driver", "tour", "guide", "beach", "bed", "shower", "lobby", "waiter", "cook", "salad", "dessert", "novel",
+    "painting",
 ];
-pub const BIRDS: &[&str] = &[
-    "owl", "crow", "goose", "heron", "robin", "sparrow", "falcon", "magpie", "swan", "duck", "raven", "finch", "stork",
-    "pigeon", "eagle", "hen",
+pub const GOOD: &[&str] = &[
+    "good",
+    "great",
+    "lovely",
+    "fine",
+    "pleasant",
+    "charming",
+    "excellent",
+    "superb",
+    "delightful",
+    "wonderful",
+    "clever",
+    "brilliant",
+    "splendid",
+    "perfect",
+    "nice",
+    "graceful",
 ];
-/// Past tense and participle are one form, so that the voice shows only in how the words stand together.
-pub const ACTS: &[&str] = &[
-    "chased",
-    "pushed",
-    "followed",
-    "scared",
-    "tricked",
-    "caught",
-    "attacked",
-    "visited",
-    "surprised",
-    "defeated",
-    "greeted",
-    "robbed",
-    "rescued",
-    "fooled",
-    "cornered",
-    "teased",
+pub const BAD: &[&str] = &[
+    "bad", "awful", "dull", "poor", "dreadful", "boring", "terrible", "horrible", "weak", "clumsy", "dismal", "ugly",
+    "lousy", "nasty", "bland", "tedious",
 ];
-/// What the one who acted does next, and what the other does.
-pub const ACTOR_AFTER: &[&str] = &["cheered", "boasted", "grinned", "rejoiced", "celebrated", "gloated"];
-pub const OTHER_AFTER: &[&str] = &["complained", "trembled", "blinked", "stumbled", "protested", "sighed"];
-/// What anyone may do meanwhile.
-pub const IDLE: &[&str] =
-    &["slept", "rested", "waited", "played", "sang", "wandered", "yawned", "listened", "dreamed", "bathed"];
-pub const ADJECTIVES: &[&str] = &[
-    "old", "young", "small", "large", "quick", "slow", "clever", "shy", "proud", "tired", "hungry", "grey", "brown",
-    "white", "black", "lame", "brave", "lazy", "noisy", "quiet",
+pub const VERBS: &[&str] = &["was", "seemed", "looked", "felt"];
+/// Words that turn a judgement around.
+pub const NEGATIONS: &[&str] = &["not", "never", "hardly"];
+pub const DEGREES: &[&str] = &["very", "really", "quite", "rather", "truly"];
+pub const PEOPLE: &[&str] = &[
+    "guest", "visitor", "critic", "family", "couple", "student", "reader", "crowd", "woman", "man", "child", "tourist",
 ];
-pub const PLACES: &[&str] = &[
-    "river", "pond", "forest", "meadow", "barn", "hill", "bridge", "garden", "lake", "farm", "road", "village",
-    "marsh", "orchard", "mill", "fence",
-];
-pub const PREPOSITIONS: &[&str] = &["near", "behind", "beside", "by", "past", "beyond"];
+/// What people do when they were pleased, and when not.
+pub const PLEASED: &[&str] =
+    &["smiled", "cheered", "applauded", "stayed", "returned", "rejoiced", "laughed", "clapped"];
+pub const DISPLEASED: &[&str] = &["complained", "left", "frowned", "sighed", "grumbled", "protested", "yawned", "wept"];
 pub const TIMES: &[&str] =
-    &["yesterday", "today", "earlier", "again", "once", "recently", "later", "twice", "suddenly", "eventually"];
-pub const WEATHER: &[&str] = &["rain", "storm", "snow", "harvest", "frost", "feast", "fog", "flood"];
-/// What only mammals have, and only birds.
-pub const MAMMAL_PARTS: &[&str] = &["fur", "paws", "whiskers", "snout", "teeth"];
-pub const BIRD_PARTS: &[&str] = &["feathers", "wings", "beak", "plumage", "nest"];
-pub const CARES: &[&str] = &["cleaned", "shook", "warmed", "dried", "showed"];
+    &["yesterday", "today", "earlier", "again", "once", "recently", "later", "tonight", "overall", "eventually"];
+pub const PLACES: &[&str] =
+    &["harbour", "station", "museum", "park", "bridge", "market", "castle", "river", "square", "tower"];
+pub const EVENTS: &[&str] = &["storm", "rain", "holiday", "fair", "snow", "dinner", "break", "speech", "trip", "match"];
 /// Words that hold sentences together.
-pub const FUNCTION: &[&str] = &[
-    "the", "a", "was", "by", "that", "it", "who", "while", "before", "after", "so", "and", "then", "its", "like",
-    "every", "is", "mammal", "bird", ",", ".",
-];
+pub const FUNCTION: &[&str] =
+    &["the", "but", "yet", "although", "though", "so", "and", "then", "near", "during", "after", "before", ",", "."];
