@@ -4,7 +4,7 @@ use super::CliError;
 use super::out::{bytes, called, duration, table};
 use crate::experiment::problem::printable;
 use crate::run::directory::RunDir;
-use crate::run::event::{Metrics, Selection};
+use crate::run::event::{Metrics, Phase, Selection};
 use crate::run::follow::Follower;
 use crate::run::state::{Status, status};
 use crate::run::view::{RunView, State};
@@ -164,18 +164,21 @@ pub fn place(view: &RunView) -> Option<String> {
     Some(text)
 }
 
-/// The latest losses of the present training.
+/// The latest losses of the training that goes on, if one does.
 pub fn losses(view: &RunView) -> Option<String> {
     let last = |series: &[(f64, f64)]| series.last().map(|(_, value)| format!("{value:.4}"));
-    if let Some(loss) = last(&view.retrain_loss) {
-        return Some(format!("retraining {loss}"));
+    match view.phase? {
+        Phase::Search => {
+            let validation = last(&view.search_validation).map_or(String::new(), |loss| format!(", validation {loss}"));
+            Some(format!("{}{validation}", last(&view.search_train)?))
+        }
+        Phase::Retrain => last(&view.retrain_loss),
+        Phase::Baseline => last(&view.baseline_loss),
+        _ => None,
     }
-    let train = last(&view.search_train)?;
-    let validation = last(&view.search_validation).map_or(String::new(), |loss| format!(", validation {loss}"));
-    Some(format!("train {train}{validation}"))
 }
 
-/// Darker for larger, by the share of the largest value of the module.
+/// Darker for larger, half-way at the line that a kept term must exceed; without one, the largest value is darkest.
 const RAMP: &[u8] = b" .:-=+*#%@";
 
 fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
@@ -185,7 +188,7 @@ fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
     let mut rows = vec![["module", "rank", "selection values"].map(String::from).to_vec()];
     for module in &view.modules {
         let rank = module.rank.map_or("-".to_string(), |rank| format!("{rank} of {}", view.rank));
-        let largest = module.alpha.iter().copied().fold(0.0f32, f32::max);
+        let largest = view.threshold.map_or(module.alpha.iter().copied().fold(0.0, f32::max), |line| 2.0 * line as f32);
         let glyph = |alpha: &f32| {
             let share = if largest > 0.0 { (alpha / largest).clamp(0.0, 1.0) } else { 0.0 };
             char::from(RAMP[(share * (RAMP.len() - 1) as f32).round() as usize])
@@ -212,15 +215,20 @@ fn write_metrics(metrics: &Metrics, out: &mut impl Write) -> io::Result<()> {
             .filter_map(|(words, prefix)| Some((words, metrics.get(&format!("{prefix}{name}"))?)))
             .map(|(words, value)| format!("  {words} {value:.4}"))
             .collect();
-        writeln!(out, "{}  {value:.4}{beside}", printable(name))?;
+        writeln!(out, "{}  {}{beside}", printable(name), figure(*value))?;
     }
     Ok(())
+}
+
+/// Counts without decimals, everything else with four.
+fn figure(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() > 1.0 { format!("{value}") } else { format!("{value:.4}") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::event::{ModuleShape, Phase};
+    use crate::run::event::ModuleShape;
     use crate::run::view::ModuleView;
 
     fn view() -> RunView {
@@ -272,6 +280,19 @@ mod tests {
              b?.value  -       []\n\
              ranks    emerging; 20 LoRA parameters, 60 at rank 3\n"
         );
+    }
+
+    #[test]
+    fn losses_are_those_of_the_training_that_goes_on() {
+        let searched = RunView { search_train: vec![(1.0, 0.7)], search_validation: vec![(1.0, 0.6)], ..view() };
+        assert_eq!(losses(&searched).unwrap(), "0.7000, validation 0.6000");
+        let retraining = RunView { phase: Some(Phase::Retrain), ..searched };
+        assert_eq!(losses(&retraining), None);
+    }
+
+    #[test]
+    fn counts_have_no_decimals() {
+        assert_eq!([1024.0, 0.5, 1.0, 2.25].map(figure), ["1024", "0.5000", "1.0000", "2.2500"]);
     }
 
     #[test]
