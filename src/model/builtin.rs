@@ -10,7 +10,18 @@ struct Builtin {
     weights: &'static [u8],
 }
 
-static BUILTIN: &[Builtin] = &[];
+macro_rules! demo {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/demo/", $name))
+    };
+}
+
+static BUILTIN: &[Builtin] = &[Builtin {
+    id: "builtin:demo",
+    config: demo!("config.json"),
+    tokenizer: demo!("tokenizer.json"),
+    weights: demo!("model.safetensors"),
+}];
 
 /// The ids there are.
 pub fn names() -> Vec<String> {

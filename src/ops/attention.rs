@@ -60,6 +60,9 @@ impl<T> Matrix<'_, T> {
     }
 }
 
+/// Multiplications below which plain loops beat a call of gemm, whose tiles are made for large operands.
+const SMALL: usize = 40_000;
+
 /// out (m x n, rows `row` apart) = scale * a (m x k) b (k x n), on the calling thread.
 fn multiply<T: Float>(
     out: &mut [T],
@@ -71,6 +74,9 @@ fn multiply<T: Float>(
 ) {
     let fits = Matrix { data: &*out, row, column: 1 }.holds(m, n);
     assert!(fits && a.holds(m, k) && b.holds(k, n), "attention: a product outside of its operands");
+    if m * n * k < SMALL && (b.column == 1 || (b.row == 1 && a.column == 1)) {
+        return pulp::Arch::new().dispatch(|| multiply_small(out, row, (m, n, k), scale, a, b));
+    }
     // SAFETY: the assertion above says that every element that gemm touches lies within the slices; `out` is borrowed
     // mutably, so that it overlaps neither operand.
     unsafe {
@@ -95,6 +101,37 @@ fn multiply<T: Float>(
             false,
             gemm::Parallelism::None,
         );
+    }
+}
+
+/// [`multiply`] where the rows of b are contiguous (a sum of scaled rows), or the columns of b and the rows of a are (a
+/// table of inner products).
+#[inline(always)]
+fn multiply_small<T: Float>(
+    out: &mut [T],
+    row: usize,
+    (m, n, k): (usize, usize, usize),
+    scale: T,
+    a: Matrix<T>,
+    b: Matrix<T>,
+) {
+    for (i, out) in out.chunks_mut(row).take(m).enumerate() {
+        let out = &mut out[..n];
+        if b.column == 1 {
+            out.fill(T::ZERO);
+            for j in 0..k {
+                let factor = scale * a.data[i * a.row + j * a.column];
+                for (out, &b) in out.iter_mut().zip(&b.data[j * b.row..][..n]) {
+                    *out += factor * b;
+                }
+            }
+        } else {
+            let a = &a.data[i * a.row..][..k];
+            for (j, out) in out.iter_mut().enumerate() {
+                let b = &b.data[j * b.column..][..k];
+                *out = scale * sum(a.iter().zip(b).map(|(&a, &b)| a * b));
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::float::Float;
 use super::kernel::{float_dispatch, is_fused, rows, slice, with_slice};
-use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, WithDType};
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, D, Layout, Result, Shape, Tensor, WithDType};
 
 struct LayerNorm {
     weight: Tensor,
@@ -14,13 +14,21 @@ struct LayerNorm {
 ///
 /// The mean and the biased variance are taken in two passes. A frozen weight and bias get no gradient.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
-    if weight.track_op() || bias.track_op() || !is_fused(x) {
+    if is_fused(x) && (weight.track_op() || bias.track_op()) {
+        return x.contiguous()?.apply_op3(weight, bias, TrainedLayerNorm { epsilon });
+    }
+    if !is_fused(x) {
         let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
         let normed = centred.broadcast_div(&(variance + epsilon)?.sqrt()?)?;
         return normed.broadcast_mul(weight)?.broadcast_add(bias);
     }
     x.contiguous()?.apply_op1(LayerNorm { weight: weight.clone(), bias: bias.clone(), epsilon })
+}
+
+/// The same, where weight and bias are trained too.
+struct TrainedLayerNorm {
+    epsilon: f64,
 }
 
 /// Mean and 1 / sqrt(var + epsilon) of a row.
@@ -99,6 +107,62 @@ impl CustomOp1 for LayerNorm {
         float_dispatch!(x.dtype(), self.name(), T => {
             let dx = with_slice::<T, _>(x, |x| with_slice::<T, _>(&grad, |g| with_slice::<T, _>(&self.weight, |w| Ok(backward(x, g, w, self.epsilon)))))?;
             Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
+        })
+    }
+}
+
+/// Gradients of weight and bias: sums over rows of dy xhat and of dy.
+fn backward_affine<T: Float>(x: &[T], grad: &[T], n: usize, epsilon: f64) -> (Vec<T>, Vec<T>) {
+    let (mut by_weight, mut by_bias) = (vec![T::ZERO; n], vec![T::ZERO; n]);
+    pulp::Arch::new().dispatch(|| {
+        for (x, grad) in x.chunks(n).zip(grad.chunks(n)) {
+            let (mean, inverse) = moments(x, T::of(epsilon));
+            for (((w, b), &x), &g) in by_weight.iter_mut().zip(by_bias.iter_mut()).zip(x).zip(grad) {
+                *w += g * (x - mean) * inverse;
+                *b += g;
+            }
+        }
+    });
+    (by_weight, by_bias)
+}
+
+impl CustomOp3 for TrainedLayerNorm {
+    fn name(&self) -> &'static str {
+        "trained-layer-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        use candle_core::backend::BackendStorage;
+        float_dispatch!(x.dtype(), "trained-layer-norm", T => {
+            let y = forward::<T>(slice(x, layout)?, slice(weight, weight_layout)?, slice(bias, bias_layout)?, self.epsilon);
+            Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
+        })
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _bias: &Tensor,
+        _y: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        let n = weight.dims1()?;
+        float_dispatch!(x.dtype(), "trained-layer-norm", T => {
+            let (dx, (dw, db)) = with_slice::<T, _>(x, |x| with_slice::<T, _>(&grad, |g| with_slice::<T, _>(weight, |w| {
+                Ok((backward(x, g, w, self.epsilon), backward_affine(x, g, n, self.epsilon)))
+            })))?;
+            let tensor = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device()).map(Some);
+            Ok((tensor(dx, x)?, tensor(dw, weight)?, tensor(db, weight)?))
         })
     }
 }

@@ -10,14 +10,14 @@ use autolora::train::gradient::{clip, gradients, scalar, track};
 use autolora::train::optimizer::{Adam, AdamConfig};
 use autolora::train::schedule::LinearSchedule;
 use candle_core::{DType, Device, Tensor};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::path::Path;
 
 const CPU: Device = Device::Cpu;
-const SENTENCES: usize = 40_000;
-const EPOCHS: usize = 4;
-const BATCH: usize = 64;
+const SENTENCES: usize = 60_000;
+const EPOCHS: usize = 3;
+const BATCH: usize = 32;
 const PEAK_LR: f64 = 1e-3;
 const HIDDEN: usize = 128;
 const LAYERS: usize = 4;
@@ -72,8 +72,9 @@ fn initial(config: &EncoderConfig, seed: u64) -> Result<Weights, Box<dyn Error>>
     }
     let mut weights = Weights::new();
     for (index, (name, shape)) in shapes.into_iter().enumerate() {
-        // Nothing trains the pooler: wide enough that its tanh carries the first token's state through.
-        let std = if name.starts_with("pooler") { 1.0 / (h as f64).sqrt() } else { config.initializer_range };
+        // Wider than BERT's 0.02, which is made for 768: 1 / sqrt(hidden) lets signals through so small a model at once,
+        // and through the pooler, which nothing trains.
+        let std = 1.0 / (h as f64).sqrt();
         let values = normal(&mut stream(seed, "demo encoder", index as u64), shape.iter().product(), std);
         weights.insert(name, Tensor::from_vec(values, shape, &CPU)?);
     }
@@ -88,7 +89,12 @@ fn initial(config: &EncoderConfig, seed: u64) -> Result<Weights, Box<dyn Error>>
     Ok(weights)
 }
 
-/// A batch with 15 % of its words hidden: of these 80 % by [MASK], 10 % by another word, 10 % left (BERT's recipe).
+/// Share of words that are hidden, in percent: of those that carry the judgement many more, since to guess these the
+/// encoder has to understand the sentence.
+const HIDDEN_SHARE: u64 = 8;
+const HIDDEN_SHARE_TELLING: u64 = 40;
+
+/// A batch with words hidden: of these 80 % by [MASK], 10 % by another word, 10 % left (BERT's recipe).
 struct Masked {
     input: Input,
     /// Places of the hidden words in the flattened batch, and the words.
@@ -101,6 +107,7 @@ fn masked(
     rows: &[&Vec<u32>],
     mask_id: u32,
     first_word: u32,
+    telling: &HashSet<u32>,
     draw: &mut rand_chacha::ChaCha8Rng,
 ) -> Result<Masked, Box<dyn Error>> {
     let length = rows.iter().map(|row| row.len()).max().unwrap_or(0);
@@ -110,7 +117,8 @@ fn masked(
         for place in 0..length {
             let token = row.get(place).copied().unwrap_or(config.pad_token_id);
             mask.push(u8::from(place < row.len()));
-            let hidden = token >= first_word && below(draw, 100) < 15;
+            let share = if telling.contains(&token) { HIDDEN_SHARE_TELLING } else { HIDDEN_SHARE };
+            let hidden = token >= first_word && below(draw, 100) < share;
             if !hidden {
                 ids.push(token);
                 continue;
@@ -160,6 +168,9 @@ pub fn pretrain(folder: &Path, seed: u64) -> Result<(), Box<dyn Error>> {
     let encode = |text: String| tokenizer.encode(text, true).map(|e| e.get_ids().to_vec()).map_err(|e| e.to_string());
     let corpus: Vec<Vec<u32>> = grammar::corpus(seed, SENTENCES).into_iter().map(encode).collect::<Result<_, _>>()?;
 
+    let telling: HashSet<u32> =
+        grammar::telling_words().iter().filter_map(|word| tokenizer.token_to_id(word)).collect();
+
     let mut weights = initial(&config, seed)?;
     let frozen: Vec<String> = weights.keys().filter(|name| name.starts_with("pooler")).cloned().collect();
     let mut adam = Adam::new(AdamConfig::new(autolora::experiment::OptimizerKind::AdamW, [0.9, 0.999], 0.01));
@@ -172,7 +183,7 @@ pub fn pretrain(folder: &Path, seed: u64) -> Result<(), Box<dyn Error>> {
         let rows: Vec<&Vec<u32>> =
             order[within * BATCH..(within + 1) * BATCH].iter().map(|row| &corpus[*row]).collect();
         let mut draw = stream(seed, "demo masks", step as u64);
-        let batch = masked(&config, &rows, mask_id, first_word, &mut draw)?;
+        let batch = masked(&config, &rows, mask_id, first_word, &telling, &mut draw)?;
         let mut tracked = track(&weights)?;
         for name in &frozen {
             tracked.insert(name.clone(), weights[name].clone());
