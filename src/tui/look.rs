@@ -86,20 +86,6 @@ impl Look {
     }
 }
 
-/// The word of a state, as in `ls --json`.
-pub fn state_name(state: State) -> &'static str {
-    match state {
-        State::Queued => "queued",
-        State::Running => "running",
-        State::Paused => "paused",
-        State::Stalled => "stalled",
-        State::Crashed => "crashed",
-        State::Stopped => "stopped",
-        State::Failed => "failed",
-        State::Finished => "finished",
-    }
-}
-
 /// One set of characters.
 #[derive(Debug)]
 pub struct Glyphs {

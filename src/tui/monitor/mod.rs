@@ -26,8 +26,6 @@ pub struct Head {
     pub dir: String,
     /// The dataset, or the training file's name.
     pub data: String,
-    /// k of the search.
-    pub rank: usize,
 }
 
 /// Which losses the chart shows.

@@ -4,7 +4,7 @@ use super::Monitor;
 use crate::run::event::Phase;
 use crate::run::view::State;
 use crate::tui::draw::{bar, plain, put, put_ends, rule, span};
-use crate::tui::look::{Look, state_name};
+use crate::tui::look::Look;
 use crate::tui::text::{bytes, clock, cut, duration, moment, wrap};
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
@@ -24,7 +24,7 @@ pub fn title(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let mut left = vec![span(cut(name, 24, look.glyphs().ellipsis), look.strong()), plain("  ")];
     if let Some(state) = monitor.state {
         let (glyph, style) = look.state(state);
-        left.push(span(format!("{glyph} {}", state_name(state)), style));
+        left.push(span(format!("{glyph} {}", state.name()), style));
     }
     if area.width >= 100 {
         left.push(span(format!("  {id}"), look.faint()));

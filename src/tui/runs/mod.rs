@@ -28,7 +28,6 @@ pub struct RunRow {
     pub total: usize,
     /// The figure of the test split and its name.
     pub score: Option<(String, f64)>,
-    pub preset: String,
     pub model: String,
     pub data: String,
     /// RFC 3339, UTC.

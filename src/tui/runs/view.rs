@@ -4,7 +4,7 @@ use super::RunRow;
 use crate::run::event::Phase;
 use crate::run::view::State;
 use crate::tui::draw::{below, inset, plain, put, put_ends, rule, span, top};
-use crate::tui::look::{Look, state_name};
+use crate::tui::look::Look;
 use crate::tui::model::{Model, first_line};
 use crate::tui::monitor::short;
 use crate::tui::text::{cut, figure, moment, pad};
@@ -22,16 +22,15 @@ struct Column {
     cell: fn(&RunRow, &TimeZone, Look) -> (String, Style),
 }
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 8] = [
     Column { title: "state", width: 10, from: 0, cell: state },
     Column { title: "phase", width: 8, from: 50, cell: phase },
     Column { title: "progress", width: 14, from: 64, cell: progress },
     Column { title: "score", width: 7, from: 72, cell: score },
     Column { title: "started", width: 11, from: 78, cell: started },
-    Column { title: "preset", width: 12, from: 94, cell: |row, _, _| (row.preset.clone(), Style::new()) },
-    Column { title: "model", width: 16, from: 112, cell: |row, _, _| (short(&row.model).to_owned(), Style::new()) },
-    Column { title: "data", width: 16, from: 130, cell: |row, _, _| (short(&row.data).to_owned(), Style::new()) },
-    Column { title: "id", width: 20, from: 156, cell: |row, _, look| (row.id.clone(), look.faint()) },
+    Column { title: "model", width: 16, from: 98, cell: |row, _, _| (short(&row.model).to_owned(), Style::new()) },
+    Column { title: "data", width: 16, from: 116, cell: |row, _, _| (short(&row.data).to_owned(), Style::new()) },
+    Column { title: "id", width: 20, from: 138, cell: |row, _, look| (row.id.clone(), look.faint()) },
 ];
 
 /// Lines below the table about the selected run.
@@ -39,7 +38,7 @@ const DETAIL_LINES: u16 = 5;
 
 fn state(row: &RunRow, _: &TimeZone, look: Look) -> (String, Style) {
     let (glyph, style) = look.state(row.state);
-    (format!("{glyph} {}", state_name(row.state)), style)
+    (format!("{glyph} {}", row.state.name()), style)
 }
 
 fn phase(row: &RunRow, _: &TimeZone, _: Look) -> (String, Style) {
@@ -145,8 +144,7 @@ fn detail(buf: &mut Buffer, area: Rect, row: &RunRow, model: &Model) {
     let field = |label: &str, value: &str, style: Style| {
         vec![span(format!("{label:<9}"), look.faint()), span(cut(value, room, look.glyphs().ellipsis), style)]
     };
-    let from = if row.preset.is_empty() { String::new() } else { format!("preset {}, ", row.preset) };
-    let what = format!("{from}model {}, data {}", row.model, row.data);
+    let what = format!("model {}, data {}", row.model, row.data);
     put(buf, area, 1, field("what", &what, Style::new()));
     let started = row.started.as_deref().map_or("not yet".into(), |time| moment(time, &model.zone));
     put(buf, area, 2, field("started", &started, Style::new()));
