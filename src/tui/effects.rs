@@ -8,6 +8,7 @@ use crate::run::directory::RunDir;
 use crate::run::lifecycle::{self, START_LIMIT};
 use crate::run::store::{NewRun, Store};
 use std::error::Error;
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
@@ -46,7 +47,7 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
     }
 }
 
-fn one<E: Error>(result: Result<Msg, E>) -> Vec<Msg> {
+fn one<E: Display>(result: Result<Msg, E>) -> Vec<Msg> {
     vec![result.unwrap_or_else(|error| Msg::Failed(error.to_string()))]
 }
 
@@ -57,13 +58,8 @@ fn then_list(result: Result<(), PresetError>, done: String) -> Vec<Msg> {
     }
 }
 
-/// Anything that can go wrong with a run, as its message.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-enum RunError {
-    Store(#[from] crate::run::store::StoreError),
-    Lifecycle(#[from] lifecycle::LifecycleError),
-}
+/// Anything that can go wrong with a run: shown, never told apart.
+type RunError = Box<dyn Error>;
 
 fn with_run(run: &str, ask: impl FnOnce(&RunDir) -> Result<String, RunError>) -> Result<Msg, RunError> {
     let found = Store::of_user()?.find(run)?;

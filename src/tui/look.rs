@@ -153,7 +153,7 @@ static ASCII: Glyphs = Glyphs {
     pointer: ">",
     ellipsis: "~",
     separator: "|",
-    then: ">",
+    then: "-",
     done: "ok",
     error: "!",
     said: "*",

@@ -12,7 +12,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 /// Columns of a popup where there is room.
-const WIDTH: u16 = 64;
+const WIDTH: u16 = 76;
 
 /// Draws a popup in the middle of an area.
 pub fn view(buf: &mut Buffer, area: Rect, popup: &Popup, look: Look) {

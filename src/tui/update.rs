@@ -133,8 +133,9 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Vec::new()
         }
         Action::Back => {
-            let changed = model.form().is_some_and(|form| form.is_changed());
-            if changed {
+            if let Some(form) = model.form().filter(|form| form.is_filtered()) {
+                form.show_groups();
+            } else if model.form().is_some_and(|form| form.is_changed()) {
                 model.popups.push(unsaved("Leave the form", Then::Back));
             } else {
                 model.screens.pop();

@@ -8,7 +8,6 @@ use super::{form, monitor, popup, presets, runs};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Span;
 
 /// Draws the model, whatever the size of the terminal.
 pub fn view(model: &Model, frame: &mut Frame) {
@@ -56,9 +55,7 @@ fn key_bar(buf: &mut Buffer, area: Rect, model: &Model) {
     let everywhere = |action| BINDINGS.iter().any(|b| b.context == Context::Screen && b.action == action);
     let own = popup::key_spans(context, |action| model.can(action) && !everywhere(action), model.look);
     let shared = popup::key_spans(context, |action| model.can(action) && everywhere(action), model.look);
-    let margin = |mut spans: Vec<Span<'static>>, at_start: bool| {
-        spans.insert(if at_start { 0 } else { spans.len() }, span(" ", model.look.faint()));
-        spans
-    };
-    put_ends(buf, area, 0, margin(own, true), margin(shared, false));
+    let mut left = vec![span(" ", model.look.faint())];
+    left.extend(own);
+    put_ends(buf, area, 0, left, shared);
 }

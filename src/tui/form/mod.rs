@@ -94,6 +94,13 @@ impl Form {
         self.filtering || !self.filter.is_empty()
     }
 
+    /// Ends the filter.
+    pub fn show_groups(&mut self) {
+        self.filter = LineInput::default();
+        self.filtering = false;
+        self.field = 0;
+    }
+
     /// The line with the cursor.
     pub fn focus(&self) -> Option<Field> {
         self.fields().get(self.field).copied()
@@ -232,18 +239,22 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     }
 }
 
+fn with_help(problem: &Problem) -> String {
+    match &problem.help {
+        Some(help) => format!("{problem}; {help}"),
+        None => problem.to_string(),
+    }
+}
+
 fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
     let said = |form: &mut Form, text: &str| {
-        form.say(text).map_err(|problem| match &problem.help {
-            Some(help) => format!("{problem}; {help}"),
-            None => problem.to_string(),
-        })
+        form.say(text).map_err(|problem| with_help(&problem))
     };
     match action {
         Action::Start if form.starting => Ok(Vec::new()),
         Action::Start if !form.problems.is_empty() => {
             let problems = std::mem::take(&mut form.problems);
-            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            let first = problems.first().map(with_help).unwrap_or_default();
             form.refuse(problems);
             Err(format!("not started: {first}"))
         }
@@ -274,9 +285,7 @@ fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
         },
         Action::Cancel => {
             if form.editing.take().is_none() {
-                form.filter = LineInput::default();
-                form.filtering = false;
-                form.field = 0;
+                form.show_groups();
             }
             Ok(Vec::new())
         }

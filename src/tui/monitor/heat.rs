@@ -5,7 +5,7 @@ use crate::run::view::{ModuleView, State};
 use crate::tui::draw::{plain, put, rule, span};
 use crate::tui::look::Look;
 use crate::tui::model::first_line;
-use crate::tui::text::{cut, grouped, pad, width};
+use crate::tui::text::{grouped, pad, width};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -13,8 +13,8 @@ use ratatui::text::Span;
 
 /// Most blocks that a cell draws; with more values a block is the largest of several.
 const MOST_BLOCKS: usize = 32;
-/// Lines that the map needs besides its rows: rule, headings, sums, module, values.
-pub const FRAME_LINES: u16 = 5;
+/// Lines that the map needs besides its rows: rule, headings, sums.
+pub const FRAME_LINES: u16 = 3;
 /// Tolerance of the comparison with the threshold, as in the allocation.
 const TOLERANCE: f64 = 1e-6;
 
@@ -47,12 +47,12 @@ fn rank_width(monitor: &Monitor) -> usize {
 }
 
 /// What a module's selection values are measured against: the rule's threshold, else their mean.
-fn reference(monitor: &Monitor, module: &ModuleView) -> f64 {
+pub(super) fn reference(monitor: &Monitor, module: &ModuleView) -> f64 {
     let mean = || module.alpha.iter().map(|alpha| f64::from(*alpha)).sum::<f64>() / module.alpha.len().max(1) as f64;
     monitor.view.threshold.unwrap_or_else(mean)
 }
 
-fn is_kept(alpha: f32, reference: f64) -> bool {
+pub(super) fn is_kept(alpha: f32, reference: f64) -> bool {
     f64::from(alpha) >= reference - reference.abs() * TOLERANCE
 }
 
@@ -76,10 +76,11 @@ fn shade_style(shade: usize, look: Look) -> Style {
     }
 }
 
-/// Draws the map with its sums and the module with the cursor.
+/// Draws the map with its sums.
 pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let title = if monitor.view.allocated { "allocated ranks" } else { "emerging ranks" };
-    rule(buf, area, 0, title, legend(monitor, look), look);
+    let legend = if monitor.grid.cells.is_empty() { Vec::new() } else { legend(monitor, look) };
+    rule(buf, area, 0, title, legend, look);
     if monitor.grid.cells.is_empty() {
         let text = if monitor.state.is_none() { "reading the log" } else { "no modules yet: the model is being prepared" };
         put(buf, area, 1, vec![span(format!(" {text}"), look.faint())]);
@@ -96,10 +97,6 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
         line += 1;
     }
     put(buf, area, line, sums(monitor, look));
-    if let Some(module) = monitor.module().and_then(|index| monitor.view.modules.get(index)) {
-        put(buf, area, line + 1, about(module, area.width, look));
-        put(buf, area, line + 2, values(monitor, module, area.width, look));
-    }
 }
 
 /// The kinds that fit, with the cursor's among them.
@@ -200,6 +197,7 @@ fn sums(monitor: &Monitor, look: Look) -> Vec<Span<'static>> {
     }
     let mean = known.iter().sum::<usize>() as f64 / known.len() as f64;
     let uniform: usize = view.modules.iter().map(|module| view.rank * (module.shape.inputs + module.shape.outputs)).sum();
+    let share = 100.0 * view.lora_parameters() as f64 / uniform.max(1) as f64;
     let (word, style) = match (view.allocated, view.undecided) {
         (_, true) => ("undecided", look.warning()),
         (true, false) => ("allocated", look.good()),
@@ -209,43 +207,6 @@ fn sums(monitor: &Monitor, look: Look) -> Vec<Span<'static>> {
         span(word, style),
         plain(format!(": mean rank {mean:.2}, ")),
         span(format!("{} LoRA parameters", grouped(view.lora_parameters())), look.strong()),
-        span(format!(" (rank {} everywhere: {})", view.rank, grouped(uniform)), look.faint()),
+        span(format!(", {share:.0} % of rank {}", view.rank), look.faint()),
     ]
-}
-
-/// Path, rank and parameters of the module with the cursor.
-fn about(module: &ModuleView, columns: u16, look: Look) -> Vec<Span<'static>> {
-    let k = module.alpha.len();
-    let size = module.rank.map(|rank| rank * (module.shape.inputs + module.shape.outputs));
-    let text = match (module.rank, size) {
-        (Some(rank), Some(size)) if k > 0 => format!("  rank {rank} of {k}, {} parameters", grouped(size)),
-        (Some(rank), Some(size)) => format!("  rank {rank}, {} parameters", grouped(size)),
-        _ => format!("  {} x {}", module.shape.outputs, module.shape.inputs),
-    };
-    let room = usize::from(columns).saturating_sub(width(&text));
-    vec![span(cut(&module.path, room, look.glyphs().ellipsis), look.strong()), plain(text)]
-}
-
-/// The selection values of the module with the cursor, as numbers.
-fn values(monitor: &Monitor, module: &ModuleView, columns: u16, look: Look) -> Vec<Span<'static>> {
-    if module.alpha.is_empty() {
-        return Vec::new();
-    }
-    let reference = reference(monitor, module);
-    let name = if monitor.view.threshold.is_some() { "threshold" } else { "mean" };
-    let end = format!(" {name} {reference:.3}");
-    let room = usize::from(columns).saturating_sub(width(&end));
-    let mut spans = Vec::new();
-    let mut used = 0;
-    for alpha in &module.alpha {
-        let text = format!("{alpha:.3} ");
-        used += width(&text);
-        if used > room {
-            break;
-        }
-        let style = if is_kept(*alpha, reference) { look.accent().add_modifier(Modifier::BOLD) } else { look.faint() };
-        spans.push(span(text, style));
-    }
-    spans.push(span(end, look.faint()));
-    spans
 }

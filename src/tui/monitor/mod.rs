@@ -4,6 +4,7 @@ mod chart;
 mod grid;
 mod heat;
 mod losses;
+mod module;
 mod outcome;
 mod status;
 mod view;

@@ -3,7 +3,7 @@
 use super::Monitor;
 use crate::tui::draw::{put, rule, span};
 use crate::tui::look::Look;
-use crate::tui::text::{cut, figure};
+use crate::tui::text::{figure, pad};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -37,16 +37,18 @@ pub fn lines(monitor: &Monitor) -> u16 {
 /// Draws the figures, a line each, a column for the run and for each baseline.
 pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     rule(buf, area, 0, "result on the held-out split", Vec::new(), look);
-    let mut heading = vec![span(format!("{:<24}", ""), look.faint())];
-    heading.extend(COLUMNS.iter().map(|(_, title)| span(format!("{title:>15}"), look.faint())));
+    let taken: usize = COLUMNS.iter().map(|(_, title)| title.len() + 2).sum();
+    let name_width = usize::from(area.width).saturating_sub(taken).clamp(8, 24);
+    let mut heading = vec![span(" ".repeat(name_width), look.faint())];
+    heading.extend(COLUMNS.iter().map(|(_, title)| span(format!("  {title}"), look.faint())));
     put(buf, area, 1, heading);
     for (line, name) in names(monitor).into_iter().enumerate() {
-        let mut spans = vec![span(format!("{:<24}", cut(name, 23, look.glyphs().ellipsis)), Style::new())];
-        for (what, _) in COLUMNS {
+        let mut spans = vec![span(pad(name, name_width, look.glyphs().ellipsis), Style::new())];
+        for (what, title) in COLUMNS {
             let found = monitor.view.evaluations.iter().rev().find(|(_, known, _)| known == what);
             let value = found.and_then(|(_, _, metrics)| metrics.get(name));
             let style = if what == "run" { look.strong() } else { Style::new() };
-            spans.push(span(format!("{:>15}", value.map_or("-".into(), |value| figure(*value))), style));
+            spans.push(span(format!("{:>1$}", value.map_or("-".into(), |value| figure(*value)), title.len() + 2), style));
         }
         put(buf, area, 2 + line as u16, spans);
     }

@@ -31,7 +31,9 @@ pub fn title(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     }
     let data = monitor.head.as_ref().map_or("", |head| &head.data);
     let facts = [short(&monitor.view.model), short(data), &monitor.view.device];
-    let facts: Vec<&str> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
+    let mut facts: Vec<&str> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
+    // The demo's model and data have one name.
+    facts.dedup();
     let separator = format!(" {} ", look.glyphs().separator);
     let used: usize = left.iter().map(Span::width).sum();
     let room = usize::from(area.width).saturating_sub(used + 2);

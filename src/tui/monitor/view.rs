@@ -1,6 +1,6 @@
 //! Where the parts of the monitor stand, for any size.
 
-use super::{Monitor, heat, losses, outcome, status};
+use super::{Monitor, heat, losses, module, outcome, status};
 use crate::tui::draw::{below, inset, put, top};
 use crate::tui::look::Look;
 use jiff::tz::TimeZone;
@@ -9,6 +9,10 @@ use ratatui::layout::Rect;
 
 /// Columns from which map and curves stand side by side.
 const WIDE: u16 = 110;
+/// Columns that the left side takes at least, there.
+const LEFT_COLUMNS: u16 = 66;
+/// A chart taller than this says no more.
+const MOST_LOSS_LINES: u16 = 22;
 
 /// Draws the monitor.
 pub fn view(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, look: Look) {
@@ -33,20 +37,19 @@ fn rows(monitor: &Monitor) -> u16 {
     u16::try_from(monitor.grid.layers.len()).unwrap_or(u16::MAX - heat::FRAME_LINES).max(1)
 }
 
-/// One above the other: result, map, losses, log. The losses give way first, then rows of the map.
+/// One above the other: result, map, module, losses, log. The losses give way first, then rows of the map.
 fn narrow(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, look: Look) {
-    let result = outcome::lines(monitor).min(area.height / 3);
-    outcome_at(buf, top(area, result), monitor, look);
-    let area = below(area, result);
+    let area = outcome_on_top(buf, area, area.height / 3, monitor, look);
     let log_lines = match area.height {
         0..12 => 0,
         12..24 => 3,
         _ => 5,
     };
     let rest = area.height - log_lines;
-    let map = map_lines(monitor, rest);
+    let (map, module) = map_lines(monitor, rest);
     heat::draw(buf, top(area, map), monitor, look);
-    let chart = below(top(area, rest), map);
+    module::draw(buf, top(below(area, map), module), monitor, look);
+    let chart = below(top(area, rest), map + module);
     if chart.height >= losses::LEAST_LINES {
         losses::draw(buf, chart, monitor, look);
     }
@@ -55,35 +58,48 @@ fn narrow(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, look
     }
 }
 
-/// Lines of the map when it shares `rest` lines with the losses: all rows where that leaves a chart, else about half.
-fn map_lines(monitor: &Monitor, rest: u16) -> u16 {
+/// Lines of map and module when they share `rest` lines with the losses: all rows where that leaves a chart, else about
+/// half.
+fn map_lines(monitor: &Monitor, rest: u16) -> (u16, u16) {
+    let module = if rest > heat::FRAME_LINES + module::LINES { module::LINES } else { 0 };
+    let rest = rest - module;
     let wanted = rows(monitor) + heat::FRAME_LINES;
-    let chart = losses::LEAST_LINES + 2;
     if rest < heat::FRAME_LINES + 2 + losses::LEAST_LINES {
-        return wanted.min(rest);
+        return (wanted.min(rest), module);
     }
+    let chart = losses::LEAST_LINES + 2;
     let most = rest.saturating_sub(chart).max(rest * 3 / 5).min(rest - losses::LEAST_LINES);
-    wanted.min(most)
+    let map = wanted.min(most);
+    // Bars where a good chart is left below them.
+    let bars = module::panel_lines(monitor);
+    let left = rest + module - map;
+    (map, if left >= bars + 2 * losses::LEAST_LINES + 2 { bars } else { module })
 }
 
-/// The map and the log at the left, result and losses at the right.
+/// Map and module at the left; result, losses and log at the right.
 fn wide(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, look: Look) {
-    let left = heat::full_width(monitor).max(62).min(area.width * 3 / 5);
-    let (left, right) = (
-        Rect { width: left, ..area },
-        Rect { x: area.x + left + 2, width: area.width.saturating_sub(left + 2), ..area },
-    );
-    let least_log = (area.height / 4).min(6);
-    let map = (rows(monitor) + heat::FRAME_LINES).min(area.height - least_log);
+    let columns = heat::full_width(monitor).max(LEFT_COLUMNS).min(area.width * 3 / 5);
+    let left = Rect { width: columns, ..area };
+    let right = Rect { x: area.x + columns + 2, width: area.width.saturating_sub(columns + 2), ..area };
+    let wanted = rows(monitor) + heat::FRAME_LINES;
+    let map = wanted.min(area.height.saturating_sub(module::LINES));
+    let bars = module::panel_lines(monitor);
+    // A blank line above the bars, where there is room for both.
+    let gap = u16::from(area.height > map + bars);
     heat::draw(buf, top(left, map), monitor, look);
-    status::log(buf, below(left, map), monitor, zone, look);
-    let result = outcome::lines(monitor).min(area.height / 2);
-    outcome_at(buf, top(right, result), monitor, look);
-    losses::draw(buf, below(right, result), monitor, look);
+    module::draw(buf, below(left, map + gap), monitor, look);
+
+    let right = outcome_on_top(buf, right, right.height / 2, monitor, look);
+    let log = (right.height / 4).max(right.height.saturating_sub(MOST_LOSS_LINES));
+    losses::draw(buf, top(right, right.height - log), monitor, look);
+    status::log(buf, below(right, right.height - log), monitor, zone, look);
 }
 
-fn outcome_at(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
-    if area.height > 0 {
-        outcome::draw(buf, area, monitor, look);
+/// Draws the result, where there is one, and gives the area below it.
+fn outcome_on_top(buf: &mut Buffer, area: Rect, most: u16, monitor: &Monitor, look: Look) -> Rect {
+    let lines = outcome::lines(monitor).min(most);
+    if lines > 0 {
+        outcome::draw(buf, top(area, lines), monitor, look);
     }
+    below(area, lines)
 }
