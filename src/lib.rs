@@ -18,3 +18,5 @@ pub mod run;
 pub mod search;
 /// Optimisers, schedules, gradients, metrics: what search and retraining share.
 pub mod train;
+/// The screens of the terminal.
+pub mod tui;

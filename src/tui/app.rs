@@ -1,0 +1,161 @@
+//! The loop around the pure parts: events in, effects out, a frame when something changed.
+
+use super::effects::perform;
+use super::look::Look;
+use super::model::{Model, Screen};
+use super::monitor::Monitor;
+use super::msg::{Effect, Msg, Watching};
+use super::terminal::Display;
+use super::update::update;
+use super::watch::watch;
+use crossterm::event::{Event, EventStream};
+use futures_util::{FutureExt, StreamExt};
+use jiff::tz::TimeZone;
+use std::io::{self, IsTerminal};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// Exit code of a program that a signal ended.
+const INTERRUPTED: u8 = 130;
+
+/// The first screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The runs table.
+    Runs,
+    /// The monitor of a run, by its id or another of its names; the runs table is behind it.
+    Monitor(String),
+}
+
+/// Why there is no screen.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum TuiError {
+    /// Input or output is no terminal.
+    #[error("the screen needs a terminal, and this is none")]
+    #[diagnostic(help("without a terminal: `autolora ls`, `autolora watch RUN --once`, `autolora run PRESET --json`"))]
+    NoTerminal,
+    /// The terminal does not do what it is asked.
+    #[error("the terminal cannot be used: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+/// Shows the screens until the user leaves. Gives the exit code.
+///
+/// # Errors
+/// [`TuiError`]; the terminal is then as it was.
+pub fn run(start: Start) -> Result<u8, TuiError> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(TuiError::NoTerminal);
+    }
+    let look = Look::from_env(|name| std::env::var(name).ok());
+    let mut model = Model::new(look, TimeZone::system());
+    if let Start::Monitor(run) = start {
+        model.screens.push(Screen::Monitor(Box::new(Monitor::new(&run))));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(async {
+        let mut display = Display::take()?;
+        drive(&mut model, &mut display).await
+    });
+    // What still waits for a worker must not keep the user waiting.
+    runtime.shutdown_background();
+    Ok(result?)
+}
+
+async fn drive(model: &mut Model, display: &mut Display) -> io::Result<u8> {
+    let (to, mut from) = unbounded_channel();
+    let mut watcher = Watcher::default();
+    let mut events = EventStream::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        watcher.turn_to(model.watching(), &to);
+        display.draw(model)?;
+        let first = tokio::select! {
+            event = events.next() => Incoming::Event(event),
+            Some(msg) = from.recv() => Incoming::Msg(msg),
+            _ = terminate.recv() => return Ok(INTERRUPTED),
+            _ = hang_up.recv() => return Ok(INTERRUPTED),
+        };
+        // Everything that is there already goes into the same frame.
+        let mut next = Some(first);
+        while let Some(incoming) = next {
+            if let Some(code) = take(model, display, incoming, &to)? {
+                return Ok(code);
+            }
+            next = waiting(&mut events, &mut from);
+        }
+    }
+}
+
+/// What the loop waits for.
+enum Incoming {
+    /// `None`: the terminal is gone.
+    Event(Option<io::Result<Event>>),
+    Msg(Msg),
+}
+
+fn waiting(events: &mut EventStream, from: &mut UnboundedReceiver<Msg>) -> Option<Incoming> {
+    match events.next().now_or_never() {
+        Some(event) => Some(Incoming::Event(event)),
+        None => from.try_recv().ok().map(Incoming::Msg),
+    }
+}
+
+/// Takes one thing in; gives the exit code where it ends the program.
+fn take(
+    model: &mut Model,
+    display: &mut Display,
+    incoming: Incoming,
+    to: &UnboundedSender<Msg>,
+) -> io::Result<Option<u8>> {
+    let msg = match incoming {
+        Incoming::Msg(msg) => msg,
+        Incoming::Event(None) => return Ok(Some(INTERRUPTED)),
+        Incoming::Event(Some(event)) => match event? {
+            Event::Key(key) => Msg::Key(key),
+            Event::Paste(text) => Msg::Paste(text),
+            Event::Resize(columns, rows) => {
+                display.resize(columns, rows)?;
+                return Ok(None);
+            }
+            Event::FocusGained | Event::FocusLost | Event::Mouse(_) => return Ok(None),
+        },
+    };
+    for effect in update(model, msg) {
+        if let Effect::Quit(code) = effect {
+            return Ok(Some(code));
+        }
+        let to = to.clone();
+        tokio::spawn(async move {
+            let msgs = spawn_blocking(move || perform(effect)).await;
+            let msgs = msgs.unwrap_or_else(|error| vec![Msg::Failed(format!("this is a fault of the program: {error}"))]);
+            for msg in msgs {
+                // Where nobody listens any more, the program is ending.
+                let _ = to.send(msg);
+            }
+        });
+    }
+    Ok(None)
+}
+
+/// The task that watches what the screen shows.
+#[derive(Default)]
+struct Watcher {
+    watching: Option<Watching>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Watcher {
+    fn turn_to(&mut self, watching: Watching, to: &UnboundedSender<Msg>) {
+        if self.watching.as_ref() == Some(&watching) {
+            return;
+        }
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+        self.task = watch(&watching, to.clone());
+        self.watching = Some(watching);
+    }
+}

@@ -1,0 +1,154 @@
+//! What the model asks for, done: the one place where screens meet the disk. Everything here may block.
+
+use super::msg::{Effect, Msg};
+use super::presets::PresetRow;
+use super::text::bytes;
+use crate::experiment::{Origin, PresetDoc, PresetError, Presets, SETTINGS};
+use crate::run::directory::RunDir;
+use crate::run::lifecycle::{self, START_LIMIT};
+use crate::run::store::{NewRun, Store};
+use std::error::Error;
+use std::fmt::Display;
+use std::fs;
+use std::path::Path;
+
+/// Does what is asked and tells how it went.
+pub fn perform(effect: Effect) -> Vec<Msg> {
+    match effect {
+        Effect::Start { doc, name } => one(start(&doc, name.as_deref())),
+        Effect::Pause(run) => {
+            one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, lifecycle::pause(dir)?.name()))))
+        }
+        Effect::Stop(run) => {
+            let stop = |dir: &RunDir| lifecycle::stop(dir, "asked by the user");
+            one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, stop(dir)?.name()))))
+        }
+        Effect::Resume(run) => one(with_run(&run, |dir| {
+            lifecycle::resume(dir)?;
+            Ok(format!("{} goes on", dir.info().name))
+        })),
+        Effect::Remove(run) => one(with_run(&run, |dir| {
+            let freed = lifecycle::remove(dir, false)?;
+            Ok(format!("{} is deleted, {} are free", dir.info().name, bytes(freed)))
+        })),
+        Effect::Weigh(run) => one(weigh(&run)),
+        Effect::ListPresets => vec![Msg::Presets(list_presets())],
+        Effect::OpenPreset(name) => one(Presets::open().load(&name).map(|doc| Msg::PresetOpened(Box::new(doc)))),
+        Effect::SavePreset { name, doc } => {
+            one(Presets::open().save(&name, &doc).map(|_| Msg::PresetSaved(name.clone())))
+        }
+        Effect::CopyPreset { from, to } => then_list(copy_preset(&from, &to), format!("saved as preset {to}")),
+        Effect::DeletePreset(name) => {
+            then_list(Presets::open().delete(&name), format!("the saved preset {name} is deleted"))
+        }
+        Effect::Check { edit, doc } => vec![Msg::Checked { edit, problems: doc.check().1 }],
+        // The loop takes this one.
+        Effect::Quit(_) => Vec::new(),
+    }
+}
+
+fn one<E: Display>(result: Result<Msg, E>) -> Vec<Msg> {
+    vec![result.unwrap_or_else(|error| Msg::Failed(error.to_string()))]
+}
+
+fn then_list(result: Result<(), PresetError>, done: String) -> Vec<Msg> {
+    match result {
+        Ok(()) => vec![Msg::Presets(list_presets()), Msg::Done(done)],
+        Err(error) => vec![Msg::Failed(error.to_string())],
+    }
+}
+
+/// Anything that can go wrong with a run: shown, never told apart.
+type RunError = Box<dyn Error>;
+
+fn with_run(run: &str, ask: impl FnOnce(&RunDir) -> Result<String, RunError>) -> Result<Msg, RunError> {
+    let found = Store::of_user()?.find(run)?;
+    ask(&found.run).map(Msg::Done)
+}
+
+fn start(doc: &PresetDoc, name: Option<&str>) -> Result<Msg, RunError> {
+    let experiment = match doc.check() {
+        (Some(experiment), problems) if problems.is_empty() => experiment,
+        (_, problems) => return Ok(Msg::Refused(problems)),
+    };
+    let text = doc.text();
+    let name = name.unwrap_or(&doc.name);
+    let dir = Store::of_user()?.create(NewRun { name, parent: None, experiment, preset: &text })?;
+    lifecycle::start_and_wait(&dir, START_LIMIT)?;
+    Ok(Msg::Started { run: dir.id().to_owned() })
+}
+
+fn weigh(run: &str) -> Result<Msg, RunError> {
+    let dir = Store::of_user()?.find(run)?.run;
+    Ok(Msg::Weighed {
+        run: run.to_owned(),
+        dir: dir.path().display().to_string(),
+        files: count_files(dir.path()),
+        bytes: dir.size(),
+    })
+}
+
+fn count_files(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => count_files(&entry.path()),
+            _ => 1,
+        })
+        .sum()
+}
+
+fn copy_preset(from: &str, to: &str) -> Result<(), PresetError> {
+    let presets = Presets::open();
+    presets.save(to, &presets.load(from)?).map(|_| ())
+}
+
+fn list_presets() -> Vec<PresetRow> {
+    let presets = Presets::open();
+    let rows = presets.list().into_iter().map(|listed| {
+        let path = match &listed.origin {
+            Origin::Saved(path) | Origin::File(path) => path.display().to_string(),
+            Origin::Shipped => String::new(),
+        };
+        let source = presets.find(&listed.name).map(|found| found.source).unwrap_or_default();
+        // A preset that is no TOML is listed all the same: it can be deleted, and opening it says what is wrong.
+        let doc = PresetDoc::open(&source).ok();
+        let said = |doc: &PresetDoc| {
+            SETTINGS.iter().filter_map(|setting| Some((setting.key, doc.get_typed(setting.key)?))).collect()
+        };
+        PresetRow {
+            saved: matches!(listed.origin, Origin::Saved(_)),
+            description: description(&source.text).unwrap_or(listed.summary),
+            name: listed.name,
+            path,
+            said: doc.as_ref().map(said).unwrap_or_default(),
+        }
+    });
+    rows.collect()
+}
+
+/// The comment that a preset begins with.
+fn description(text: &str) -> Option<String> {
+    let lines: Vec<&str> = text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim).collect();
+    if lines.is_empty() { None } else { Some(lines.join("\n")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_comment_describes_a_preset() {
+        assert_eq!(description("# One.\n#  Two.\n\n# not this\n[model]"), Some("One.\nTwo.".into()));
+        assert_eq!(description("[model]\n# later"), None);
+    }
+
+    #[test]
+    fn files_are_counted_in_all_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("checkpoints")).unwrap();
+        fs::write(folder.path().join("checkpoints/1"), "x").unwrap();
+        fs::write(folder.path().join("events.jsonl"), "x").unwrap();
+        assert_eq!(count_files(folder.path()), 2);
+    }
+}

@@ -1,0 +1,124 @@
+//! Which settings the form shows, in groups: all from the registry.
+
+use crate::experiment::{Kind, SETTINGS, Setting, setting};
+
+/// Settings that most runs touch, shown together first. Everything about them comes from the registry.
+const COMMON: &[&str] = &[
+    "model.id",
+    "data.id",
+    "data.train",
+    "data.validation",
+    "data.test",
+    "data.text",
+    "data.label",
+    "lora.targets",
+    "lora.rank",
+    "search.epochs",
+    "search.steps",
+    "search.weights.lr",
+    "allocation.rule",
+    "runtime.device",
+];
+
+/// The heading of the first group.
+pub const COMMON_TITLE: &str = "common";
+
+/// A line of the form.
+#[derive(Clone, Copy)]
+pub enum Field {
+    /// What the run will be called; no setting of the experiment.
+    RunName,
+    Setting(&'static Setting),
+}
+
+impl std::fmt::Debug for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
+impl Field {
+    /// The setting's key; `name` for the run's name.
+    pub fn key(self) -> &'static str {
+        match self {
+            Field::RunName => "name",
+            Field::Setting(setting) => setting.key,
+        }
+    }
+
+    /// The words to choose from, where there are such.
+    pub fn words(self) -> &'static [&'static str] {
+        match self {
+            Field::Setting(Setting { kind: Kind::Choice(words), .. }) => words,
+            Field::Setting(Setting { kind: Kind::Bool, .. }) => &["false", "true"],
+            _ => &[],
+        }
+    }
+
+    /// Whether it may be unset, having no default.
+    pub fn is_optional(self) -> bool {
+        match self {
+            Field::RunName => true,
+            Field::Setting(setting) => (setting.default)().is_none(),
+        }
+    }
+}
+
+/// Titles of the groups in their order: the common ones, then the tables of the registry.
+pub fn groups() -> Vec<&'static str> {
+    let mut groups = vec![COMMON_TITLE];
+    for setting in SETTINGS {
+        if !groups.contains(&setting.group()) {
+            groups.push(setting.group());
+        }
+    }
+    groups
+}
+
+/// The lines of a group.
+pub fn fields_of(group: &str) -> Vec<Field> {
+    if group == COMMON_TITLE {
+        let common = COMMON.iter().filter_map(|key| setting(key)).map(Field::Setting);
+        return std::iter::once(Field::RunName).chain(common).collect();
+    }
+    SETTINGS.iter().filter(|setting| setting.group() == group).map(Field::Setting).collect()
+}
+
+/// The settings whose key holds every word of the filter; those whose help does come after them.
+pub fn found(filter: &str) -> Vec<Field> {
+    let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
+    let holds = |text: &str| words.iter().all(|word| text.to_lowercase().contains(word.as_str()));
+    let by_key = SETTINGS.iter().filter(|setting| holds(setting.key));
+    let by_help = SETTINGS.iter().filter(|setting| !holds(setting.key) && holds(setting.help));
+    by_key.chain(by_help).map(Field::Setting).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_common_setting_is_in_the_registry() {
+        assert_eq!(fields_of(COMMON_TITLE).len(), COMMON.len() + 1);
+    }
+
+    #[test]
+    fn the_groups_hold_every_setting_once() {
+        let shown = groups().into_iter().filter(|group| *group != COMMON_TITLE).flat_map(fields_of);
+        let keys: Vec<&str> = shown.map(Field::key).collect();
+        let mut all: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
+        all.sort_unstable();
+        let mut sorted = keys.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, all);
+    }
+
+    #[test]
+    fn a_filter_finds_by_key_first_then_by_help() {
+        let keys: Vec<&str> = found("weights lr").into_iter().map(Field::key).collect();
+        assert_eq!(keys.first(), Some(&"search.weights.lr"));
+        assert_eq!(found("").len(), SETTINGS.len());
+        assert!(found("no such thing").is_empty());
+        assert!(found("initial rank").iter().any(|field| field.key() == "lora.rank"));
+    }
+}

@@ -1,0 +1,324 @@
+//! The form: a preset that is edited, checked at every change, and started.
+
+mod fields;
+mod view;
+
+pub use view::{input_spans, view};
+
+use super::input::LineInput;
+use super::keys::{Action, Context};
+use super::model::{Asked, Model, Popup, Screen, moved};
+use super::msg::Effect;
+use super::text::clean;
+use crate::experiment::{PresetDoc, Problem, check, read};
+use crossterm::event::KeyEvent;
+use fields::{Field, fields_of, found, groups};
+
+/// The screen.
+#[derive(Debug)]
+pub struct Form {
+    pub doc: PresetDoc,
+    /// What the run will be called; empty: as the preset.
+    pub name: String,
+    /// The saved preset that this is, so that saving over it needs no question.
+    pub saved_as: Option<String>,
+    /// What is wrong now.
+    pub problems: Vec<Problem>,
+    /// Counts edits, so that a check that comes late is known as such.
+    pub edit: u64,
+    /// Whether the run has been asked for.
+    pub starting: bool,
+    /// The text as it was loaded or saved.
+    kept: String,
+    group: usize,
+    field: usize,
+    editing: Option<LineInput>,
+    /// What to find; the settings shown are those found where it is not empty.
+    filter: LineInput,
+    filtering: bool,
+}
+
+impl Form {
+    /// A form on a preset.
+    pub fn new(doc: PresetDoc) -> Form {
+        let kept = doc.text();
+        let mut form = Form {
+            doc,
+            name: String::new(),
+            saved_as: None,
+            problems: Vec::new(),
+            edit: 0,
+            starting: false,
+            kept,
+            group: 0,
+            field: 0,
+            editing: None,
+            filter: LineInput::default(),
+            filtering: false,
+        };
+        form.look_over();
+        form
+    }
+
+    /// Whether something is not saved.
+    pub fn is_changed(&self) -> bool {
+        self.doc.text() != self.kept
+    }
+
+    /// Notes that it is saved under a name.
+    pub fn saved(&mut self, name: &str) {
+        self.kept = self.doc.text();
+        self.saved_as = Some(name.to_owned());
+        self.doc.name = name.to_owned();
+    }
+
+    /// Where keys go.
+    pub fn context(&self) -> Context {
+        match (&self.editing, self.filtering) {
+            (Some(_), _) => Context::FormEdit,
+            (None, true) => Context::FormFilter,
+            (None, false) => Context::Form,
+        }
+    }
+
+    /// The lines that are shown.
+    pub fn fields(&self) -> Vec<Field> {
+        if self.is_filtered() {
+            return found(&self.filter.text());
+        }
+        groups().get(self.group).map_or_else(Vec::new, |group| fields_of(group))
+    }
+
+    /// Whether the lines are those that a filter found.
+    pub fn is_filtered(&self) -> bool {
+        self.filtering || !self.filter.is_empty()
+    }
+
+    /// Ends the filter.
+    pub fn show_groups(&mut self) {
+        self.filter = LineInput::default();
+        self.filtering = false;
+        self.field = 0;
+    }
+
+    /// The line with the cursor.
+    pub fn focus(&self) -> Option<Field> {
+        self.fields().get(self.field).copied()
+    }
+
+    /// What the user said of a line.
+    pub fn said(&self, field: Field) -> Option<String> {
+        match field {
+            Field::RunName => Some(self.name.clone()).filter(|name| !name.is_empty()),
+            Field::Setting(setting) => self.doc.get_typed(setting.key),
+        }
+    }
+
+    /// What is wrong with a line.
+    pub fn problem(&self, field: Field) -> Option<&Problem> {
+        self.problems.iter().find(|problem| problem.key == field.key())
+    }
+
+    /// The check that looks at files too, for now.
+    pub fn check(&self) -> Effect {
+        Effect::Check { edit: self.edit, doc: Box::new(self.doc.clone()) }
+    }
+
+    /// Everything that can be said without looking at files.
+    fn look_over(&mut self) {
+        self.problems = read(&self.doc.source(), &[], &[check]).problems;
+    }
+
+    /// Takes problems over and goes to the first setting that has one.
+    pub fn refuse(&mut self, problems: Vec<Problem>) {
+        self.problems = problems;
+        let mut places = groups().into_iter().enumerate().flat_map(|(group, title)| {
+            fields_of(title).into_iter().enumerate().map(move |(field, line)| (group, field, line))
+        });
+        if let Some((group, field, _)) = places.find(|(_, _, line)| self.problem(*line).is_some()) {
+            self.filter = LineInput::default();
+            self.filtering = false;
+            (self.group, self.field) = (group, field);
+        }
+    }
+
+    /// Takes pasted text into the line that is typed.
+    pub fn paste(&mut self, text: &str) {
+        let cleaned = clean(text.trim());
+        if let Some(input) = &mut self.editing {
+            input.insert(&cleaned);
+        } else if self.filtering {
+            self.filter.insert(&cleaned);
+            self.field = 0;
+        }
+    }
+
+    /// Takes a key into the line that is typed.
+    pub fn type_key(&mut self, key: KeyEvent) {
+        if let Some(input) = &mut self.editing {
+            input.key(key);
+        } else if self.filtering {
+            self.filter.key(key);
+            self.field = 0;
+        }
+    }
+
+    /// Says a value of the line with the cursor; an empty text takes it back.
+    fn say(&mut self, text: &str) -> Result<Vec<Effect>, Problem> {
+        match self.focus() {
+            None => return Ok(Vec::new()),
+            Some(Field::RunName) => {
+                self.name = text.trim().to_owned();
+                return Ok(Vec::new());
+            }
+            Some(Field::Setting(setting)) => self.doc.set_typed(setting.key, text)?,
+        }
+        self.edit += 1;
+        self.look_over();
+        Ok(vec![self.check()])
+    }
+
+    /// The next or previous word of a choice, `None` where the line has none to choose from.
+    fn stepped(&self, forward: bool) -> Option<String> {
+        let field = self.focus()?;
+        let mut words: Vec<&str> = field.words().to_vec();
+        if words.is_empty() {
+            return None;
+        }
+        if field.is_optional() {
+            words.insert(0, "");
+        }
+        let now = shown_value(self, field).unwrap_or_default();
+        let at = words.iter().position(|word| *word == now).unwrap_or(0);
+        let to = if forward { at + 1 } else { at + words.len() - 1 };
+        words.get(to % words.len()).map(|word| (*word).to_owned())
+    }
+}
+
+/// The value that holds for a line: said or default; `None` where it is unset.
+fn shown_value(form: &Form, field: Field) -> Option<String> {
+    form.said(field).or_else(|| match field {
+        Field::RunName => None,
+        Field::Setting(setting) => (setting.default)().map(|value| as_typed(&value)),
+    })
+}
+
+/// A default as a person would type it.
+fn as_typed(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(items) => items.iter().map(as_typed).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// An action on the form.
+pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    if action == Action::Presets {
+        model.screens.push(Screen::Presets);
+        return vec![Effect::ListPresets];
+    }
+    let shipped = |model: &Model, name: &str| model.presets.rows.iter().any(|row| row.name == name && row.saved);
+    if action == Action::SaveAs {
+        let Some(form) = model.form() else { return Vec::new() };
+        let name = form.doc.name.clone();
+        // The name of a shipped preset is not offered: a saved one would hide it.
+        let offer = if shipped(model, &name) { name } else { format!("my-{name}") };
+        let input = LineInput::new(&offer);
+        let text = "Name of the preset; what it says is saved, its comments too:".into();
+        model.popups.push(Popup::Prompt { title: "Save the preset", text, input, then: Asked::SaveForm });
+        return Vec::new();
+    }
+    let Some(form) = model.form() else { return Vec::new() };
+    match on_form(form, action) {
+        Ok(effects) => effects,
+        Err(text) => {
+            model.complain(text);
+            Vec::new()
+        }
+    }
+}
+
+fn with_help(problem: &Problem) -> String {
+    match &problem.help {
+        Some(help) => format!("{problem}; {help}"),
+        None => problem.to_string(),
+    }
+}
+
+fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
+    let said = |form: &mut Form, text: &str| {
+        form.say(text).map_err(|problem| with_help(&problem))
+    };
+    match action {
+        Action::Start if form.starting => Ok(Vec::new()),
+        Action::Start if !form.problems.is_empty() => {
+            let problems = std::mem::take(&mut form.problems);
+            let first = problems.first().map(with_help).unwrap_or_default();
+            form.refuse(problems);
+            Err(format!("not started: {first}"))
+        }
+        Action::Start => {
+            form.starting = true;
+            let name = Some(form.name.clone()).filter(|name| !name.is_empty());
+            Ok(vec![Effect::Start { doc: Box::new(form.doc.clone()), name }])
+        }
+        Action::Edit => match (form.stepped(true), form.focus()) {
+            (Some(word), _) => said(form, &word),
+            (None, Some(field)) => {
+                form.editing = Some(LineInput::new(&shown_value(form, field).unwrap_or_default()));
+                Ok(Vec::new())
+            }
+            (None, None) => Ok(Vec::new()),
+        },
+        Action::Accept => match form.editing.take() {
+            Some(input) => {
+                let text = input.text();
+                // Enter on an untouched default must not turn it into something said.
+                let untouched = form.focus().and_then(|field| shown_value(form, field)).unwrap_or_default() == text;
+                if untouched { Ok(Vec::new()) } else { said(form, &text) }
+            }
+            None => {
+                form.filtering = false;
+                Ok(Vec::new())
+            }
+        },
+        Action::Cancel => {
+            if form.editing.take().is_none() {
+                form.show_groups();
+            }
+            Ok(Vec::new())
+        }
+        Action::Left | Action::Right => match form.stepped(action == Action::Right) {
+            Some(word) => said(form, &word),
+            None => Ok(Vec::new()),
+        },
+        Action::Unset => {
+            if let Some(Field::Setting(setting)) = form.focus() {
+                form.doc.unset(setting.key);
+                form.edit += 1;
+                form.look_over();
+                return Ok(vec![form.check()]);
+            }
+            form.name.clear();
+            Ok(Vec::new())
+        }
+        Action::Filter => {
+            form.filtering = true;
+            form.field = 0;
+            Ok(Vec::new())
+        }
+        Action::NextGroup | Action::PreviousGroup => {
+            let count = groups().len();
+            let step = if action == Action::NextGroup { 1 } else { count - 1 };
+            form.group = (form.group + step) % count;
+            form.field = 0;
+            form.filter = LineInput::default();
+            Ok(Vec::new())
+        }
+        moving => {
+            form.field = moved(form.field, form.fields().len(), moving);
+            Ok(Vec::new())
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The form: groups at the left, settings at the right, what the one with the cursor means below.
+
+use super::fields::{COMMON_TITLE, Field, fields_of, groups};
+use super::{Form, as_typed, shown_value};
+use crate::experiment::Kind;
+use crate::tui::draw::{below, inset, plain, put, put_ends, rule, span, top};
+use crate::tui::input::LineInput;
+use crate::tui::look::Look;
+use crate::tui::model::first_line;
+use crate::tui::text::{cut, pad, width, wrap};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::Span;
+
+/// Columns of the list of groups.
+const GROUPS_WIDTH: u16 = 24;
+/// Columns below which there is no list of groups.
+const GROUPS_FROM: u16 = 64;
+/// Lines about the setting with the cursor: rule, help, range, problem.
+const ABOUT_LINES: u16 = 6;
+
+/// Draws the screen.
+pub fn view(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
+    let area = inset(area, 1);
+    title(buf, area, form, look);
+    let about_lines = if area.height >= 14 { ABOUT_LINES } else { area.height.saturating_sub(4).min(3) };
+    let body = below(top(area, area.height.saturating_sub(about_lines)), 2);
+    let has_groups = area.width >= GROUPS_FROM;
+    if has_groups {
+        group_list(buf, Rect { width: GROUPS_WIDTH, ..body }, form, look);
+    }
+    let left = if has_groups { GROUPS_WIDTH } else { 0 };
+    let list = Rect { x: body.x + left, width: body.width - left, ..body };
+    field_list(buf, list, form, look);
+    about(buf, below(area, area.height.saturating_sub(about_lines)), form, look);
+}
+
+fn title(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
+    let changed = if form.is_changed() { ", changed" } else { "" };
+    let left = vec![
+        span("AutoLoRA", look.strong()),
+        plain("  new run  "),
+        span(format!("preset {}{changed}", cut(&form.doc.name, 28, look.glyphs().ellipsis)), look.faint()),
+    ];
+    let right = match form.problems.len() {
+        _ if form.starting => span("starting", look.accent()),
+        0 => span(format!("{} ready to start", look.glyphs().done), look.good()),
+        1 => span(format!("{} 1 problem", look.glyphs().error), look.bad()),
+        n => span(format!("{} {n} problems", look.glyphs().error), look.bad()),
+    };
+    put_ends(buf, area, 0, left, vec![right]);
+    if form.is_filtered() {
+        let mut spans = vec![span("find ", look.faint())];
+        spans.extend(input_spans(&form.filter, usize::from(area.width).saturating_sub(20), form.filtering, look));
+        put_ends(buf, area, 1, spans, vec![span(format!("{} found", form.fields().len()), look.faint())]);
+    } else if area.width < GROUPS_FROM {
+        put(buf, area, 1, vec![span(groups().get(form.group).copied().unwrap_or_default(), look.strong())]);
+    }
+}
+
+fn group_list(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
+    let groups = groups();
+    let height = usize::from(area.height);
+    let first = first_line(form.group, groups.len(), height);
+    for (line, (index, group)) in groups.iter().enumerate().skip(first).take(height).enumerate() {
+        let has_cursor = index == form.group && !form.is_filtered();
+        let pointer = if has_cursor { look.glyphs().pointer } else { " " };
+        let style = if has_cursor { look.strong() } else { Style::new() };
+        // A table inside another stands below it, indented.
+        let name = group.rsplit_once('.').map_or((*group).to_owned(), |(_, name)| format!("  {name}"));
+        let wrong = match *group {
+            COMMON_TITLE => 0,
+            group => fields_of(group).into_iter().filter(|field| form.problem(*field).is_some()).count(),
+        };
+        let mut spans = vec![span(format!("{pointer} {name}"), style)];
+        if wrong > 0 {
+            spans.push(span(format!(" {}{wrong}", look.glyphs().error), look.bad()));
+        }
+        put(buf, area, line as u16, spans);
+    }
+}
+
+fn field_list(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
+    let fields = form.fields();
+    if fields.is_empty() {
+        put(buf, area, 0, vec![span("no setting has this in its name or its help", look.faint())]);
+        return;
+    }
+    let full = form.is_filtered() || groups().get(form.group) == Some(&COMMON_TITLE);
+    let label = |field: Field| match field {
+        Field::Setting(setting) if !full => setting.name(),
+        _ => field.key(),
+    };
+    let longest = fields.iter().map(|field| width(label(*field))).max().unwrap_or(0);
+    let label_width = longest.min(usize::from(area.width / 2));
+    let height = usize::from(area.height);
+    let first = first_line(form.field, fields.len(), height);
+    for (line, (index, field)) in fields.iter().enumerate().skip(first).take(height).enumerate() {
+        let has_cursor = index == form.field && !form.filtering;
+        let mut spans = marks(form, *field, has_cursor, look);
+        let style = if has_cursor { look.strong() } else { Style::new() };
+        spans.push(span(pad(label(*field), label_width, look.glyphs().ellipsis), style));
+        spans.push(plain("  "));
+        let room = usize::from(area.width).saturating_sub(label_width + 6);
+        spans.extend(value_spans(form, *field, has_cursor, room, look));
+        put(buf, area, line as u16, spans);
+    }
+}
+
+/// The cursor, and whether the line is wrong or said.
+fn marks(form: &Form, field: Field, has_cursor: bool, look: Look) -> Vec<Span<'static>> {
+    let glyphs = look.glyphs();
+    let pointer = if has_cursor { glyphs.pointer } else { " " };
+    let mark = if form.problem(field).is_some() {
+        span(glyphs.error, look.bad())
+    } else if form.said(field).is_some() {
+        span(glyphs.said, look.accent())
+    } else {
+        plain(" ")
+    };
+    vec![span(format!("{pointer} "), look.strong()), mark, plain(" ")]
+}
+
+fn value_spans(form: &Form, field: Field, has_cursor: bool, room: usize, look: Look) -> Vec<Span<'static>> {
+    if let (true, Some(input)) = (has_cursor, &form.editing) {
+        return input_spans(input, room, true, look);
+    }
+    let (text, style) = match (form.said(field), shown_value(form, field), field) {
+        (Some(said), _, _) if form.problem(field).is_some() => (said, look.bad()),
+        (Some(said), _, _) => (said, look.strong()),
+        (None, Some(default), _) => (default, look.faint()),
+        (None, None, Field::RunName) => (form.doc.name.clone(), look.faint()),
+        (None, None, Field::Setting(_)) => ("unset".to_owned(), look.faint()),
+    };
+    let style = if has_cursor { style.patch(look.selected()).remove_modifier(Modifier::DIM) } else { style };
+    let unit = match field {
+        Field::Setting(setting) if text != "unset" => setting.unit,
+        _ => "",
+    };
+    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+    let room = room.saturating_sub(width(&unit));
+    vec![span(cut(&text, room, look.glyphs().ellipsis), style), span(unit, look.faint())]
+}
+
+/// A line that is typed, its cursor a reversed cell.
+pub fn input_spans(input: &LineInput, room: usize, has_cursor: bool, look: Look) -> Vec<Span<'static>> {
+    let (text, column) = input.window(room.saturating_sub(1).max(1));
+    if !has_cursor {
+        return vec![span(text, look.strong())];
+    }
+    let mut used = 0;
+    let split = text.char_indices().find(|(_, c)| {
+        let here = used >= column;
+        used += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
+        here
+    });
+    let (before, rest) = text.split_at(split.map_or(text.len(), |(at, _)| at));
+    let mut rest = rest.chars();
+    let under = rest.next().unwrap_or(' ');
+    vec![
+        span(before, look.strong()),
+        span(under.to_string(), look.selected()),
+        span(rest.as_str(), look.strong()),
+    ]
+}
+
+/// Help, range and problem of the line with the cursor.
+fn about(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
+    let Some(field) = form.focus() else {
+        rule(buf, area, 0, "", Vec::new(), look);
+        return;
+    };
+    let words = |text: String| cut(&text, usize::from(area.width), look.glyphs().ellipsis);
+    let state = if form.said(field).is_some() { "said in the preset" } else { "default" };
+    let Field::Setting(setting) = field else {
+        rule(buf, area, 0, "name", Vec::new(), look);
+        put(buf, area, 1, vec![plain(words("what to call the run; several runs may have one name".into()))]);
+        return;
+    };
+    rule(buf, area, 0, setting.key, vec![span(state, look.faint())], look);
+    put(buf, area, 1, vec![plain(words(setting.help.to_owned()))]);
+    let default = (setting.default)().map_or("unset".to_owned(), |value| as_typed(&value));
+    let change = match (field.words().is_empty(), setting.kind) {
+        (false, Kind::Bool | Kind::Choice(_)) => format!("; {} changes it", look.glyphs().left_right),
+        _ => String::new(),
+    };
+    let allowed = format!("{}, default {default}{change}", setting.kind.allowed());
+    put(buf, area, 2, vec![span(words(allowed), look.faint())]);
+    // A problem without a place of its own is shown wherever the cursor is, or nobody would see it.
+    let keyless = || form.problems.iter().find(|problem| problem.key.is_empty() || !is_shown(&problem.key));
+    let Some(problem) = form.problem(field).or_else(keyless) else { return };
+    let subject = if problem.key == setting.key { String::new() } else { format!("{} ", problem.key) };
+    let help = problem.help.as_ref().map_or(String::new(), |help| format!("; {help}"));
+    let text = format!("{} {subject}{}{help}", look.glyphs().error, problem.message);
+    for (line, text) in wrap(&text, usize::from(area.width)).into_iter().enumerate() {
+        put(buf, area, 3 + line as u16, vec![span(text, look.bad())]);
+    }
+}
+
+/// Whether a key has a line in the form.
+fn is_shown(key: &str) -> bool {
+    crate::experiment::setting(key).is_some()
+}

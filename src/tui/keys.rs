@@ -1,0 +1,268 @@
+//! The key table: what dispatches keys is what the key bar and the help show.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Where a key is pressed: the top popup, or the screen where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Context {
+    Runs,
+    Presets,
+    Form,
+    /// A value of the form is being typed.
+    FormEdit,
+    /// The form's filter is being typed.
+    FormFilter,
+    Monitor,
+    Help,
+    /// A yes-or-no question.
+    Confirm,
+    /// A question with a line to type.
+    Prompt,
+    /// Every screen.
+    Screen,
+}
+
+impl Context {
+    /// The heading in the help.
+    pub fn title(self) -> &'static str {
+        match self {
+            Context::Runs => "Runs",
+            Context::Presets => "Presets",
+            Context::Form => "Form",
+            Context::FormEdit => "Typing a value",
+            Context::FormFilter => "Typing a filter",
+            Context::Monitor => "Monitor",
+            Context::Help => "Help",
+            Context::Confirm => "Question",
+            Context::Prompt => "Question",
+            Context::Screen => "Everywhere",
+        }
+    }
+
+    /// Whether keys that no binding takes go into a line of text.
+    pub fn is_typing(self) -> bool {
+        matches!(self, Context::FormEdit | Context::FormFilter | Context::Prompt)
+    }
+}
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    NextGroup,
+    PreviousGroup,
+    Open,
+    NewRun,
+    Presets,
+    Pause,
+    Resume,
+    Stop,
+    Remove,
+    SaveAs,
+    Edit,
+    Unset,
+    Filter,
+    Start,
+    Curve,
+    Accept,
+    Cancel,
+    Back,
+    Help,
+    Quit,
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub struct Binding {
+    pub context: Context,
+    /// The keys, the first being the one that the key bar names.
+    pub keys: &'static [KeyCode],
+    pub action: Action,
+    /// One or two words for the key bar; empty: in the help alone.
+    pub label: &'static str,
+    /// One line for the help.
+    pub help: &'static str,
+}
+
+use KeyCode::{BackTab, Backspace, Char, Delete, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Tab, Up};
+
+const fn bind(
+    context: Context,
+    keys: &'static [KeyCode],
+    action: Action,
+    label: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding { context, keys, action, label, help }
+}
+
+/// Every key of the program.
+pub static BINDINGS: &[Binding] = &[
+    bind(Context::Runs, &[Enter], Action::Open, "open", "watch the run"),
+    bind(Context::Runs, &[Char('n')], Action::NewRun, "new run", "fill in the form for a new run"),
+    bind(Context::Runs, &[Char('p')], Action::Presets, "presets", "shipped and saved presets"),
+    bind(Context::Runs, &[Char(' ')], Action::Pause, "pause", "checkpoint and pause the run"),
+    bind(Context::Runs, &[Char('r')], Action::Resume, "resume", "go on from the last checkpoint"),
+    bind(Context::Runs, &[Char('s')], Action::Stop, "stop", "checkpoint and stop the run"),
+    bind(Context::Runs, &[Char('d'), Delete], Action::Remove, "delete", "delete the run's folder, after a question"),
+    bind(Context::Runs, &[Up, Char('k')], Action::Up, "", "one run up"),
+    bind(Context::Runs, &[Down, Char('j')], Action::Down, "", "one run down"),
+    bind(Context::Runs, &[PageUp], Action::PageUp, "", "ten runs up"),
+    bind(Context::Runs, &[PageDown], Action::PageDown, "", "ten runs down"),
+    bind(Context::Runs, &[Home, Char('g')], Action::First, "", "the newest run"),
+    bind(Context::Runs, &[End, Char('G')], Action::Last, "", "the oldest run"),
+    bind(Context::Presets, &[Enter], Action::Open, "use", "load the preset into the form"),
+    bind(Context::Presets, &[Char('w')], Action::SaveAs, "save as", "save a copy under another name"),
+    bind(Context::Presets, &[Char('d'), Delete], Action::Remove, "delete", "delete a saved preset, after a question"),
+    bind(Context::Presets, &[Up, Char('k')], Action::Up, "", "one preset up"),
+    bind(Context::Presets, &[Down, Char('j')], Action::Down, "", "one preset down"),
+    bind(Context::Presets, &[Home, Char('g')], Action::First, "", "the first preset"),
+    bind(Context::Presets, &[End, Char('G')], Action::Last, "", "the last preset"),
+    bind(Context::Form, &[Char('s')], Action::Start, "start", "start the run in the background and watch it"),
+    bind(Context::Form, &[Enter], Action::Edit, "edit", "type a value, or take the next one of a choice"),
+    bind(Context::Form, &[Tab, Char(']')], Action::NextGroup, "group", "next group of settings"),
+    bind(Context::Form, &[BackTab, Char('[')], Action::PreviousGroup, "", "previous group of settings"),
+    bind(Context::Form, &[Right, Char('l'), Char(' ')], Action::Right, "", "next value of a choice"),
+    bind(Context::Form, &[Left, Char('h')], Action::Left, "", "previous value of a choice"),
+    bind(Context::Form, &[Delete, Char('x'), Backspace], Action::Unset, "", "take the value back to its default"),
+    bind(Context::Form, &[Char('/')], Action::Filter, "find", "find a setting by its name"),
+    bind(Context::Form, &[Char('w')], Action::SaveAs, "save", "save as a preset; comments stay"),
+    bind(Context::Form, &[Char('p')], Action::Presets, "load", "load another preset"),
+    bind(Context::Form, &[Up, Char('k')], Action::Up, "", "one setting up"),
+    bind(Context::Form, &[Down, Char('j')], Action::Down, "", "one setting down"),
+    bind(Context::Form, &[PageUp], Action::PageUp, "", "ten settings up"),
+    bind(Context::Form, &[PageDown], Action::PageDown, "", "ten settings down"),
+    bind(Context::Form, &[Home, Char('g')], Action::First, "", "the first setting"),
+    bind(Context::Form, &[End, Char('G')], Action::Last, "", "the last setting"),
+    bind(Context::FormEdit, &[Enter, Tab], Action::Accept, "take", "take the value; nothing unsets it"),
+    bind(Context::FormEdit, &[Esc], Action::Cancel, "leave it", "keep the value as it was"),
+    bind(Context::FormFilter, &[Enter, Tab, Down], Action::Accept, "to the settings", "to the settings that were found"),
+    bind(Context::FormFilter, &[Esc], Action::Cancel, "clear", "show all settings again"),
+    bind(Context::Monitor, &[Up, Char('k')], Action::Up, "", "one layer up"),
+    bind(Context::Monitor, &[Down, Char('j')], Action::Down, "", "one layer down"),
+    bind(Context::Monitor, &[Left, Char('h')], Action::Left, "", "the module to the left"),
+    bind(Context::Monitor, &[Right, Char('l')], Action::Right, "", "the module to the right"),
+    bind(Context::Monitor, &[PageUp], Action::PageUp, "", "ten layers up"),
+    bind(Context::Monitor, &[PageDown], Action::PageDown, "", "ten layers down"),
+    bind(Context::Monitor, &[Home, Char('g')], Action::First, "", "the first layer"),
+    bind(Context::Monitor, &[End, Char('G')], Action::Last, "", "the last layer"),
+    bind(Context::Monitor, &[Char('c')], Action::Curve, "curve", "losses: of the present phase, search, retraining"),
+    bind(Context::Monitor, &[Char(' ')], Action::Pause, "pause", "checkpoint and pause the run"),
+    bind(Context::Monitor, &[Char('r')], Action::Resume, "resume", "go on from the last checkpoint"),
+    bind(Context::Monitor, &[Char('s')], Action::Stop, "stop", "checkpoint and stop the run"),
+    bind(Context::Help, &[Up, Char('k')], Action::Up, "", "one line up"),
+    bind(Context::Help, &[Down, Char('j')], Action::Down, "", "one line down"),
+    bind(Context::Help, &[PageUp], Action::PageUp, "", "ten lines up"),
+    bind(Context::Help, &[PageDown, Char(' ')], Action::PageDown, "", "ten lines down"),
+    bind(Context::Help, &[Esc, Char('?'), Enter], Action::Cancel, "close", "close the help"),
+    bind(Context::Help, &[Char('q')], Action::Quit, "quit", "leave the program; runs go on"),
+    bind(Context::Confirm, &[Char('y')], Action::Accept, "yes", "do it"),
+    bind(Context::Confirm, &[Esc, Char('n')], Action::Cancel, "no", "leave it as it is"),
+    bind(Context::Prompt, &[Enter], Action::Accept, "ok", "take the line"),
+    bind(Context::Prompt, &[Esc], Action::Cancel, "cancel", "leave it"),
+    bind(Context::Screen, &[Esc], Action::Back, "back", "close what is on top, then back to the screen before"),
+    bind(Context::Screen, &[Char('?')], Action::Help, "help", "this help"),
+    bind(Context::Screen, &[Char('q')], Action::Quit, "quit", "leave the program; runs go on"),
+];
+
+/// The bindings that hold in a context, its own first.
+pub fn bindings(context: Context) -> impl Iterator<Item = &'static Binding> {
+    let is_screen = matches!(context, Context::Runs | Context::Presets | Context::Form | Context::Monitor);
+    let own = BINDINGS.iter().filter(move |binding| binding.context == context);
+    own.chain(BINDINGS.iter().filter(move |binding| is_screen && binding.context == Context::Screen))
+}
+
+/// What a key means in a context.
+pub fn action(context: Context, key: KeyEvent) -> Option<Action> {
+    if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
+        return None;
+    }
+    bindings(context).find(|binding| binding.keys.contains(&key.code)).map(|binding| binding.action)
+}
+
+/// The name of a key for the bar and the help.
+pub fn key_name(key: KeyCode, unicode: bool) -> String {
+    let name = match (key, unicode) {
+        (Char(' '), _) => "Space",
+        (Char(c), _) => return c.to_string(),
+        (Up, true) => "↑",
+        (Down, true) => "↓",
+        (Left, true) => "←",
+        (Right, true) => "→",
+        (Up, false) => "Up",
+        (Down, false) => "Down",
+        (Left, false) => "Left",
+        (Right, false) => "Right",
+        (Enter, _) => "Enter",
+        (Esc, _) => "Esc",
+        (Tab, _) => "Tab",
+        (BackTab, _) => "Shift-Tab",
+        (Backspace, _) => "Backspace",
+        (Delete, _) => "Del",
+        (Home, _) => "Home",
+        (End, _) => "End",
+        (PageUp, _) => "PgUp",
+        (PageDown, _) => "PgDn",
+        (other, _) => return format!("{other:?}"),
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    const CONTEXTS: [Context; 9] = [
+        Context::Runs,
+        Context::Presets,
+        Context::Form,
+        Context::FormEdit,
+        Context::FormFilter,
+        Context::Monitor,
+        Context::Help,
+        Context::Confirm,
+        Context::Prompt,
+    ];
+
+    #[test]
+    fn no_key_means_two_things() {
+        for context in CONTEXTS {
+            let mut seen = HashSet::new();
+            for key in bindings(context).flat_map(|binding| binding.keys) {
+                assert!(seen.insert(key), "{key:?} is bound twice in {context:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_context_has_a_way_out() {
+        for context in CONTEXTS {
+            let out = [Action::Back, Action::Cancel];
+            assert!(bindings(context).any(|binding| out.contains(&binding.action)), "{context:?}");
+        }
+    }
+
+    #[test]
+    fn typing_contexts_bind_no_characters() {
+        for context in CONTEXTS.into_iter().filter(|context| context.is_typing()) {
+            let keys = bindings(context).flat_map(|binding| binding.keys);
+            assert_eq!(keys.filter(|key| matches!(key, Char(_))).count(), 0);
+        }
+    }
+
+    #[test]
+    fn control_keys_are_not_plain_ones() {
+        let key = |modifiers| KeyEvent::new(Char('s'), modifiers);
+        assert_eq!(action(Context::Form, key(KeyModifiers::NONE)), Some(Action::Start));
+        assert_eq!(action(Context::Form, key(KeyModifiers::CONTROL)), None);
+        assert_eq!(action(Context::Runs, KeyEvent::new(Char('G'), KeyModifiers::SHIFT)), Some(Action::Last));
+    }
+}

@@ -1,0 +1,23 @@
+//! The screens. `update(&mut Model, Msg) -> Vec<Effect>` and `view(&Model, &mut Frame)` are pure; the loop around them is
+//! in [`app`], what they ask of the disk in [`effects`] and [`watch`], what the terminal needs in [`terminal`].
+
+pub mod app;
+pub mod draw;
+pub mod effects;
+pub mod form;
+pub mod input;
+pub mod keys;
+pub mod look;
+pub mod model;
+pub mod monitor;
+pub mod msg;
+pub mod popup;
+pub mod presets;
+pub mod runs;
+pub mod terminal;
+pub mod text;
+pub mod update;
+pub mod view;
+pub mod watch;
+
+pub use app::{Start, TuiError, run};

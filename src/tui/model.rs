@@ -1,0 +1,210 @@
+//! The state of the program: screens and popups, each a stack.
+
+use super::form::Form;
+use super::input::LineInput;
+use super::keys::{Action, Context};
+use super::look::Look;
+use super::monitor::Monitor;
+use super::msg::{Effect, Watching};
+use super::presets::PresetList;
+use super::runs::Runs;
+use crate::run::view::State;
+use jiff::tz::TimeZone;
+
+/// Everything that a frame shows.
+#[derive(Debug)]
+pub struct Model {
+    pub look: Look,
+    /// Zone in which times are shown.
+    pub zone: TimeZone,
+    /// Never empty; the last is shown.
+    pub screens: Vec<Screen>,
+    /// The last is on top and takes the keys.
+    pub popups: Vec<Popup>,
+    pub runs: Runs,
+    pub presets: PresetList,
+    /// One line about the last thing that was asked for; goes at the next key.
+    pub notice: Option<Notice>,
+}
+
+/// A screen.
+#[derive(Debug)]
+pub enum Screen {
+    Runs,
+    Presets,
+    Form(Box<Form>),
+    Monitor(Box<Monitor>),
+}
+
+/// A layer over the screen.
+#[derive(Clone, Debug)]
+pub enum Popup {
+    /// The help on the context below, scrolled down by so many lines.
+    Help { about: Context, scroll: usize },
+    /// A yes-or-no question.
+    Confirm { title: &'static str, text: String, then: Then },
+    /// A question with a line to type.
+    Prompt { title: &'static str, text: String, input: LineInput, then: Asked },
+}
+
+/// What a yes does.
+#[derive(Clone, Debug)]
+pub enum Then {
+    Effect(Effect),
+    /// Back to the screen before.
+    Back,
+}
+
+/// What a typed line is for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// The name under which to save the form.
+    SaveForm,
+    /// The name of the copy of this preset.
+    CopyPreset(String),
+}
+
+/// One line about the last thing that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub text: String,
+    pub bad: bool,
+}
+
+impl Model {
+    /// The runs screen, before anything is read.
+    pub fn new(look: Look, zone: TimeZone) -> Model {
+        Model {
+            look,
+            zone,
+            screens: vec![Screen::Runs],
+            popups: Vec::new(),
+            runs: Runs::default(),
+            presets: PresetList::default(),
+            notice: None,
+        }
+    }
+
+    /// The screen that is shown.
+    pub fn screen(&self) -> &Screen {
+        self.screens.last().unwrap_or(&Screen::Runs)
+    }
+
+    /// The form, where it is the screen that is shown.
+    pub fn form(&mut self) -> Option<&mut Form> {
+        match self.screens.last_mut() {
+            Some(Screen::Form(form)) => Some(form),
+            _ => None,
+        }
+    }
+
+    /// The monitor, where it is the screen that is shown.
+    pub fn monitor(&mut self) -> Option<&mut Monitor> {
+        match self.screens.last_mut() {
+            Some(Screen::Monitor(monitor)) => Some(monitor),
+            _ => None,
+        }
+    }
+
+    /// Whether a form with unsaved changes is open anywhere.
+    pub fn has_unsaved_form(&self) -> bool {
+        self.screens.iter().any(|screen| matches!(screen, Screen::Form(form) if form.is_changed()))
+    }
+
+    /// The context of the screen alone.
+    pub fn screen_context(&self) -> Context {
+        match self.screen() {
+            Screen::Runs => Context::Runs,
+            Screen::Presets => Context::Presets,
+            Screen::Form(form) => form.context(),
+            Screen::Monitor(_) => Context::Monitor,
+        }
+    }
+
+    /// Where a key goes now.
+    pub fn context(&self) -> Context {
+        match self.popups.last() {
+            Some(Popup::Help { .. }) => Context::Help,
+            Some(Popup::Confirm { .. }) => Context::Confirm,
+            Some(Popup::Prompt { .. }) => Context::Prompt,
+            None => self.screen_context(),
+        }
+    }
+
+    /// What must be watched for the screen that is shown.
+    pub fn watching(&self) -> Watching {
+        match self.screen() {
+            Screen::Runs => Watching::Runs,
+            Screen::Monitor(monitor) => Watching::Run(monitor.run.clone()),
+            Screen::Presets | Screen::Form(_) => Watching::Nothing,
+        }
+    }
+
+    /// The run that pause, resume and stop are about, and its state.
+    pub fn run_in_focus(&self) -> Option<(String, State)> {
+        match self.screen() {
+            Screen::Runs => self.runs.selected().map(|row| (row.id.clone(), row.state)),
+            Screen::Monitor(monitor) => {
+                monitor.head.as_ref().zip(monitor.state).map(|(head, state)| (head.id.clone(), state))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether an action makes sense now; the key bar shows only those that do.
+    pub fn can(&self, action: Action) -> bool {
+        if !self.popups.is_empty() {
+            return true;
+        }
+        let state = || self.run_in_focus().map(|(_, state)| state);
+        match action {
+            Action::Pause => state() == Some(State::Running),
+            Action::Resume => {
+                let resumable = [State::Paused, State::Stopped, State::Crashed, State::Failed];
+                state().is_some_and(|state| resumable.contains(&state))
+            }
+            Action::Stop => matches!(state(), Some(State::Running | State::Stalled)),
+            Action::Remove => match self.screen() {
+                Screen::Runs => state().is_some_and(|state| !matches!(state, State::Running | State::Stalled)),
+                _ => self.presets.selected().is_some_and(|row| row.saved),
+            },
+            Action::Open => match self.screen() {
+                Screen::Presets => self.presets.selected().is_some(),
+                _ => self.runs.selected().is_some(),
+            },
+            Action::SaveAs => !matches!(self.screen(), Screen::Presets) || self.presets.selected().is_some(),
+            Action::Back => self.screens.len() > 1,
+            _ => true,
+        }
+    }
+
+    /// Says something in one line.
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), bad: false });
+    }
+
+    /// Says in one line that something did not work.
+    pub fn complain(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), bad: true });
+    }
+}
+
+/// The cursor of a list of `len` lines after a moving action.
+pub fn moved(cursor: usize, len: usize, action: Action) -> usize {
+    let last = len.saturating_sub(1);
+    let to = match action {
+        Action::Up => cursor.saturating_sub(1),
+        Action::Down => cursor + 1,
+        Action::PageUp => cursor.saturating_sub(10),
+        Action::PageDown => cursor + 10,
+        Action::First => 0,
+        Action::Last => last,
+        _ => cursor,
+    };
+    to.min(last)
+}
+
+/// The first line to show so that the cursor is in sight, near the middle.
+pub fn first_line(cursor: usize, len: usize, height: usize) -> usize {
+    cursor.saturating_sub(height / 2).min(len.saturating_sub(height))
+}

@@ -1,0 +1,182 @@
+//! The first lines of the monitor: who, which state, which phase, how far; and the log at its end.
+
+use super::Monitor;
+use crate::run::event::Phase;
+use crate::run::view::State;
+use crate::tui::draw::{bar, plain, put, put_ends, rule, span};
+use crate::tui::look::Look;
+use crate::tui::text::{bytes, clock, cut, duration, moment, wrap};
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+/// The last part of a path, or the id as it is.
+pub fn short(id: &str) -> &str {
+    id.trim_end_matches('/').rsplit('/').next().unwrap_or(id)
+}
+
+/// Name and state at the left; model, data and device at the right.
+pub fn title(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
+    let name = monitor.head.as_ref().map_or(monitor.run.as_str(), |head| &head.name);
+    let id = monitor.head.as_ref().map_or("", |head| &head.id);
+    let mut left = vec![span(cut(name, 24, look.glyphs().ellipsis), look.strong()), plain("  ")];
+    if let Some(state) = monitor.state {
+        let (glyph, style) = look.state(state);
+        left.push(span(format!("{glyph} {}", state.name()), style));
+    }
+    if area.width >= 100 {
+        left.push(span(format!("  {id}"), look.faint()));
+    }
+    let data = monitor.head.as_ref().map_or("", |head| &head.data);
+    let facts = [short(&monitor.view.model), short(data), &monitor.view.device];
+    let mut facts: Vec<&str> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
+    // The demo's model and data have one name.
+    facts.dedup();
+    let separator = format!(" {} ", look.glyphs().separator);
+    let used: usize = left.iter().map(Span::width).sum();
+    let room = usize::from(area.width).saturating_sub(used + 2);
+    let right = cut(&facts.join(&separator), room, look.glyphs().ellipsis);
+    put_ends(buf, area, 0, left, vec![span(right, look.faint())]);
+}
+
+/// The chain of phases, those that are done and the present one marked.
+pub fn phases(monitor: &Monitor, look: Look) -> Vec<Span<'static>> {
+    let glyphs = look.glyphs();
+    let finished = monitor.state == Some(State::Finished);
+    let has_baseline = monitor.view.phase == Some(Phase::Baseline) || !monitor.view.baseline_loss.is_empty();
+    let mut spans = Vec::new();
+    for phase in Phase::ALL.into_iter().filter(|phase| *phase != Phase::Baseline || has_baseline) {
+        if !spans.is_empty() {
+            spans.push(span(format!(" {} ", glyphs.then), look.faint()));
+        }
+        if finished || monitor.view.phase.is_some_and(|present| phase < present) {
+            spans.push(span(format!("{} {}", glyphs.done, phase.name()), look.good()));
+        } else if monitor.view.phase == Some(phase) {
+            let style = look.accent().patch(look.strong());
+            spans.push(span(format!("{} {}", glyphs.pointer, phase.name()), style));
+        } else {
+            spans.push(span(phase.name(), look.faint()));
+        }
+    }
+    spans
+}
+
+/// How far the phase is, with rate and time left; or what became of the run.
+pub fn progress(monitor: &Monitor, columns: u16, zone: &TimeZone, look: Look) -> Vec<Span<'static>> {
+    let view = &monitor.view;
+    let at = || match (view.warmup, view.total) {
+        (Some((step, total)), _) => format!("warm-up {step}/{total}"),
+        (None, 0) => format!("step {}", view.step),
+        (None, total) => format!("step {} of {total}", view.step),
+    };
+    let phase = view.phase.map_or("", Phase::name);
+    match monitor.state {
+        None => vec![span("reading the log", look.faint())],
+        Some(State::Queued) => vec![plain("waiting for its worker")],
+        Some(State::Finished) => {
+            let time = |time: &Option<String>| time.as_deref().map_or("?".into(), |time| moment(time, zone));
+            let memory = view.rss_bytes.map_or(String::new(), |rss| format!(", {} of memory", bytes(rss)));
+            vec![plain(format!("from {} to {}{memory}", time(&view.started), time(&view.last_time)))]
+        }
+        Some(State::Paused) => vec![plain(format!("paused in {phase}, {}; r goes on", at()))],
+        Some(State::Stopped) => vec![plain(format!("stopped in {phase}, {}; r goes on", at()))],
+        Some(State::Crashed) => vec![span(
+            format!("the worker died in {phase}, {}; r goes on from the last checkpoint", at()),
+            look.bad(),
+        )],
+        Some(State::Failed) => vec![span(format!("failed in {phase}, {}", at()), look.bad())],
+        Some(State::Stalled) => {
+            vec![span(format!("no sign of life from the worker for a minute; {phase}, {}", at()), look.warning())]
+        }
+        Some(State::Running) => running(monitor, columns, look),
+    }
+}
+
+fn running(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>> {
+    let view = &monitor.view;
+    let (label, step, total) = match (view.warmup, view.phase) {
+        (Some((step, total)), _) => ("warm-up", step, total),
+        (None, Some(phase)) => (phase.name(), view.step, view.total),
+        (None, None) => return vec![plain("starting")],
+    };
+    if total == 0 {
+        return vec![plain(label)];
+    }
+    let share = step as f64 / total as f64;
+    let mut pace = format!(" {:>3.0} %", share * 100.0);
+    if let Some(rate) = view.rate.filter(|rate| *rate > 0.0) {
+        pace.push_str(&format!("  {rate:.1} steps/s"));
+    }
+    if let Some(left) = view.left_s {
+        pace.push_str(&format!("  {} left", duration(left)));
+    }
+    let start = format!("{label} {step}/{total} ");
+    let room = usize::from(columns).saturating_sub(start.len() + pace.len());
+    let mut spans = vec![plain(start)];
+    spans.extend(bar(share, room.min(60), look));
+    spans.push(plain(pace));
+    spans
+}
+
+/// Error and advice of a run that failed, or why it cannot be read; empty for all others.
+pub fn failure(monitor: &Monitor, columns: u16, most: usize, look: Look) -> Vec<Vec<Span<'static>>> {
+    let lines_of = |text: &str, first: &str, style: Style| {
+        let indent = first.len();
+        let lines = wrap(text, usize::from(columns).saturating_sub(indent));
+        let line = |(i, line): (usize, String)| {
+            let start = if i == 0 { first.to_owned() } else { " ".repeat(indent) };
+            vec![span(start, look.strong()), span(line, style)]
+        };
+        lines.into_iter().enumerate().map(line).collect::<Vec<_>>()
+    };
+    if let Some(error) = &monitor.lost {
+        return lines_of(error, "error   ", look.bad());
+    }
+    let Some((error, advice)) = &monitor.view.error else { return Vec::new() };
+    let mut lines = lines_of(error, "error   ", look.bad());
+    if !advice.is_empty() {
+        let advice = lines_of(advice, "advice  ", Style::new());
+        // A long error must not push the advice out of sight.
+        lines.truncate(most.saturating_sub(advice.len()).max(1));
+        lines.extend(advice);
+    }
+    lines.truncate(most);
+    lines
+}
+
+/// The log's end under a rule that names the machine.
+pub fn log(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, look: Look) {
+    rule(buf, area, 0, "log", machine(monitor, look), look);
+    let lines = usize::from(area.height.saturating_sub(1));
+    let log = &monitor.view.log;
+    for (line, (time, level, message)) in log[log.len().saturating_sub(lines)..].iter().enumerate() {
+        let style = if level == "warning" { look.warning() } else { Style::new() };
+        let room = usize::from(area.width).saturating_sub(9);
+        let spans = vec![
+            span(format!("{} ", clock(time, zone)), look.faint()),
+            span(cut(message, room, look.glyphs().ellipsis), style),
+        ];
+        put(buf, area, 1 + line as u16, spans);
+    }
+}
+
+/// Where the worker runs and what it holds.
+fn machine(monitor: &Monitor, look: Look) -> Vec<Span<'static>> {
+    let view = &monitor.view;
+    let mut facts = Vec::new();
+    if !view.host.is_empty() {
+        facts.push(cut(&view.host, 20, look.glyphs().ellipsis));
+    }
+    if let Some(pid) = view.pid.filter(|_| monitor.state == Some(State::Running)) {
+        facts.push(format!("pid {pid}"));
+    }
+    if let Some(rss) = view.rss_bytes {
+        facts.push(format!("memory {}", bytes(rss)));
+    }
+    if let Some(device) = view.device_bytes {
+        facts.push(format!("device memory {}", bytes(device)));
+    }
+    vec![span(facts.join(&format!(" {} ", look.glyphs().separator)), look.faint())]
+}

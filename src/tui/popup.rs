@@ -1,0 +1,130 @@
+//! Popups: the help computed from the key table, questions, and a line to type.
+
+use super::draw::{plain, put, span};
+use super::form::input_spans;
+use super::keys::{Action, Context, bindings, key_name};
+use super::look::Look;
+use super::model::Popup;
+use super::text::{pad, width, wrap};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+/// Columns of a popup where there is room.
+const WIDTH: u16 = 76;
+
+/// Draws a popup in the middle of an area.
+pub fn view(buf: &mut Buffer, area: Rect, popup: &Popup, look: Look) {
+    let columns = WIDTH.min(area.width);
+    let inner = usize::from(columns.saturating_sub(4));
+    let (title, lines, scroll) = match popup {
+        Popup::Help { about, scroll } => ("Help", help_lines(*about, look), *scroll),
+        Popup::Confirm { title, text, .. } => (*title, question(text, inner, Context::Confirm, None, look), 0),
+        Popup::Prompt { title, text, input, .. } => {
+            let line = input_spans(input, inner, true, look);
+            (*title, question(text, inner, Context::Prompt, Some(line), look), 0)
+        }
+    };
+    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height);
+    let frame = Rect {
+        x: area.x + (area.width - columns) / 2,
+        y: area.y + (area.height - height) / 2,
+        width: columns,
+        height,
+    };
+    border(buf, frame, title, look);
+    let text = Rect {
+        x: frame.x + 2.min(frame.width),
+        y: frame.y + 1.min(frame.height),
+        width: frame.width.saturating_sub(4),
+        height: frame.height.saturating_sub(2),
+    };
+    let scroll = scroll.min(lines.len().saturating_sub(usize::from(text.height)));
+    for (line, spans) in lines.into_iter().skip(scroll).take(usize::from(text.height)).enumerate() {
+        put(buf, text, line as u16, spans);
+    }
+}
+
+/// Clears an area and draws a titled frame around it.
+fn border(buf: &mut Buffer, area: Rect, title: &str, look: Look) {
+    let glyphs = look.glyphs();
+    let middle = usize::from(area.width.saturating_sub(2));
+    for line in 0..area.height {
+        let (left, fill, right) = if line == 0 {
+            (glyphs.corners[0], glyphs.rule, glyphs.corners[1])
+        } else if line + 1 == area.height {
+            (glyphs.corners[2], glyphs.rule, glyphs.corners[3])
+        } else {
+            (glyphs.vertical, " ", glyphs.vertical)
+        };
+        let text = format!("{left}{}{right}", fill.repeat(middle));
+        for x in area.left()..area.right() {
+            if let Some(cell) = buf.cell_mut((x, area.y + line)) {
+                cell.reset();
+            }
+        }
+        put(buf, area, line, vec![plain(text)]);
+    }
+    let name = Rect { x: area.x + 2.min(area.width), width: area.width.saturating_sub(4), ..area };
+    put(buf, name, 0, vec![span(format!(" {title} "), look.strong())]);
+}
+
+fn question(
+    text: &str,
+    columns: usize,
+    context: Context,
+    line: Option<Vec<Span<'static>>>,
+    look: Look,
+) -> Vec<Vec<Span<'static>>> {
+    let mut lines: Vec<Vec<Span>> = wrap(text, columns).into_iter().map(|line| vec![plain(line)]).collect();
+    lines.extend(line);
+    lines.push(Vec::new());
+    lines.push(key_spans(context, |_| true, look));
+    lines
+}
+
+/// Keys and their labels in one line, those that `can` allows.
+pub fn key_spans(context: Context, can: impl Fn(Action) -> bool, look: Look) -> Vec<Span<'static>> {
+    let mut spans: Vec<Span> = Vec::new();
+    for binding in bindings(context).filter(|binding| !binding.label.is_empty() && can(binding.action)) {
+        let Some(key) = binding.keys.first() else { continue };
+        if !spans.is_empty() {
+            spans.push(plain("  "));
+        }
+        spans.push(span(key_name(*key, look.unicode), look.accent().patch(look.strong())));
+        spans.push(span(format!(" {}", binding.label), Style::new()));
+    }
+    spans
+}
+
+/// Every key that holds where the help was called, with its other names.
+pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
+    let names = |keys: &[crossterm::event::KeyCode]| {
+        keys.iter().map(|key| key_name(*key, look.unicode)).collect::<Vec<_>>().join(" ")
+    };
+    let contexts: &[Context] = match about {
+        Context::Form => &[Context::Form, Context::FormEdit, Context::FormFilter, Context::Screen],
+        Context::Runs => &[Context::Runs, Context::Screen],
+        Context::Presets => &[Context::Presets, Context::Screen],
+        _ => &[Context::Monitor, Context::Screen],
+    };
+    let table = || super::keys::BINDINGS.iter();
+    let longest = table().map(|binding| width(&names(binding.keys))).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for context in contexts {
+        if !lines.is_empty() {
+            lines.push(Vec::new());
+        }
+        lines.push(vec![span(context.title(), look.strong())]);
+        for binding in table().filter(|binding| binding.context == *context) {
+            lines.push(vec![
+                span(pad(&names(binding.keys), longest + 2, ""), look.accent()),
+                span(binding.help, Style::new()),
+            ]);
+        }
+    }
+    lines.push(Vec::new());
+    lines.push(vec![span("Ctrl-C ends the program from anywhere; runs go on.", look.faint())]);
+    lines
+}

@@ -1,0 +1,211 @@
+//! Text for a terminal: cleaned of what could steer it, cut to a width, numbers that keep their column.
+
+use jiff::{Timestamp, tz::TimeZone};
+use std::borrow::Cow;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Whether a character may not reach a terminal: controls, and the invisible ones that reorder or hide text.
+fn unsafe_char(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The text with everything that could steer a terminal replaced: tabs and line ends by a space, the rest by `?`.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if !text.contains(unsafe_char) {
+        return Cow::Borrowed(text);
+    }
+    let replaced = |c: char| match c {
+        '\t' | '\n' | '\r' => ' ',
+        c if unsafe_char(c) => '?',
+        c => c,
+    };
+    Cow::Owned(text.chars().map(replaced).collect())
+}
+
+/// Columns that a cleaned text takes.
+pub fn width(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// The cleaned text in at most `columns` columns, its end replaced by `ellipsis` where it is longer.
+pub fn cut(text: &str, columns: usize, ellipsis: &str) -> String {
+    let text = clean(text);
+    if width(&text) <= columns {
+        return text.into_owned();
+    }
+    let room = columns.saturating_sub(width(ellipsis));
+    let mut used = 0;
+    let kept = text.chars().take_while(|c| {
+        used += c.width().unwrap_or(0);
+        used <= room
+    });
+    let mut short: String = kept.collect();
+    if columns >= width(ellipsis) {
+        short.push_str(ellipsis);
+    }
+    short
+}
+
+/// The cleaned text in exactly `columns` columns, left-aligned.
+pub fn pad(text: &str, columns: usize, ellipsis: &str) -> String {
+    let mut text = cut(text, columns, ellipsis);
+    let missing = columns.saturating_sub(width(&text));
+    text.extend(std::iter::repeat_n(' ', missing));
+    text
+}
+
+/// The cleaned text in lines of at most `columns` columns, broken at spaces where there are any.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in clean(paragraph).split_whitespace() {
+            let glue = usize::from(!line.is_empty());
+            if width(&line) + glue + width(word) > columns && !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            for c in word.chars() {
+                if width(&line) + c.width().unwrap_or(0) > columns && !line.is_empty() {
+                    lines.push(std::mem::take(&mut line));
+                }
+                line.push(c);
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+/// A whole number with thousands separated: `33,792`.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A figure in about five characters: `0.3421`, `12.30`, `1.2e-7`, `nan`.
+pub fn figure(value: f64) -> String {
+    let size = value.abs();
+    match value {
+        _ if value.is_nan() => "nan".into(),
+        _ if value.is_infinite() => if value > 0.0 { "inf" } else { "-inf" }.into(),
+        _ if value == 0.0 => "0".into(),
+        _ if !(1e-3..1e5).contains(&size) => format!("{value:.1e}"),
+        _ if size < 10.0 => format!("{value:.4}"),
+        _ if size < 1000.0 => format!("{value:.2}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+/// Bytes in the largest fitting decimal unit: `41.3 MB`.
+pub fn bytes(count: u64) -> String {
+    let mut value = count as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if value < 999.5 {
+            let decimals = usize::from(unit != "B" && value < 99.95);
+            return format!("{value:.decimals$} {unit}");
+        }
+        value /= 1000.0;
+    }
+    format!("{value:.1} TB")
+}
+
+/// A length of time as people say it: `8 s`, `2 min 05 s`, `3 h 20 min`.
+pub fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "unknown".into();
+    }
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        3600..86400 => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+        _ => format!("{} d {:02} h", whole / 86400, whole % 86400 / 3600),
+    }
+}
+
+/// An event's time in the user's zone: `2026-11-23 21:03`, or the cleaned text where it is no time.
+pub fn moment(time: &str, zone: &TimeZone) -> String {
+    local(time, zone, "%Y-%m-%d %H:%M")
+}
+
+/// The clock part of an event's time in the user's zone: `21:03:15`.
+pub fn clock(time: &str, zone: &TimeZone) -> String {
+    local(time, zone, "%H:%M:%S")
+}
+
+fn local(time: &str, zone: &TimeZone, format: &str) -> String {
+    match time.parse::<Timestamp>() {
+        Ok(stamp) => stamp.to_zoned_datetime(zone.clone()).strftime(format).to_string(),
+        Err(_) => clean(time).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn control_and_direction_characters_are_replaced() {
+        assert_eq!(clean("a\u{1b}[31mb\u{9b}c\u{202e}d\te\nf"), "a?[31mb?c?d e f");
+        assert!(matches!(clean("größe 模型"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn wide_characters_count_two_columns() {
+        assert_eq!(cut("模型模型", 5, "…"), "模型…");
+        assert_eq!(pad("模", 4, "…"), "模  ");
+        assert_eq!(cut("abc", 0, "…"), "");
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(33_792), "33,792");
+        assert_eq!(grouped(1_000_000), "1,000,000");
+        assert_eq!(figure(0.342_14), "0.3421");
+        assert_eq!(figure(12.3), "12.30");
+        assert_eq!(figure(1.2e-7), "1.2e-7");
+        assert_eq!(figure(f64::NAN), "nan");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(41_300_000), "41.3 MB");
+        assert_eq!(bytes(999_960), "1.0 MB");
+        assert_eq!(duration(125.0), "2 min 05 s");
+        assert_eq!(duration(12_000.0), "3 h 20 min");
+    }
+
+    #[test]
+    fn times_are_shown_in_the_zone_given() {
+        assert_eq!(moment("2026-11-23T21:03:15.120Z", &TimeZone::UTC), "2026-11-23 21:03");
+        assert_eq!(clock("2026-11-23T21:03:15.120Z", &TimeZone::fixed(jiff::tz::offset(1))), "22:03:15");
+        assert_eq!(moment("yester\u{1b}day", &TimeZone::UTC), "yester?day");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_wider_than_asked(text in ".*", columns in 0usize..40) {
+            prop_assert!(width(&cut(&text, columns, "…")) <= columns);
+            prop_assert_eq!(width(&pad(&text, columns, "…")), columns);
+            for line in wrap(&text, columns.max(2)) {
+                prop_assert!(width(&line) <= columns.max(2));
+            }
+        }
+
+        #[test]
+        fn nothing_clean_holds_a_control(text in ".*") {
+            prop_assert!(!clean(&text).contains(char::is_control));
+        }
+    }
+}

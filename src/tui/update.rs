@@ -1,0 +1,216 @@
+//! One message, one step: the model changes and says what to do outside. No input or output here.
+
+use super::form::Form;
+use super::keys::{Action, action};
+use super::model::{Asked, Model, Popup, Screen, Then, moved};
+use super::monitor::Monitor;
+use super::msg::{Effect, Msg};
+use super::{form, monitor, presets, runs};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+/// Exit code of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// Takes a message in.
+pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    match msg {
+        Msg::Key(key) => return press(model, key),
+        Msg::Paste(text) => paste(model, &text),
+        Msg::Runs(rows) => model.runs.show(rows),
+        Msg::Presets(rows) => model.presets.show(rows),
+        Msg::PresetOpened(doc) => return open_form(model, Form::new(*doc)),
+        Msg::PresetSaved(name) => {
+            if let Some(form) = model.form() {
+                form.saved(&name);
+            }
+            model.say(format!("saved as preset {name}"));
+            return vec![Effect::ListPresets];
+        }
+        Msg::Checked { edit, problems } => {
+            if let Some(form) = model.form().filter(|form| form.edit == edit) {
+                form.problems = problems;
+            }
+        }
+        Msg::Refused(problems) => {
+            if let Some(form) = model.form() {
+                form.starting = false;
+                form.refuse(problems);
+            }
+            model.complain("the run did not start: see the marked settings");
+        }
+        Msg::Started { run } => {
+            model.popups.clear();
+            model.screens.truncate(1);
+            model.screens.push(Screen::Monitor(Box::new(Monitor::new(&run))));
+        }
+        Msg::Opened(head) => {
+            if let Some(monitor) = model.monitor() {
+                monitor.head = Some(*head);
+            }
+        }
+        Msg::Followed { run, records, state } => {
+            if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
+                monitor.follow(&records, state);
+            }
+        }
+        Msg::Lost { run, error } => {
+            if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
+                monitor.lost = Some(error);
+            }
+        }
+        Msg::Weighed { run, dir, files, bytes } => runs::ask_removal(model, &run, &dir, files, bytes),
+        Msg::Done(text) => model.say(text),
+        Msg::Failed(text) => {
+            if let Some(form) = model.form() {
+                form.starting = false;
+            }
+            model.complain(text);
+        }
+    }
+    Vec::new()
+}
+
+/// Replaces all screens over the runs by a form.
+fn open_form(model: &mut Model, form: Form) -> Vec<Effect> {
+    let check = form.check();
+    model.screens.truncate(1);
+    model.screens.push(Screen::Form(Box::new(form)));
+    vec![check, Effect::ListPresets]
+}
+
+fn paste(model: &mut Model, text: &str) {
+    if let Some(Popup::Prompt { input, .. }) = model.popups.last_mut() {
+        input.insert(text);
+    } else if model.popups.is_empty()
+        && let Some(form) = model.form()
+    {
+        form.paste(text);
+    }
+}
+
+fn press(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    if key.kind == KeyEventKind::Release {
+        return Vec::new();
+    }
+    if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
+        return vec![Effect::Quit(INTERRUPTED)];
+    }
+    model.notice = None;
+    let context = model.context();
+    match action(context, key) {
+        Some(action) if model.can(action) => act(model, action),
+        Some(_) => Vec::new(),
+        None => {
+            if context.is_typing() {
+                type_key(model, key);
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// A key that no binding takes while a line is typed.
+fn type_key(model: &mut Model, key: KeyEvent) {
+    if let Some(Popup::Prompt { input, .. }) = model.popups.last_mut() {
+        input.key(key);
+    } else if let Some(form) = model.form() {
+        form.type_key(key);
+    }
+}
+
+fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    if let Some(popup) = model.popups.pop() {
+        return in_popup(model, popup, action);
+    }
+    match action {
+        Action::Quit if model.has_unsaved_form() => {
+            model.popups.push(unsaved("Quit", Then::Effect(Effect::Quit(0))));
+            Vec::new()
+        }
+        Action::Quit => vec![Effect::Quit(0)],
+        Action::Help => {
+            model.popups.push(Popup::Help { about: model.screen_context(), scroll: 0 });
+            Vec::new()
+        }
+        Action::Back => {
+            if let Some(form) = model.form().filter(|form| form.is_filtered()) {
+                form.show_groups();
+            } else if model.form().is_some_and(|form| form.is_changed()) {
+                model.popups.push(unsaved("Leave the form", Then::Back));
+            } else {
+                model.screens.pop();
+            }
+            Vec::new()
+        }
+        Action::Pause | Action::Resume | Action::Stop => control(model, action),
+        _ => match model.screen() {
+            Screen::Runs => runs::act(model, action),
+            Screen::Presets => presets::act(model, action),
+            Screen::Form(_) => form::act(model, action),
+            Screen::Monitor(_) => monitor::act(model, action),
+        },
+    }
+}
+
+fn unsaved(title: &'static str, then: Then) -> Popup {
+    Popup::Confirm { title, text: "The changes in the form are not saved. Leave them?".into(), then }
+}
+
+fn control(model: &mut Model, action: Action) -> Vec<Effect> {
+    let Some((run, _)) = model.run_in_focus() else { return Vec::new() };
+    let effect = match action {
+        Action::Pause => Effect::Pause(run),
+        Action::Resume => Effect::Resume(run),
+        _ => Effect::Stop(run),
+    };
+    vec![effect]
+}
+
+/// An action on the popup that was on top and has been taken off.
+fn in_popup(model: &mut Model, popup: Popup, action: Action) -> Vec<Effect> {
+    match (popup, action) {
+        (_, Action::Cancel) => Vec::new(),
+        (Popup::Help { .. }, Action::Quit) => act(model, Action::Quit),
+        (Popup::Help { about, scroll }, action) => {
+            let scroll = moved(scroll, super::popup::help_lines(about, model.look).len(), action);
+            model.popups.push(Popup::Help { about, scroll });
+            Vec::new()
+        }
+        (Popup::Confirm { then, .. }, Action::Accept) => match then {
+            Then::Effect(effect) => vec![effect],
+            Then::Back => {
+                model.screens.pop();
+                Vec::new()
+            }
+        },
+        (Popup::Prompt { input, then, .. }, Action::Accept) => answered(model, &input.text(), then),
+        (popup, _) => {
+            model.popups.push(popup);
+            Vec::new()
+        }
+    }
+}
+
+/// A name was typed.
+fn answered(model: &mut Model, name: &str, then: Asked) -> Vec<Effect> {
+    let name = name.trim().to_owned();
+    if name.is_empty() {
+        model.complain("nothing saved: a preset needs a name");
+        return Vec::new();
+    }
+    let taken = model.presets.rows.iter().any(|row| row.saved && row.name == name);
+    let (effect, own) = match then {
+        Asked::SaveForm => {
+            let Some(form) = model.form() else { return Vec::new() };
+            let own = form.saved_as.as_deref() == Some(name.as_str());
+            (Effect::SavePreset { name: name.clone(), doc: Box::new(form.doc.clone()) }, own)
+        }
+        Asked::CopyPreset(from) => (Effect::CopyPreset { from, to: name.clone() }, false),
+    };
+    if taken && !own {
+        let text = format!("There is a saved preset {name} already. Replace it?");
+        model.popups.push(Popup::Confirm { title: "Replace", text, then: Then::Effect(effect) });
+        return Vec::new();
+    }
+    vec![effect]
+}

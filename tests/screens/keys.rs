@@ -1,0 +1,271 @@
+//! Keys as (before, keys, after).
+
+use crate::fixtures::*;
+use autolora::run::view::State;
+use autolora::tui::keys::{Action, Context};
+use autolora::tui::model::{Model, Screen};
+use autolora::tui::msg::{Effect, Msg, Watching};
+use autolora::tui::update::update;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// The effects of pressing a plain key.
+fn effects(model: &mut Model, code: KeyCode) -> Vec<Effect> {
+    update(model, key(code))
+}
+
+fn effect(model: &mut Model, code: KeyCode) -> Effect {
+    let mut effects = effects(model, code);
+    assert_eq!(effects.len(), 1, "{effects:?}");
+    effects.remove(0)
+}
+
+fn char_effect(model: &mut Model, c: char) -> Effect {
+    effect(model, KeyCode::Char(c))
+}
+
+#[test]
+fn enter_opens_the_monitor_and_escape_leads_back() {
+    let mut model = with_runs(rows());
+    assert_eq!(model.watching(), Watching::Runs);
+    press(&mut model, "j");
+    effects(&mut model, KeyCode::Enter);
+    assert_eq!(model.watching(), Watching::Run("20261123-193007-00ff".into()));
+    effects(&mut model, KeyCode::Esc);
+    assert_eq!(model.watching(), Watching::Runs);
+    effects(&mut model, KeyCode::Esc);
+    assert_eq!(model.screens.len(), 1);
+}
+
+#[test]
+fn q_leaves_with_0_from_runs_and_monitor_and_help() {
+    let mut model = with_runs(rows());
+    assert!(matches!(char_effect(&mut model, 'q'), Effect::Quit(0)));
+    effects(&mut model, KeyCode::Enter);
+    assert!(matches!(char_effect(&mut model, 'q'), Effect::Quit(0)));
+    press(&mut model, "?");
+    assert_eq!(model.context(), Context::Help);
+    assert!(matches!(char_effect(&mut model, 'q'), Effect::Quit(0)));
+}
+
+#[test]
+fn control_c_leaves_with_130_from_anywhere() {
+    let control_c = || Msg::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
+    let mut typing = form(PRESET);
+    press(&mut typing, "/abc");
+    for mut model in [with_runs(rows()), typing, searching().watched(State::Running)] {
+        assert!(matches!(update(&mut model, control_c())[..], [Effect::Quit(130)]));
+    }
+}
+
+#[test]
+fn runs_are_paused_resumed_and_stopped_where_their_state_allows() {
+    let mut model = with_runs(rows());
+    let running = rows()[0].id.clone();
+    assert!(matches!(char_effect(&mut model, ' '), Effect::Pause(run) if run == running));
+    assert!(matches!(char_effect(&mut model, 's'), Effect::Stop(run) if run == running));
+    assert!(effects(&mut model, KeyCode::Char('r')).is_empty());
+    assert!(effects(&mut model, KeyCode::Char('d')).is_empty(), "a running run is not deleted");
+    press(&mut model, "jj");
+    assert!(matches!(char_effect(&mut model, 'r'), Effect::Resume(run) if run == rows()[2].id));
+    assert!(effects(&mut model, KeyCode::Char(' ')).is_empty());
+}
+
+#[test]
+fn deleting_needs_a_yes() {
+    let mut model = with_runs(rows());
+    press(&mut model, "jjj");
+    let id = rows()[3].id.clone();
+    assert!(matches!(char_effect(&mut model, 'd'), Effect::Weigh(run) if run == id));
+    let weighed = || Msg::Weighed { run: id.clone(), dir: "/x".into(), files: 3, bytes: 10 };
+    update(&mut model, weighed());
+    assert!(effects(&mut model, KeyCode::Enter).is_empty(), "Enter is no yes");
+    assert_eq!(model.context(), Context::Confirm);
+    assert!(effects(&mut model, KeyCode::Esc).is_empty());
+    update(&mut model, weighed());
+    assert!(matches!(char_effect(&mut model, 'y'), Effect::Remove(run) if run == id));
+    assert!(model.popups.is_empty());
+}
+
+#[test]
+fn the_cursor_stays_on_its_run_when_others_come_and_go() {
+    let mut model = with_runs(rows());
+    press(&mut model, "jj");
+    let mut more = rows();
+    more.insert(0, row("20261124-000000-0000", "newer", State::Running));
+    update(&mut model, Msg::Runs(more.clone()));
+    assert_eq!(model.runs.selected().map(|row| row.id.clone()), Some(rows()[2].id.clone()));
+    more.remove(3);
+    update(&mut model, Msg::Runs(more.clone()));
+    assert_eq!(model.runs.selected().map(|row| row.id.clone()), Some(more[3].id.clone()));
+}
+
+#[test]
+fn a_new_run_goes_from_the_form_to_its_monitor() {
+    let mut model = with_runs(rows());
+    assert!(matches!(char_effect(&mut model, 'n'), Effect::OpenPreset(name) if name == "demo"));
+    let mut model = form(PRESET);
+    assert!(matches!(char_effect(&mut model, 's'), Effect::Start { name: None, .. }));
+    assert!(effects(&mut model, KeyCode::Char('s')).is_empty(), "not twice");
+    update(&mut model, Msg::Started { run: "new".into() });
+    assert_eq!(model.watching(), Watching::Run("new".into()));
+    effects(&mut model, KeyCode::Esc);
+    assert!(matches!(model.screen(), Screen::Runs));
+}
+
+#[test]
+fn a_start_that_fails_can_be_tried_again() {
+    let mut model = form(PRESET);
+    press(&mut model, "s");
+    update(&mut model, Msg::Failed("no space".into()));
+    assert!(matches!(char_effect(&mut model, 's'), Effect::Start { .. }));
+}
+
+#[test]
+fn a_wrong_value_is_told_at_once_and_keeps_the_run_from_starting() {
+    let mut model = form(PRESET);
+    press(&mut model, "/lora.rank");
+    effects(&mut model, KeyCode::Enter);
+    effects(&mut model, KeyCode::Enter);
+    assert_eq!(model.context(), Context::FormEdit);
+    effects(&mut model, KeyCode::Backspace);
+    press(&mut model, "0");
+    assert!(matches!(effect(&mut model, KeyCode::Enter), Effect::Check { .. }));
+    let form = model.form().unwrap();
+    assert_eq!(form.doc.get_typed("lora.rank").as_deref(), Some("0"));
+    assert_eq!(form.problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), ["lora.rank"]);
+    effects(&mut model, KeyCode::Esc);
+    assert!(effects(&mut model, KeyCode::Char('s')).is_empty());
+    assert!(model.notice.as_ref().is_some_and(|notice| notice.bad));
+}
+
+#[test]
+fn what_is_typed_keeps_comments_and_escape_keeps_the_old_value() {
+    let mut model = form(PRESET);
+    effects(&mut model, KeyCode::Down);
+    for last in [KeyCode::Esc, KeyCode::Enter] {
+        effects(&mut model, KeyCode::Enter);
+        press(&mut model, "q?");
+        effects(&mut model, last);
+        let text = model.form().unwrap().doc.text();
+        assert!(text.contains("# My first preset.") && text.contains("# small"), "{text}");
+        assert_eq!(text.contains("builtin:demoq?"), last == KeyCode::Enter);
+    }
+}
+
+#[test]
+fn looking_at_a_default_does_not_say_it() {
+    let mut model = form(PRESET);
+    press(&mut model, "/epsilon");
+    for _ in 0..3 {
+        effects(&mut model, KeyCode::Enter);
+    }
+    assert_eq!(model.form().unwrap().doc.text(), PRESET);
+}
+
+#[test]
+fn choices_are_stepped_through_and_values_taken_back() {
+    let mut model = form(PRESET);
+    press(&mut model, "/search.hypergradient");
+    effects(&mut model, KeyCode::Enter);
+    let said = |model: &mut Model| model.form().unwrap().doc.get_typed("search.hypergradient");
+    effects(&mut model, KeyCode::Right);
+    assert_eq!(said(&mut model).as_deref(), Some("implicit"));
+    effects(&mut model, KeyCode::Left);
+    effects(&mut model, KeyCode::Left);
+    assert_eq!(said(&mut model).as_deref(), Some("first-order"));
+    press(&mut model, "x");
+    assert_eq!(said(&mut model), None);
+}
+
+#[test]
+fn leaving_a_changed_form_asks() {
+    let mut model = form(PRESET);
+    press(&mut model, "/bool");
+    effects(&mut model, KeyCode::Esc);
+    press(&mut model, "/data.shuffle");
+    effects(&mut model, KeyCode::Enter);
+    effects(&mut model, KeyCode::Right);
+    effects(&mut model, KeyCode::Esc);
+    assert_eq!(model.context(), Context::Confirm);
+    press(&mut model, "n");
+    assert!(effects(&mut model, KeyCode::Char('q')).is_empty());
+    assert!(matches!(char_effect(&mut model, 'y'), Effect::Quit(0)));
+    effects(&mut model, KeyCode::Esc);
+    press(&mut model, "y");
+    assert!(matches!(model.screen(), Screen::Runs));
+}
+
+#[test]
+fn a_form_is_saved_under_a_name_and_a_taken_name_asks() {
+    let mut model = form(PRESET);
+    press(&mut model, "w");
+    assert!(matches!(effect(&mut model, KeyCode::Enter), Effect::SavePreset { name, .. } if name == "my-demo"));
+    update(&mut model, Msg::PresetSaved("my-demo".into()));
+    press(&mut model, "w");
+    update(&mut model, Msg::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
+    press(&mut model, "sst2");
+    assert!(effects(&mut model, KeyCode::Enter).is_empty());
+    assert!(matches!(char_effect(&mut model, 'y'), Effect::SavePreset { name, .. } if name == "sst2"));
+}
+
+#[test]
+fn a_late_check_does_not_overwrite_a_newer_one() {
+    let mut model = form(PRESET);
+    let problem = autolora::experiment::Problem {
+        key: "data.train".into(),
+        place: autolora::experiment::Place::Unsaid,
+        message: "is missing".into(),
+        help: None,
+    };
+    update(&mut model, Msg::Checked { edit: 7, problems: vec![problem.clone()] });
+    assert!(model.form().unwrap().problems.is_empty());
+    update(&mut model, Msg::Checked { edit: 0, problems: vec![problem] });
+    assert_eq!(model.form().unwrap().problems.len(), 1);
+}
+
+#[test]
+fn presets_are_loaded_copied_and_deleted_but_not_shipped_ones() {
+    let mut model = with_runs(rows());
+    press(&mut model, "p");
+    update(&mut model, Msg::Presets(preset_rows()));
+    assert!(effects(&mut model, KeyCode::Char('d')).is_empty());
+    assert!(matches!(effect(&mut model, KeyCode::Enter), Effect::OpenPreset(name) if name == "demo"));
+    press(&mut model, "jd");
+    assert!(matches!(char_effect(&mut model, 'y'), Effect::DeletePreset(name) if name == "sst2"));
+    press(&mut model, "w");
+    assert!(matches!(effect(&mut model, KeyCode::Enter), Effect::CopyPreset { from, to } if from == "sst2" && to == "sst2-copy"));
+}
+
+#[test]
+fn arrows_walk_the_modules_and_stop_at_the_edges() {
+    let mut model = searching().watched(State::Running);
+    press(&mut model, "jjjllll");
+    assert_eq!(model.monitor().unwrap().cursor, (1, 1));
+    assert!(frame(&model, 80, 24).contains("bert.encoder.layer.1.attention.self.value"));
+    press(&mut model, "gh");
+    assert_eq!(model.monitor().unwrap().cursor, (0, 0));
+}
+
+#[test]
+fn the_key_bar_names_only_what_works_now() {
+    let mut model = with_runs(rows());
+    let bar = |model: &Model| frame(model, 120, 40).lines().last().unwrap_or_default().to_owned();
+    assert!(bar(&model).contains("Space pause") && !bar(&model).contains("resume"));
+    press(&mut model, "jj");
+    assert!(!bar(&model).contains("Space pause") && bar(&model).contains("r resume"));
+    assert!(!bar(&model).contains("Esc back"));
+}
+
+#[test]
+fn every_binding_of_a_screen_is_in_its_help() {
+    let lines = |context| {
+        autolora::tui::popup::help_lines(context, LOOK).into_iter().flatten().map(|span| span.content.into_owned()).collect::<Vec<_>>()
+    };
+    for context in [Context::Runs, Context::Presets, Context::Form, Context::Monitor] {
+        let help = lines(context);
+        for binding in autolora::tui::keys::bindings(context) {
+            assert!(help.iter().any(|text| text == binding.help), "{:?}", binding.action);
+        }
+    }
+    assert!(autolora::tui::keys::bindings(Context::Runs).any(|binding| binding.action == Action::Help));
+}
