@@ -15,10 +15,10 @@ use std::error::Error;
 use std::path::Path;
 
 const CPU: Device = Device::Cpu;
-const SENTENCES: usize = 60_000;
-const EPOCHS: usize = 3;
+const SENTENCES: usize = 80_000;
+const EPOCHS: usize = 1;
 const BATCH: usize = 32;
-const PEAK_LR: f64 = 1e-3;
+const PEAK_LR: f64 = 1.5e-3;
 const HIDDEN: usize = 128;
 const LAYERS: usize = 4;
 const FEED_FORWARD: usize = 512;
