@@ -7,6 +7,7 @@ use crate::run::directory::DirError;
 use crate::run::file::FileError;
 use crate::run::lifecycle::LifecycleError;
 use crate::run::store::StoreError;
+use crate::tui::TuiError;
 use miette::Report;
 use std::io;
 
@@ -97,6 +98,12 @@ impl From<DirError> for CliError {
     fn from(error: DirError) -> Self {
         let code = if matches!(error, DirError::NotARun { .. }) { 3 } else { 1 };
         CliError::new(code, error, None)
+    }
+}
+
+impl From<TuiError> for CliError {
+    fn from(error: TuiError) -> Self {
+        CliError::Told { code: 1, report: Report::new(error) }
     }
 }
 

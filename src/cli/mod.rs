@@ -22,6 +22,7 @@ mod worker;
 pub use error::CliError;
 
 use crate::experiment::Presets;
+use crate::tui::{self, Start};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -67,6 +68,9 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
     let Some(verb) = cli.verb else {
+        if tui::has_terminal() {
+            return Ok(tui::run(Start::Runs)?);
+        }
         out::say(Cli::command().render_help());
         return Ok(2);
     };

@@ -4,6 +4,7 @@ use super::CliError;
 use super::follow::{End, Watched};
 use super::frame::Snapshot;
 use super::out::find;
+use crate::tui::{self, Start};
 use clap::Args;
 use std::io::Write;
 
@@ -30,6 +31,9 @@ pub fn run(args: &WatchArgs, out: &mut impl Write) -> Result<u8, CliError> {
         }
         watched.print_new(out)?;
         return Ok(0);
+    }
+    if !args.once && tui::has_terminal() {
+        return Ok(tui::run(Start::Monitor(run.id().to_owned()))?);
     }
     let snapshot = Snapshot::of(run)?;
     if args.json {

@@ -31,13 +31,14 @@ pub enum Start {
 /// Why there is no screen.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum TuiError {
-    /// Input or output is no terminal.
-    #[error("the screen needs a terminal, and this is none")]
-    #[diagnostic(help("without a terminal: `autolora ls`, `autolora watch RUN --once`, `autolora run PRESET --json`"))]
-    NoTerminal,
     /// The terminal does not do what it is asked.
     #[error("the terminal cannot be used: {0}")]
     Terminal(#[from] io::Error),
+}
+
+/// Whether there is a terminal to show screens on, and to take keys from.
+pub fn has_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 /// Shows the screens until the user leaves. Gives the exit code.
@@ -45,9 +46,6 @@ pub enum TuiError {
 /// # Errors
 /// [`TuiError`]; the terminal is then as it was.
 pub fn run(start: Start) -> Result<u8, TuiError> {
-    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        return Err(TuiError::NoTerminal);
-    }
     let look = Look::from_env(|name| std::env::var(name).ok());
     let mut model = Model::new(look, TimeZone::system());
     if let Start::Monitor(run) = start {

@@ -71,7 +71,10 @@ fn start(doc: &PresetDoc, name: Option<&str>) -> Result<Msg, RunError> {
         (Some(experiment), problems) if problems.is_empty() => experiment,
         (_, problems) => return Ok(Msg::Refused(problems)),
     };
-    let text = doc.text();
+    // In the folder of the run, relative paths would mean something else.
+    let mut said = doc.clone();
+    said.anchor();
+    let text = said.text();
     let name = name.unwrap_or(&doc.name);
     let dir = Store::of_user()?.create(NewRun { name, parent: None, experiment, preset: &text })?;
     lifecycle::start_and_wait(&dir, START_LIMIT)?;

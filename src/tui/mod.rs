@@ -20,4 +20,4 @@ pub mod update;
 pub mod view;
 pub mod watch;
 
-pub use app::{Start, TuiError, run};
+pub use app::{Start, TuiError, has_terminal, run};

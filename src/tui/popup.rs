@@ -33,7 +33,12 @@ pub fn view(buf: &mut Buffer, area: Rect, popup: &Popup, look: Look) {
         width: columns,
         height,
     };
-    border(buf, frame, title, look);
+    let title = if lines.len() > usize::from(height.saturating_sub(2)) {
+        format!("{title}: {} for the rest", look.glyphs().up_down)
+    } else {
+        title.to_owned()
+    };
+    border(buf, frame, &title, look);
     let text = Rect {
         x: frame.x + 2.min(frame.width),
         y: frame.y + 1.min(frame.height),

@@ -186,6 +186,8 @@ fn leaving_a_changed_form_asks() {
     effects(&mut model, KeyCode::Enter);
     effects(&mut model, KeyCode::Right);
     effects(&mut model, KeyCode::Esc);
+    assert!(model.popups.is_empty(), "the first one ends the filter");
+    effects(&mut model, KeyCode::Esc);
     assert_eq!(model.context(), Context::Confirm);
     press(&mut model, "n");
     assert!(effects(&mut model, KeyCode::Char('q')).is_empty());

@@ -1,0 +1,247 @@
+//! The real binary in a terminal: what a user sees, and what is left of it afterwards.
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// What came out so far: the screen that it makes, and the bytes.
+struct Output {
+    screen: vt100::Parser,
+    bytes: Vec<u8>,
+}
+
+/// The program in a terminal of its own.
+struct Session {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    output: Arc<Mutex<Output>>,
+}
+
+fn size(cols: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}
+
+impl Session {
+    fn start(home: &Path, arguments: &[&str]) -> Session {
+        Session::with(home, arguments, size(80, 24), &[])
+    }
+
+    fn with(home: &Path, arguments: &[&str], size: PtySize, variables: &[(&str, &str)]) -> Session {
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_autolora"));
+        command.args(arguments);
+        command.cwd(home);
+        command.env("AUTOLORA_HOME", home);
+        command.env("TERM", "xterm-256color");
+        command.env("LANG", "C.UTF-8");
+        command.env_remove("LC_ALL");
+        command.env_remove("LC_CTYPE");
+        command.env_remove("NO_COLOR");
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let screen = vt100::Parser::new(size.rows.max(24), size.cols.max(80), 0);
+        let output = Arc::new(Mutex::new(Output { screen, bytes: Vec::new() }));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let filled = Arc::clone(&output);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                let mut output = filled.lock().unwrap();
+                output.screen.process(&buffer[..count]);
+                output.bytes.extend_from_slice(&buffer[..count]);
+            }
+        });
+        let keys = pair.master.take_writer().unwrap();
+        Session { child, master: pair.master, keys, output }
+    }
+
+    fn screen(&self) -> String {
+        self.output.lock().unwrap().screen.screen().contents()
+    }
+
+    fn sent(&self) -> usize {
+        self.output.lock().unwrap().bytes.len()
+    }
+
+    fn send(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Waits until the screen shows a text.
+    fn sees(&self, text: &str) {
+        let start = Instant::now();
+        while !self.screen().contains(text) {
+            assert!(start.elapsed() < PATIENCE, "no {text:?} on:\n{}", self.screen());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits for the end; gives the exit code and all that came out.
+    fn end(mut self) -> (u32, Vec<u8>) {
+        let start = Instant::now();
+        let code = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status.exit_code();
+            }
+            assert!(start.elapsed() < PATIENCE, "it does not end:\n{}", self.screen());
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        // The reader may lag behind the end.
+        std::thread::sleep(Duration::from_millis(100));
+        let bytes = self.output.lock().unwrap().bytes.clone();
+        (code, bytes)
+    }
+
+    /// Nothing is sent while nothing changes.
+    fn stays_silent(&self) {
+        std::thread::sleep(Duration::from_millis(700));
+        let before = self.sent();
+        std::thread::sleep(Duration::from_millis(2500));
+        assert_eq!(self.sent(), before, "bytes without a change");
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Already gone in most tests.
+        let _ = self.child.kill();
+    }
+}
+
+fn contains(bytes: &[u8], part: &str) -> bool {
+    bytes.windows(part.len()).any(|window| window == part.as_bytes())
+}
+
+/// The terminal was taken and given back: alternate screen left, cursor shown, paste mode off.
+fn assert_restored(bytes: &[u8]) {
+    assert!(contains(bytes, "\x1b[?1049h"));
+    for part in ["\x1b[?1049l", "\x1b[?25h", "\x1b[?2004l"] {
+        assert!(contains(bytes, part), "{part:?} is missing");
+    }
+    let open = bytes.windows(8).filter(|window| *window == b"\x1b[?2026h").count();
+    let closed = bytes.windows(8).filter(|window| *window == b"\x1b[?2026l").count();
+    assert!(open > 0 && closed >= open, "{open} updates begun, {closed} ended");
+}
+
+#[test]
+fn the_demo_from_the_form_to_its_result_over_two_sessions() {
+    let home = tempfile::tempdir().unwrap();
+    let mut first = Session::start(home.path(), &[]);
+    first.sees("No runs yet.");
+    first.send("n");
+    first.sees("ready to start");
+    for setting in ["search.epochs", "retrain.epochs"] {
+        first.send(&format!("/{setting}"));
+        first.sees("1 found");
+        first.send("\r\r\x150.5\r");
+        first.sees("0.5");
+        first.send("\x1b");
+        first.sees("common");
+    }
+    first.send("s");
+    first.sees("running");
+    first.sees("emerging: mean rank");
+    first.send("q");
+    let (code, bytes) = first.end();
+    assert_eq!(code, 0);
+    assert_restored(&bytes);
+
+    let mut second = Session::start(home.path(), &["watch", "last"]);
+    second.sees("finished");
+    second.sees("majority class");
+    second.sees("allocated: mean rank");
+    second.sees("accuracy");
+    second.stays_silent();
+    second.send("?");
+    second.sees("Everywhere");
+    second.send("\x1b");
+    second.sees("losses of retraining");
+    second.send("q");
+    let (code, bytes) = second.end();
+    assert_eq!(code, 0);
+    assert_restored(&bytes);
+}
+
+#[test]
+fn signals_give_the_terminal_back() {
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::HUP] {
+        let home = tempfile::tempdir().unwrap();
+        let session = Session::start(home.path(), &[]);
+        session.sees("No runs yet.");
+        let pid = rustix::process::Pid::from_raw(session.child.process_id().unwrap() as i32).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+        let (code, bytes) = session.end();
+        assert_eq!(code, 130);
+        assert_restored(&bytes);
+    }
+}
+
+#[test]
+fn a_screen_on_which_nothing_changes_sends_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let session = Session::start(home.path(), &[]);
+    session.sees("No runs yet.");
+    session.stays_silent();
+}
+
+#[test]
+fn a_terminal_without_a_size_is_survived() {
+    let home = tempfile::tempdir().unwrap();
+    let mut session = Session::with(home.path(), &[], size(0, 0), &[]);
+    session.sees("No runs yet.");
+    session.send("q");
+    assert_eq!(session.end().0, 0);
+}
+
+#[test]
+fn any_size_and_back_is_survived() {
+    let home = tempfile::tempdir().unwrap();
+    let mut session = Session::start(home.path(), &[]);
+    session.sees("No runs yet.");
+    for (columns, rows) in [(1, 1), (3, 2), (200, 60), (80, 24)] {
+        session.master.resize(size(columns, rows)).unwrap();
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    session.send("p");
+    session.sees("shipped");
+    session.send("\x03");
+    let (code, bytes) = session.end();
+    assert_eq!(code, 130);
+    assert_restored(&bytes);
+}
+
+#[test]
+fn a_plain_terminal_gets_ascii_without_colour() {
+    let home = tempfile::tempdir().unwrap();
+    let plain = [("LANG", "C"), ("NO_COLOR", "1"), ("TERM", "linux")];
+    let mut session = Session::with(home.path(), &[], size(80, 24), &plain);
+    session.sees("No runs yet.");
+    session.send("n");
+    session.sees("ready to start");
+    session.send("q");
+    let (code, bytes) = session.end();
+    assert_eq!(code, 0);
+    assert!(bytes.is_ascii());
+    let colours = ["\x1b[31", "\x1b[32", "\x1b[35", "\x1b[36", "\x1b[38;"];
+    assert!(colours.iter().all(|colour| !contains(&bytes, colour)));
+}
+
+#[test]
+fn a_run_that_is_not_there_is_no_screen() {
+    let home = tempfile::tempdir().unwrap();
+    let session = Session::start(home.path(), &["watch", "nobody"]);
+    session.sees("nobody");
+    let (code, bytes) = session.end();
+    assert_eq!(code, 3);
+    assert!(!contains(&bytes, "\x1b[?1049h"));
+}
