@@ -1,6 +1,7 @@
 //! The loop around the pure parts: events in, effects out, a frame when something changed.
 
 use super::effects::perform;
+use super::keyboard;
 use super::look::Look;
 use super::model::{Model, Screen};
 use super::monitor::Monitor;
@@ -8,12 +9,11 @@ use super::msg::{Effect, Msg, Watching};
 use super::terminal::Display;
 use super::update::update;
 use super::watch::watch;
-use crossterm::event::{Event, EventStream};
-use futures_util::{FutureExt, StreamExt};
+use crossterm::event::Event;
 use jiff::tz::TimeZone;
 use std::io::{self, IsTerminal};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Exit code of a program that a signal ended.
@@ -62,27 +62,33 @@ pub fn run(start: Start) -> Result<u8, TuiError> {
 }
 
 async fn drive(model: &mut Model, display: &mut Display) -> io::Result<u8> {
-    let (to, mut from) = unbounded_channel();
+    let (to, mut msgs) = unbounded_channel();
+    let (keys, mut events) = unbounded_channel();
     let mut watcher = Watcher::default();
-    let mut events = EventStream::new();
+    keyboard::listen(keys)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    let mut resized = signal(SignalKind::window_change())?;
     loop {
         watcher.turn_to(model.watching(), &to);
         display.draw(model)?;
-        let first = tokio::select! {
-            event = events.next() => Incoming::Event(event),
-            Some(msg) = from.recv() => Incoming::Msg(msg),
+        let mut next = tokio::select! {
+            event = events.recv() => Some(Incoming::Event(event)),
+            Some(msg) = msgs.recv() => Some(Incoming::Msg(msg)),
+            _ = resized.recv() => {
+                display.fit()?;
+                None
+            }
             _ = terminate.recv() => return Ok(INTERRUPTED),
             _ = hang_up.recv() => return Ok(INTERRUPTED),
         };
         // Everything that is there already goes into the same frame.
-        let mut next = Some(first);
         while let Some(incoming) = next {
-            if let Some(code) = take(model, display, incoming, &to)? {
+            if let Some(code) = take(model, incoming, &to)? {
                 return Ok(code);
             }
-            next = waiting(&mut events, &mut from);
+            let event = events.try_recv().ok().map(|event| Incoming::Event(Some(event)));
+            next = event.or_else(|| msgs.try_recv().ok().map(Incoming::Msg));
         }
     }
 }
@@ -94,17 +100,9 @@ enum Incoming {
     Msg(Msg),
 }
 
-fn waiting(events: &mut EventStream, from: &mut UnboundedReceiver<Msg>) -> Option<Incoming> {
-    match events.next().now_or_never() {
-        Some(event) => Some(Incoming::Event(event)),
-        None => from.try_recv().ok().map(Incoming::Msg),
-    }
-}
-
 /// Takes one thing in; gives the exit code where it ends the program.
 fn take(
     model: &mut Model,
-    display: &mut Display,
     incoming: Incoming,
     to: &UnboundedSender<Msg>,
 ) -> io::Result<Option<u8>> {
@@ -114,11 +112,8 @@ fn take(
         Incoming::Event(Some(event)) => match event? {
             Event::Key(key) => Msg::Key(key),
             Event::Paste(text) => Msg::Paste(text),
-            Event::Resize(columns, rows) => {
-                display.resize(columns, rows)?;
-                return Ok(None);
-            }
-            Event::FocusGained | Event::FocusLost | Event::Mouse(_) => return Ok(None),
+            // The signal tells of a new size at once, this one only at the next key.
+            Event::Resize(..) | Event::FocusGained | Event::FocusLost | Event::Mouse(_) => return Ok(None),
         },
     };
     for effect in update(model, msg) {
@@ -128,8 +123,8 @@ fn take(
         let to = to.clone();
         tokio::spawn(async move {
             let msgs = spawn_blocking(move || perform(effect)).await;
-            let msgs = msgs.unwrap_or_else(|error| vec![Msg::Failed(format!("this is a fault of the program: {error}"))]);
-            for msg in msgs {
+            let fault = |error| vec![Msg::Failed(format!("this is a fault of the program: {error}"))];
+            for msg in msgs.unwrap_or_else(fault) {
                 // Where nobody listens any more, the program is ending.
                 let _ = to.send(msg);
             }

@@ -6,6 +6,7 @@ pub mod draw;
 pub mod effects;
 pub mod form;
 pub mod input;
+pub mod keyboard;
 pub mod keys;
 pub mod look;
 pub mod model;

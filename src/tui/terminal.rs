@@ -40,8 +40,7 @@ impl Display {
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         let opened = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide).and_then(|()| {
-            let (columns, rows) = size().unwrap_or(FALLBACK);
-            let area = known(columns, rows).unwrap_or(Rect::new(0, 0, FALLBACK.0, FALLBACK.1));
+            let area = area().unwrap_or(Rect::new(0, 0, FALLBACK.0, FALLBACK.1));
             let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
             Terminal::with_options(backend, TerminalOptions { viewport: Viewport::Fixed(area) })
         });
@@ -54,12 +53,12 @@ impl Display {
         }
     }
 
-    /// The terminal has another size now.
+    /// Takes the size that the terminal has now.
     ///
     /// # Errors
     /// Where the terminal cannot be written.
-    pub fn resize(&mut self, columns: u16, rows: u16) -> io::Result<()> {
-        let Some(area) = known(columns, rows) else { return Ok(()) };
+    pub fn fit(&mut self) -> io::Result<()> {
+        let Some(area) = area() else { return Ok(()) };
         self.shown = None;
         self.terminal.resize(area)
     }
@@ -90,8 +89,9 @@ impl Drop for Display {
     }
 }
 
-/// The area of a terminal that says how large it is.
-fn known(columns: u16, rows: u16) -> Option<Rect> {
+/// The area of the terminal, where it says how large it is.
+fn area() -> Option<Rect> {
+    let (columns, rows) = size().ok()?;
     (columns > 0 && rows > 0).then(|| Rect::new(0, 0, columns, rows))
 }
 
