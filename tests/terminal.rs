@@ -48,7 +48,7 @@ impl Session {
         }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
-        let screen = vt100::Parser::new(size.rows.max(24), size.cols.max(80), 0);
+        let screen = vt100::Parser::new(at_least(size.rows, 24), at_least(size.cols, 80), 0);
         let output = Arc::new(Mutex::new(Output { screen, bytes: Vec::new() }));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let filled = Arc::clone(&output);
@@ -244,4 +244,9 @@ fn a_run_that_is_not_there_is_no_screen() {
     let (code, bytes) = session.end();
     assert_eq!(code, 3);
     assert!(!contains(&bytes, "\x1b[?1049h"));
+}
+
+/// A size that a terminal may have, however small the one in the test is.
+fn at_least(size: u16, least: u16) -> std::num::NonZero<u16> {
+    std::num::NonZero::new(size.max(least)).expect("least is not 0")
 }

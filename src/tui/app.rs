@@ -101,11 +101,7 @@ enum Incoming {
 }
 
 /// Takes one thing in; gives the exit code where it ends the program.
-fn take(
-    model: &mut Model,
-    incoming: Incoming,
-    to: &UnboundedSender<Msg>,
-) -> io::Result<Option<u8>> {
+fn take(model: &mut Model, incoming: Incoming, to: &UnboundedSender<Msg>) -> io::Result<Option<u8>> {
     let msg = match incoming {
         Incoming::Msg(msg) => msg,
         Incoming::Event(None) => return Ok(Some(INTERRUPTED)),

@@ -110,7 +110,11 @@ mod tests {
         let line = typed("abd", &[(KeyCode::Left, plain), (KeyCode::Char('c'), plain)]);
         assert_eq!(line.text(), "abcd");
         assert_eq!(typed("ab", &[(KeyCode::Home, plain), (KeyCode::Delete, plain)]).text(), "b");
-        assert_eq!(typed("ab", &[(KeyCode::Backspace, plain), (KeyCode::Backspace, plain), (KeyCode::Backspace, plain)]).text(), "");
+        assert_eq!(
+            typed("ab", &[(KeyCode::Backspace, plain), (KeyCode::Backspace, plain), (KeyCode::Backspace, plain)])
+                .text(),
+            ""
+        );
         assert_eq!(typed("one two ", &[(KeyCode::Char('w'), KeyModifiers::CONTROL)]).text(), "one ");
         assert_eq!(typed("one", &[(KeyCode::Char('u'), KeyModifiers::CONTROL)]).text(), "");
     }

@@ -19,7 +19,10 @@ impl Look {
         let term = said("TERM").unwrap_or_default();
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(said).unwrap_or_default().to_lowercase();
         let utf8 = locale.contains("utf-8") || locale.contains("utf8");
-        Look { colour: said("NO_COLOR").is_none() && term != "dumb", unicode: utf8 && term != "linux" && term != "dumb" }
+        Look {
+            colour: said("NO_COLOR").is_none() && term != "dumb",
+            unicode: utf8 && term != "linux" && term != "dumb",
+        }
     }
 
     /// The glyphs of this terminal.

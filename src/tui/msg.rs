@@ -46,7 +46,10 @@ pub enum Msg {
 /// Something to do outside the model. Each answers by a [`Msg`].
 #[derive(Clone, Debug)]
 pub enum Effect {
-    Start { doc: Box<PresetDoc>, name: Option<String> },
+    Start {
+        doc: Box<PresetDoc>,
+        name: Option<String>,
+    },
     Pause(String),
     Resume(String),
     Stop(String),
@@ -55,11 +58,20 @@ pub enum Effect {
     Remove(String),
     ListPresets,
     OpenPreset(String),
-    SavePreset { name: String, doc: Box<PresetDoc> },
-    CopyPreset { from: String, to: String },
+    SavePreset {
+        name: String,
+        doc: Box<PresetDoc>,
+    },
+    CopyPreset {
+        from: String,
+        to: String,
+    },
     DeletePreset(String),
     /// Check a form, its files too.
-    Check { edit: u64, doc: Box<PresetDoc> },
+    Check {
+        edit: u64,
+        doc: Box<PresetDoc>,
+    },
     /// Leave with this exit code.
     Quit(u8),
 }

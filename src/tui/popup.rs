@@ -27,12 +27,8 @@ pub fn view(buf: &mut Buffer, area: Rect, popup: &Popup, look: Look) {
         }
     };
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height);
-    let frame = Rect {
-        x: area.x + (area.width - columns) / 2,
-        y: area.y + (area.height - height) / 2,
-        width: columns,
-        height,
-    };
+    let frame =
+        Rect { x: area.x + (area.width - columns) / 2, y: area.y + (area.height - height) / 2, width: columns, height };
     let title = if lines.len() > usize::from(height.saturating_sub(2)) {
         format!("{title}: {} for the rest", look.glyphs().up_down)
     } else {

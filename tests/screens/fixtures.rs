@@ -99,7 +99,8 @@ pub struct Log {
 impl Log {
     /// A worker that has begun.
     pub fn new() -> Log {
-        let mut log = Log { records: Vec::new(), layers: 2, kinds: vec!["self.query", "self.value"], rank: 8, width: 96 };
+        let mut log =
+            Log { records: Vec::new(), layers: 2, kinds: vec!["self.query", "self.value"], rank: 8, width: 96 };
         log.push(Event::Schema { version: 1, program: "autolora 0.1.0".into() });
         log.push(Event::Started {
             pid: 4242,
@@ -270,12 +271,8 @@ impl Log {
         let mut model = with_runs(rows());
         let run = "20261123-203312-a1b2";
         model.screens.push(Screen::Monitor(Box::new(Monitor::new(run))));
-        let head = Head {
-            id: run.into(),
-            name: "demo".into(),
-            dir: format!("/runs/{run}"),
-            data: "builtin:demo".into(),
-        };
+        let head =
+            Head { id: run.into(), name: "demo".into(), dir: format!("/runs/{run}"), data: "builtin:demo".into() };
         update(&mut model, Msg::Opened(Box::new(head)));
         update(&mut model, Msg::Followed { run: run.into(), records: self.records.clone(), state });
         model
@@ -305,7 +302,11 @@ pub fn preset_rows() -> Vec<PresetRow> {
             path: String::new(),
             description: "The embedded model and dataset: a whole run in about a minute on two CPU cores.\nNo network."
                 .into(),
-            said: vec![("model.id", "builtin:demo".into()), ("data.id", "builtin:demo".into()), ("lora.rank", "8".into())],
+            said: vec![
+                ("model.id", "builtin:demo".into()),
+                ("data.id", "builtin:demo".into()),
+                ("lora.rank", "8".into()),
+            ],
         },
         PresetRow {
             name: "sst2".into(),

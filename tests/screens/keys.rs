@@ -235,7 +235,9 @@ fn presets_are_loaded_copied_and_deleted_but_not_shipped_ones() {
     press(&mut model, "jd");
     assert!(matches!(char_effect(&mut model, 'y'), Effect::DeletePreset(name) if name == "sst2"));
     press(&mut model, "w");
-    assert!(matches!(effect(&mut model, KeyCode::Enter), Effect::CopyPreset { from, to } if from == "sst2" && to == "sst2-copy"));
+    assert!(
+        matches!(effect(&mut model, KeyCode::Enter), Effect::CopyPreset { from, to } if from == "sst2" && to == "sst2-copy")
+    );
 }
 
 #[test]
@@ -261,7 +263,11 @@ fn the_key_bar_names_only_what_works_now() {
 #[test]
 fn every_binding_of_a_screen_is_in_its_help() {
     let lines = |context| {
-        autolora::tui::popup::help_lines(context, LOOK).into_iter().flatten().map(|span| span.content.into_owned()).collect::<Vec<_>>()
+        autolora::tui::popup::help_lines(context, LOOK)
+            .into_iter()
+            .flatten()
+            .map(|span| span.content.into_owned())
+            .collect::<Vec<_>>()
     };
     for context in [Context::Runs, Context::Presets, Context::Form, Context::Monitor] {
         let help = lines(context);

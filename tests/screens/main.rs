@@ -42,7 +42,8 @@ fn a_failed_run_selected_says_why() {
 fn deleting_a_run_asks_first() {
     let mut model = with_runs(rows());
     press(&mut model, "jjj");
-    let (run, dir) = ("20261122-235959-abcd".to_owned(), "/home/ada/.local/share/autolora/runs/20261122-235959-abcd".to_owned());
+    let (run, dir) =
+        ("20261122-235959-abcd".to_owned(), "/home/ada/.local/share/autolora/runs/20261122-235959-abcd".to_owned());
     update(&mut model, Msg::Weighed { run, dir, files: 17, bytes: 41_300_000 });
     show("runs_delete", &model);
 }
@@ -70,7 +71,8 @@ fn the_form_on_a_group() {
 
 #[test]
 fn the_form_with_problems() {
-    let mut model = form("[model]\nid = \"builtin:demo\"\n[data]\nid = \"builtin:demo\"\n[lora]\nrank = 0\n[search]\nlr = 1\n");
+    let mut model =
+        form("[model]\nid = \"builtin:demo\"\n[data]\nid = \"builtin:demo\"\n[lora]\nrank = 0\n[search]\nlr = 1\n");
     press(&mut model, "s");
     show("form_problems", &model);
 }
@@ -159,7 +161,10 @@ fn monitor_of_a_large_model() {
 fn monitor_of_a_run_that_cannot_be_read() {
     let mut model = with_runs(rows());
     update(&mut model, key(KeyCode::Enter));
-    update(&mut model, Msg::Lost { run: rows()[0].id.clone(), error: "cannot read /runs/x/events.jsonl: permission denied".into() });
+    update(
+        &mut model,
+        Msg::Lost { run: rows()[0].id.clone(), error: "cannot read /runs/x/events.jsonl: permission denied".into() },
+    );
     show("monitor_lost", &model);
 }
 
@@ -177,7 +182,8 @@ fn help() {
 fn without_colour_and_unicode_everything_is_ascii() {
     let mut log = Log::of_size(24, &["self.query", "self.key", "self.value", "output.dense"], 8, 1024);
     log.prepared().warmup(20).search(200);
-    let mut models = [with_runs(rows()), form(PRESET), finished().watched(State::Finished), log.watched(State::Running)];
+    let mut models =
+        [with_runs(rows()), form(PRESET), finished().watched(State::Finished), log.watched(State::Running)];
     for model in &mut models {
         model.look = PLAIN;
         assert!(frame(model, 120, 40).is_ascii());

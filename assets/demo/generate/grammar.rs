@@ -64,11 +64,6 @@ pub fn vocabulary() -> Vec<&'static str> {
     words
 }
 
-/// The words that say what is judged how, and what came of it.
-pub fn telling_words() -> Vec<&'static str> {
-    [GOOD, BAD, PLEASED, DISPLEASED].concat()
-}
-
 /// Random choices.
 struct Draw(ChaCha8Rng);
 

@@ -2,6 +2,7 @@
 //! operations and optimiser. Its tensors are tracked, so that the encoder that LoRA freezes is here trained whole.
 
 use super::grammar;
+use super::words::{BAD, DISPLEASED, GOOD, PLEASED};
 use autolora::data::random::{below, normal, permutation, stream};
 use autolora::model::checkpoint::Checkpoint;
 use autolora::model::{Encoder, EncoderConfig, Input, Pass, Weights};
@@ -169,7 +170,7 @@ pub fn pretrain(folder: &Path, seed: u64) -> Result<(), Box<dyn Error>> {
     let corpus: Vec<Vec<u32>> = grammar::corpus(seed, SENTENCES).into_iter().map(encode).collect::<Result<_, _>>()?;
 
     let telling: HashSet<u32> =
-        grammar::telling_words().iter().filter_map(|word| tokenizer.token_to_id(word)).collect();
+        [GOOD, BAD, PLEASED, DISPLEASED].concat().iter().filter_map(|word| tokenizer.token_to_id(word)).collect();
 
     let mut weights = initial(&config, seed)?;
     let frozen: Vec<String> = weights.keys().filter(|name| name.starts_with("pooler")).cloned().collect();

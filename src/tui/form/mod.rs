@@ -247,9 +247,7 @@ fn with_help(problem: &Problem) -> String {
 }
 
 fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
-    let said = |form: &mut Form, text: &str| {
-        form.say(text).map_err(|problem| with_help(&problem))
-    };
+    let said = |form: &mut Form, text: &str| form.say(text).map_err(|problem| with_help(&problem));
     match action {
         Action::Start if form.starting => Ok(Vec::new()),
         Action::Start if !form.problems.is_empty() => {

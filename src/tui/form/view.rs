@@ -158,11 +158,7 @@ pub fn input_spans(input: &LineInput, room: usize, has_cursor: bool, look: Look)
     let (before, rest) = text.split_at(split.map_or(text.len(), |(at, _)| at));
     let mut rest = rest.chars();
     let under = rest.next().unwrap_or(' ');
-    vec![
-        span(before, look.strong()),
-        span(under.to_string(), look.selected()),
-        span(rest.as_str(), look.strong()),
-    ]
+    vec![span(before, look.strong()), span(under.to_string(), look.selected()), span(rest.as_str(), look.strong())]
 }
 
 /// Help, range and problem of the line with the cursor.

@@ -82,7 +82,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let legend = if monitor.grid.cells.is_empty() { Vec::new() } else { legend(monitor, look) };
     rule(buf, area, 0, title, legend, look);
     if monitor.grid.cells.is_empty() {
-        let text = if monitor.state.is_none() { "reading the log" } else { "no modules yet: the model is being prepared" };
+        let text =
+            if monitor.state.is_none() { "reading the log" } else { "no modules yet: the model is being prepared" };
         put(buf, area, 1, vec![span(format!(" {text}"), look.faint())]);
         return;
     }
@@ -138,12 +139,7 @@ fn headings(buf: &mut Buffer, area: Rect, monitor: &Monitor, columns: std::ops::
     put(buf, area, 1, vec![span(pad(&text, room, ellipsis), look.faint()), span(more, look.faint())]);
 }
 
-fn row_spans(
-    monitor: &Monitor,
-    row: usize,
-    columns: std::ops::Range<usize>,
-    look: Look,
-) -> Vec<Span<'static>> {
+fn row_spans(monitor: &Monitor, row: usize, columns: std::ops::Range<usize>, look: Look) -> Vec<Span<'static>> {
     let label = label_width(monitor);
     let mut spans = vec![span(format!("{:>1$} ", monitor.grid.layers[row], label - 1), look.faint())];
     for column in columns {
@@ -196,7 +192,8 @@ fn sums(monitor: &Monitor, look: Look) -> Vec<Span<'static>> {
         return vec![span(text, look.faint())];
     }
     let mean = known.iter().sum::<usize>() as f64 / known.len() as f64;
-    let uniform: usize = view.modules.iter().map(|module| view.rank * (module.shape.inputs + module.shape.outputs)).sum();
+    let uniform: usize =
+        view.modules.iter().map(|module| view.rank * (module.shape.inputs + module.shape.outputs)).sum();
     let share = 100.0 * view.lora_parameters() as f64 / uniform.max(1) as f64;
     let (word, style) = match (view.allocated, view.undecided) {
         (_, true) => ("undecided", look.warning()),

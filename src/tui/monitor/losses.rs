@@ -17,9 +17,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let (title, train, validation) = match monitor.shown_curve() {
         Curve::Retrain => ("losses of retraining", &view.retrain_loss[..], &[][..]),
         Curve::Baseline => ("losses of the head alone", &view.baseline_loss[..], &[][..]),
-        Curve::Search | Curve::Present => {
-            ("losses of the search", &view.search_train[..], &view.search_validation[..])
-        }
+        Curve::Search | Curve::Present => ("losses of the search", &view.search_train[..], &view.search_validation[..]),
     };
     let (mark, other) = ("*", "o");
     let mut numbers = Vec::new();

@@ -48,7 +48,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
             let found = monitor.view.evaluations.iter().rev().find(|(_, known, _)| known == what);
             let value = found.and_then(|(_, _, metrics)| metrics.get(name));
             let style = if what == "run" { look.strong() } else { Style::new() };
-            spans.push(span(format!("{:>1$}", value.map_or("-".into(), |value| figure(*value)), title.len() + 2), style));
+            spans.push(span(
+                format!("{:>1$}", value.map_or("-".into(), |value| figure(*value)), title.len() + 2),
+                style,
+            ));
         }
         put(buf, area, 2 + line as u16, spans);
     }

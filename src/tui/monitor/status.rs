@@ -82,10 +82,9 @@ pub fn progress(monitor: &Monitor, columns: u16, zone: &TimeZone, look: Look) ->
         }
         Some(State::Paused) => vec![plain(format!("paused in {phase}, {}; r goes on", at()))],
         Some(State::Stopped) => vec![plain(format!("stopped in {phase}, {}; r goes on", at()))],
-        Some(State::Crashed) => vec![span(
-            format!("the worker died in {phase}, {}; r goes on from the last checkpoint", at()),
-            look.bad(),
-        )],
+        Some(State::Crashed) => {
+            vec![span(format!("the worker died in {phase}, {}; r goes on from the last checkpoint", at()), look.bad())]
+        }
         Some(State::Failed) => vec![span(format!("failed in {phase}, {}", at()), look.bad())],
         Some(State::Stalled) => {
             vec![span(format!("no sign of life from the worker for a minute; {phase}, {}", at()), look.warning())]

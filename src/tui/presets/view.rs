@@ -14,13 +14,7 @@ pub fn view(buf: &mut Buffer, area: Rect, model: &Model) {
     let area = inset(area, 1);
     let saved = presets.rows.iter().filter(|row| row.saved).count();
     let counts = format!("{saved} saved, {} in all", presets.rows.len());
-    put_ends(
-        buf,
-        area,
-        0,
-        vec![span("AutoLoRA", look.strong()), plain("  presets")],
-        vec![span(counts, look.faint())],
-    );
+    put_ends(buf, area, 0, vec![span("AutoLoRA", look.strong()), plain("  presets")], vec![span(counts, look.faint())]);
     if !presets.loaded {
         put(buf, area, 2, vec![span("reading the presets", look.faint())]);
         return;
@@ -75,7 +69,9 @@ fn about(buf: &mut Buffer, area: Rect, row: &PresetRow, model: &Model) {
     let height = usize::from(fields.height);
     let fits = height * columns;
     let hidden = row.said.len().saturating_sub(fits);
-    for (index, (key, value)) in row.said.iter().take(if hidden > 0 { fits.saturating_sub(1) } else { fits }).enumerate() {
+    for (index, (key, value)) in
+        row.said.iter().take(if hidden > 0 { fits.saturating_sub(1) } else { fits }).enumerate()
+    {
         let x = fields.x + (index / height.max(1) * column_width) as u16;
         let at = Rect { x, width: column_width as u16, ..fields };
         let room = column_width.saturating_sub(35);

@@ -114,8 +114,10 @@ fn row_spans(row: &RunRow, has_cursor: bool, name_width: usize, screen: u16, mod
     let (look, ellipsis) = (model.look, model.look.glyphs().ellipsis);
     let pointer = if has_cursor { look.glyphs().pointer } else { " " };
     let mark = |style: Style| if has_cursor { style.patch(look.selected()) } else { style };
-    let mut spans =
-        vec![span(format!("{pointer} "), mark(look.strong())), span(pad(&row.name, name_width, ellipsis), mark(look.strong()))];
+    let mut spans = vec![
+        span(format!("{pointer} "), mark(look.strong())),
+        span(pad(&row.name, name_width, ellipsis), mark(look.strong())),
+    ];
     for column in columns(screen) {
         let (text, style) = (column.cell)(row, &model.zone, look);
         spans.push(span(format!("  {}", pad(&text, column.width, ellipsis)), mark(style)));
