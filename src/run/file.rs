@@ -1,8 +1,9 @@
 //! Writing that survives a crash: whole or not at all.
 
 use crate::experiment::atomic::write_atomic;
+pub(crate) use crate::experiment::atomic::write_synced;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A file of a run could not be read or written; says which and why.
@@ -38,13 +39,6 @@ impl FileError {
 /// [`FileError`]; the temporary file is gone then, and a file that was there before is as it was.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_atomic(path, bytes).map_err(FileError::at("cannot write", path))
-}
-
-/// Writes a new file and waits until it is on the disk.
-pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 /// Waits until the names in a folder are on the disk.

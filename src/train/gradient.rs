@@ -30,9 +30,14 @@ pub fn gradients(loss: &Tensor, weights: &Weights, logits: Option<&Tensor>) -> R
 pub fn norm(tensors: &Weights) -> Result<f64> {
     let mut squares = 0.0;
     for tensor in tensors.values() {
-        squares += tensor.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?;
+        squares += squared_norm(tensor)?;
     }
     Ok(squares.sqrt())
+}
+
+/// The sum of the squares of a tensor's elements, in f64.
+pub fn squared_norm(tensor: &Tensor) -> Result<f64> {
+    tensor.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar()
 }
 
 /// Scales gradients down to the norm `limit` as PyTorch's `clip_grad_norm_` does; returns the norm before.

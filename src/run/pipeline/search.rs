@@ -15,11 +15,12 @@ use crate::search::classification::ClassificationObjective;
 use crate::search::selection::values;
 use crate::search::step::{DropoutKeys, Report, Rules, SearchState};
 use crate::train::classification::DropoutRates;
+use crate::train::gradient::squared_norm;
 use crate::train::optimizer::{Adam, AdamConfig};
 use candle_core::{DType, Tensor};
 use rand_chacha::rand_core::Rng;
 
-/// Steps of warm-up and of the search together; a checkpoint counts both.
+/// Steps of the warm-up, and of the search after it.
 fn lengths(job: &Job, prepared: &Prepared) -> (usize, usize) {
     let settings = &job.ctx.experiment().search;
     let sampler = Sampler::new(prepared.train.len(), settings.batch_size, false, 0, "");
@@ -156,12 +157,12 @@ fn log_step(
     job.check_loss(Phase::Search, step, "validation", validation_loss.unwrap_or(0.0), rules.weights_lr)?;
     if report.skipped {
         let message = format!("step {step}: the hypergradient is not finite; the selection variables stay");
-        job.ctx.emit(Event::Log { phase: Phase::Search, level: "warning".into(), message })?;
+        job.say(Phase::Search, "warning", message)?;
     }
     if step % job.ctx.experiment().runtime.log_every != 0 && step != steps {
         return Ok(());
     }
-    let norm = |t: &Tensor| t.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>().map(f64::sqrt);
+    let norm = |t: &Tensor| squared_norm(t).map(f64::sqrt);
     let parts = report.parts.as_ref();
     let mixed = |p: &crate::search::hypergradient::Parts| Some((p.mixed.clone()?, p.coefficient));
     job.ctx.emit(Event::Step {
@@ -210,7 +211,7 @@ fn allocate(job: &mut Job, prepared: &Prepared, state: &SearchState, rules: &Rul
              A longer search or a higher search.selection_optimizer.lr may help",
             modules.len()
         );
-        job.ctx.emit(Event::Log { phase: Phase::Allocate, level: "warning".into(), message })?;
+        job.say(Phase::Allocate, "warning", message)?;
     }
     let parameters = prepared.task.lora_parameters(&ranks);
     job.carried.undecided = undecided == modules.len();
