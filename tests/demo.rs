@@ -72,6 +72,8 @@ fn every_sentence_is_known_words_of_a_moderate_length() {
         assert_eq!(tokens.ids.len(), row.text.split(' ').count() + 2, "{}", row.text);
         assert!(!tokens.ids.contains(&1) && (6..=30).contains(&tokens.ids.len()), "{}", row.text);
     }
+    // The words that pretraining hides most are words of the vocabulary.
+    assert!(grammar::telling_words().iter().all(|word| grammar::vocabulary().contains(word)));
     let unknown = Example { text: "Zebras ran".into(), pair: None, label: 0 };
     let ids = &encoder.encode(&[unknown], |_, _| {}).unwrap().rows[0].ids;
     assert!(ids.len() > 4 && !ids.contains(&1), "other words fall apart into letters: {ids:?}");

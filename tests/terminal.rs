@@ -134,6 +134,45 @@ fn assert_restored(bytes: &[u8]) {
 }
 
 #[test]
+fn the_demo_from_the_form_to_its_result_over_two_sessions() {
+    let home = tempfile::tempdir().unwrap();
+    let mut first = Session::start(home.path(), &[]);
+    first.sees("No runs yet.");
+    first.send("n");
+    first.sees("ready to start");
+    for setting in ["search.epochs", "retrain.epochs"] {
+        first.send(&format!("/{setting}"));
+        first.sees(&format!("find {setting}"));
+        first.send("\r\r\x150.5\r");
+        first.sees(" 0.5 epochs");
+        first.send("\x1b");
+        first.sees("runtime.device");
+    }
+    first.send("s");
+    first.sees("running");
+    first.sees("emerging: mean rank");
+    first.send("q");
+    let (code, bytes) = first.end();
+    assert_eq!(code, 0);
+    assert_restored(&bytes);
+
+    let mut second = Session::start(home.path(), &["watch", "last"]);
+    second.sees("finished");
+    second.sees("majority class");
+    second.sees("allocated: mean rank");
+    second.sees("accuracy");
+    second.stays_silent();
+    second.send("?");
+    second.sees("Everywhere");
+    second.send("\x1b");
+    second.sees("losses of retraining");
+    second.send("q");
+    let (code, bytes) = second.end();
+    assert_eq!(code, 0);
+    assert_restored(&bytes);
+}
+
+#[test]
 fn signals_give_the_terminal_back() {
     for signal in [rustix::process::Signal::TERM, rustix::process::Signal::HUP] {
         let home = tempfile::tempdir().unwrap();

@@ -2,8 +2,9 @@
 //!
 //! The label is the judgement that counts. A clause judges in plain words or turned around ("was not bad"); of two clauses that
 //! disagree, the one that is not conceded counts ("although the soup was bad , the view was great"; "the view was great but the
-//! soup was bad"). So no bag of words can tell, and neither can the last judgement. The corpus, without labels, often adds what
-//! people did then, from which a masked-token model can learn which judgement counts.
+//! soup was bad"). So no bag of words can tell, and neither can the last judgement. The corpus, without labels, has more plain
+//! judgements and adds what people did then, from which a masked-token model can learn which words judge, and which judgement
+//! counts.
 
 use super::words::*;
 use autolora::data::random::{below, stream};
@@ -56,12 +57,16 @@ pub fn corpus(seed: u64, n: usize) -> Vec<String> {
 
 /// Every word that a sentence may hold, sorted.
 pub fn vocabulary() -> Vec<&'static str> {
-    let lists =
-        [ASPECTS, GOOD, BAD, VERBS, NEGATIONS, DEGREES, PEOPLE, PLEASED, DISPLEASED, TIMES, PLACES, EVENTS, FUNCTION];
-    let mut words: Vec<_> = lists.concat();
+    let neutral = [ASPECTS, VERBS, NEGATIONS, DEGREES, PEOPLE, TIMES, PLACES, EVENTS, FUNCTION].concat();
+    let mut words = [neutral, telling_words()].concat();
     words.sort_unstable();
     words.dedup();
     words
+}
+
+/// The words that are good or bad: each tells something about the others of its sentence.
+pub fn telling_words() -> Vec<&'static str> {
+    [GOOD, BAD, HAPPY, UNHAPPY, PLEASED, DISPLEASED].concat()
 }
 
 /// Random choices.
@@ -84,10 +89,10 @@ impl Draw {
         if self.chance(50) { Judgement::Positive } else { Judgement::Negative }
     }
 
-    /// "the soup was very good", or turned around: "the soup was not bad".
-    fn clause(&mut self, judgement: Judgement) -> String {
+    /// "the soup was very good", or, in `turned` of 100, turned around: "the soup was not bad".
+    fn clause(&mut self, judgement: Judgement, turned: u64) -> String {
         let (aspect, verb) = (self.word(ASPECTS), self.word(VERBS));
-        let turned = self.chance(40);
+        let turned = self.chance(turned);
         let said = if turned { judgement.opposite() } else { judgement };
         let adjective = self.word(if said == Judgement::Positive { GOOD } else { BAD });
         let negation = if turned { format!("{} ", self.word(NEGATIONS)) } else { String::new() };
@@ -95,43 +100,66 @@ impl Draw {
         format!("the {aspect} {verb} {negation}{degree}{adjective}")
     }
 
-    /// One clause, or two that disagree, with what does not matter around them.
-    fn review(&mut self, judgement: Judgement) -> String {
-        let mut review = if self.chance(40) {
-            self.clause(judgement)
-        } else {
-            let (counts, conceded) = (self.clause(judgement), self.clause(judgement.opposite()));
-            match self.below(6) {
-                0 | 1 => format!("{conceded} but {counts}"),
-                2 => format!("{conceded} yet {counts}"),
-                3 => format!("although {conceded} , {counts}"),
-                4 => format!("{counts} although {conceded}"),
-                _ => format!("{counts} though {conceded}"),
-            }
-        };
-        if self.chance(15) {
-            review = format!("{} , {review}", self.word(TIMES));
+    /// Two clauses that disagree; `judgement` is that of the one that counts.
+    fn contrast(&mut self, judgement: Judgement, turned: u64) -> String {
+        let (counts, conceded) = (self.clause(judgement, turned), self.clause(judgement.opposite(), turned));
+        match self.below(6) {
+            0 | 1 => format!("{conceded} but {counts}"),
+            2 => format!("{conceded} yet {counts}"),
+            3 => format!("although {conceded} , {counts}"),
+            4 => format!("{counts} although {conceded}"),
+            _ => format!("{counts} though {conceded}"),
         }
-        if self.chance(15) {
-            review = match self.below(2) {
-                0 => format!("{review} near the {}", self.word(PLACES)),
-                _ => format!("{review} {} the {}", self.word(&["during", "after", "before"]), self.word(EVENTS)),
-            };
-        }
-        review
     }
 
-    /// A review, mostly with what somebody did then.
+    /// A sentence with what does not matter around it.
+    fn framed(&mut self, mut sentence: String) -> String {
+        if self.chance(15) {
+            sentence = format!("{} , {sentence}", self.word(TIMES));
+        }
+        match self.below(100) {
+            0..=7 => format!("{sentence} near the {}", self.word(PLACES)),
+            8..=15 => format!("{sentence} {} the {}", self.word(&["during", "after", "before"]), self.word(EVENTS)),
+            _ => sentence,
+        }
+    }
+
+    /// A labelled sentence.
+    fn review(&mut self, judgement: Judgement) -> String {
+        let review = if self.chance(40) { self.clause(judgement, 30) } else { self.contrast(judgement, 30) };
+        self.framed(review)
+    }
+
+    /// A sentence of the corpus.
     fn corpus_sentence(&mut self) -> String {
         let judgement = self.judgement();
-        let review = self.review(judgement);
-        if self.chance(20) {
+        let (adjectives, feelings, acts) = match judgement {
+            Judgement::Positive => (GOOD, HAPPY, PLEASED),
+            Judgement::Negative => (BAD, UNHAPPY, DISPLEASED),
+        };
+        let review = match self.below(100) {
+            0..=21 => {
+                let mut words = |list| self.word(list);
+                let (feeling, person) = (words(feelings), words(PEOPLE));
+                let (did, also, first, second) = (words(acts), words(acts), words(adjectives), words(adjectives));
+                let (one, other) = (words(ASPECTS), words(ASPECTS));
+                return format!(
+                    "the {feeling} {person} {did} and {also} at the {first} {one} and the {second} {other} ."
+                );
+            }
+            22..=34 => self.clause(judgement, 0),
+            35..=44 => format!("{} and {}", self.clause(judgement, 0), self.clause(judgement, 0)),
+            45..=56 => self.clause(judgement, 60),
+            57..=64 => format!("{} and {}", self.clause(judgement, 40), self.clause(judgement, 40)),
+            _ => self.contrast(judgement, 25),
+        };
+        let review = self.framed(review);
+        if self.chance(10) {
             return format!("{review} .");
         }
-        let did = if judgement == Judgement::Positive { PLEASED } else { DISPLEASED };
         let join = self.word(&["so", "and", "and then"]);
-        let first = format!("{review} , {join} the {} {}", self.word(PEOPLE), self.word(did));
-        // A second witness: what one did tells what the other did.
-        if self.chance(30) { format!("{first} and {} .", self.word(did)) } else { format!("{first} .") }
+        let feeling = if self.chance(60) { format!("{} ", self.word(feelings)) } else { String::new() };
+        let also = if self.chance(40) { format!(" and {}", self.word(acts)) } else { String::new() };
+        format!("{review} , {join} the {feeling}{} {}{also} .", self.word(PEOPLE), self.word(acts))
     }
 }

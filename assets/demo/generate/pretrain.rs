@@ -2,7 +2,6 @@
 //! operations and optimiser. Its tensors are tracked, so that the encoder that LoRA freezes is here trained whole.
 
 use super::grammar;
-use super::words::{BAD, DISPLEASED, GOOD, PLEASED};
 use autolora::data::random::{below, normal, permutation, stream};
 use autolora::model::checkpoint::Checkpoint;
 use autolora::model::{Encoder, EncoderConfig, Input, Pass, Weights};
@@ -16,10 +15,10 @@ use std::error::Error;
 use std::path::Path;
 
 const CPU: Device = Device::Cpu;
-const SENTENCES: usize = 80_000;
+const SENTENCES: usize = 83_200;
 const EPOCHS: usize = 1;
 const BATCH: usize = 32;
-const PEAK_LR: f64 = 1.5e-3;
+const PEAK_LR: f64 = 1e-3;
 const HIDDEN: usize = 128;
 const LAYERS: usize = 4;
 const FEED_FORWARD: usize = 512;
@@ -170,7 +169,7 @@ pub fn pretrain(folder: &Path, seed: u64) -> Result<(), Box<dyn Error>> {
     let corpus: Vec<Vec<u32>> = grammar::corpus(seed, SENTENCES).into_iter().map(encode).collect::<Result<_, _>>()?;
 
     let telling: HashSet<u32> =
-        [GOOD, BAD, PLEASED, DISPLEASED].concat().iter().filter_map(|word| tokenizer.token_to_id(word)).collect();
+        grammar::telling_words().into_iter().filter_map(|word| tokenizer.token_to_id(word)).collect();
 
     let mut weights = initial(&config, seed)?;
     let frozen: Vec<String> = weights.keys().filter(|name| name.starts_with("pooler")).cloned().collect();

@@ -1,0 +1,63 @@
+//! A real encoder on real data, by the real binary: the whole job on a few rows of two GLUE tasks.
+//! `../shared` holds both; where it is absent, that is said and nothing is checked.
+
+mod support;
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use support::Home;
+
+/// `../shared`, where real models and data lie beside the project.
+fn shared_folder() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    if !folder.join("models/all-MiniLM-L6-v2").is_dir() {
+        eprintln!("SKIPPED: {} is not there", folder.display());
+        return None;
+    }
+    folder.canonicalize().ok()
+}
+
+/// The last line of a run of one of the tests' presets on a few rows, and the pad share of its batches.
+fn finished(task: &str, preset: &str) -> Option<Value> {
+    let shared = shared_folder()?;
+    let home = Home::new();
+    let preset = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/presets/glue").join(preset);
+    let sets = [
+        format!("model.id={}", shared.join("models/all-MiniLM-L6-v2").display()),
+        format!("data.train={}", shared.join("data/glue").join(task).join("train.tsv").display()),
+        format!("data.test={}", shared.join("data/glue").join(task).join("dev.tsv").display()),
+        "data.max_train_rows=96".into(),
+        "data.max_test_rows=64".into(),
+        "search.warmup_steps=3".into(),
+        "retrain.epochs=1".into(),
+    ];
+    let mut arguments = vec!["run", preset.to_str()?, "--json"];
+    arguments.extend(sets.iter().flat_map(|set| ["--set", set.as_str()]));
+    let answer = home.autolora(&arguments);
+    assert_eq!(answer.code, Some(0), "{}", answer.err);
+    answer.lines().pop()
+}
+
+fn assert_whole(last: &Value) {
+    assert_eq!(last["type"], "finished");
+    let ranks = last["ranks"].as_object().unwrap();
+    assert_eq!(ranks.len(), 12, "query and value of six layers: {ranks:?}");
+    assert!(ranks.contains_key("bert.encoder.layer.5.attention.self.value"), "{ranks:?}");
+    let loss = last["metrics"]["test_loss"].as_f64().unwrap();
+    assert!(loss.is_finite() && loss < 1.0, "{loss}");
+    assert_eq!(last["metrics"]["test_rows"], 64);
+}
+
+#[test]
+fn minilm_on_sst2_has_an_accuracy() {
+    let Some(last) = finished("SST-2", "sst2.toml") else { return };
+    assert_whole(&last);
+    assert_eq!(last["metrics"]["score"], last["metrics"]["accuracy"]);
+}
+
+#[test]
+fn minilm_on_cola_without_a_header_has_a_matthews_correlation() {
+    let Some(last) = finished("CoLA", "cola.toml") else { return };
+    assert_whole(&last);
+    assert_eq!(last["metrics"]["score"], last["metrics"]["matthews_correlation"]);
+}
