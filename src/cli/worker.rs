@@ -5,7 +5,7 @@ use crate::run::directory::RunDir;
 use crate::run::lock::LockError;
 use crate::run::signals::Signals;
 use crate::run::worker::{Outcome, WorkerError, work};
-use crate::run::{pipeline, process};
+use crate::run::{pipeline, process, threads};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -18,6 +18,10 @@ pub struct WorkerArgs {
 
 pub fn run(args: &WorkerArgs) -> Result<u8, CliError> {
     let dir = RunDir::open(&args.dir)?;
+    // A broken experiment is for the work itself to report.
+    let threads = dir.experiment().ok().and_then(|experiment| experiment.runtime.threads);
+    // SAFETY: the first thread of the process, and it has started no other.
+    unsafe { threads::tell_candle(threads) };
     process::become_worker(&dir)?;
     let signals =
         Signals::install().map_err(|error| CliError::new(1, format!("cannot listen to signals: {error}"), None))?;

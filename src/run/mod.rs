@@ -19,5 +19,6 @@ pub mod process;
 pub mod signals;
 pub mod state;
 pub mod store;
+pub mod threads;
 pub mod view;
 pub mod worker;

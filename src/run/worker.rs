@@ -11,8 +11,10 @@ use super::lock::{Lock, LockError, hostname};
 use super::log::EventLog;
 use super::signals::Signals;
 use super::state::last_event;
+use super::threads;
 use crate::experiment::Experiment;
 use candle_core::Device;
+use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -82,6 +84,8 @@ enum Unready {
     Device(#[from] DeviceError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    #[error("cannot start threads: {0}")]
+    Threads(#[from] ThreadPoolBuildError),
 }
 
 impl Unready {
@@ -89,6 +93,7 @@ impl Unready {
         match self {
             Unready::Dir(_) => "make a new run from its preset.toml",
             Unready::Device(_) => "set runtime.device to auto or cpu",
+            Unready::Threads(_) => "set runtime.threads to a smaller number",
             Unready::Checkpoint(_) => "delete the folder checkpoints of the run to begin anew",
         }
     }
@@ -172,7 +177,7 @@ impl Context<'_> {
 pub fn work(
     dir: &RunDir,
     signals: &Signals,
-    job: impl FnOnce(&mut Context) -> JobResult,
+    job: impl FnOnce(&mut Context) -> JobResult + Send,
 ) -> Result<Outcome, WorkerError> {
     let mut lock = Lock::acquire(&dir.lock_path())?;
     if matches!(last_event(dir)?, Some(Event::Finished { .. })) {
@@ -184,7 +189,7 @@ pub fn work(
     let mut log = EventLog::open(&dir.events_path())?;
     lock.sign()?;
     let result = match begin(dir, &mut log, control, signals) {
-        Ok(mut context) => catch_unwind(AssertUnwindSafe(|| job(&mut context)))
+        Ok((mut context, threads)) => catch_unwind(AssertUnwindSafe(|| threads.install(|| job(&mut context))))
             .unwrap_or_else(|panic| Err(broken(context.reached, &*panic))),
         Err(Begin::Unready(error)) => Err(JobError::new(Phase::Prepare, 0, error.to_string(), error.advice())),
         Err(Begin::File(error)) => return Err(error.into()),
@@ -244,10 +249,10 @@ fn begin<'a>(
     log: &'a mut EventLog,
     control: Control,
     signals: &'a Signals,
-) -> Result<Context<'a>, Begin> {
+) -> Result<(Context<'a>, ThreadPool), Begin> {
     let unready = |error: Unready| Begin::Unready(error);
     let experiment = dir.experiment().map_err(|e| unready(e.into()))?;
-    let threads = set_threads(experiment.runtime.threads);
+    let threads = threads::pool(experiment.runtime.threads).map_err(|e| unready(e.into()))?;
     let device = device::open(&experiment.runtime.device).map_err(|e| unready(e.into()))?;
     let checkpoints = Checkpoints::new(&dir.checkpoints_path(), experiment.runtime.keep_checkpoints);
     let checkpoint = checkpoints.newest(&Device::Cpu).map_err(|e| unready(e.into()))?;
@@ -255,7 +260,7 @@ fn begin<'a>(
         pid: std::process::id(),
         host: hostname(),
         device: device::name(&device),
-        threads,
+        threads: threads.current_num_threads(),
         version: env!("CARGO_PKG_VERSION").into(),
     };
     let resumed = log.is_resumed();
@@ -265,16 +270,7 @@ fn begin<'a>(
         let (phase, step) = reached;
         log.append(Event::Resumed { phase, step }).map_err(Begin::File)?;
     }
-    Ok(Context { dir, experiment, device, log, control, signals, checkpoints, checkpoint, reached })
-}
-
-/// Sets the number of threads of this process, once; gives the number that holds.
-fn set_threads(threads: Option<usize>) -> usize {
-    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
-    if let Err(error) = builder.build_global() {
-        tracing::debug!("the threads of this process are set already: {error}");
-    }
-    rayon::current_num_threads()
+    Ok((Context { dir, experiment, device, log, control, signals, checkpoints, checkpoint, reached }, threads))
 }
 
 /// A panic as a failure of the job.
