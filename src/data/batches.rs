@@ -1,54 +1,6 @@
-//! Which rows make a batch, and the batch.
+//! Rows padded to one length.
 
-use super::random::permutation;
 use super::tokens::Encoded;
-
-/// The rows of each training step: a pure function of the step, so that a resumed run draws what it would have drawn.
-///
-/// Position p = step * batch_size + i is row p mod n of pass p / n, each pass in an order of its own. No row is dropped: a
-/// batch may run over the end of a pass. Without shuffle the rows are consecutive and wrap around.
-#[derive(Clone, Debug)]
-pub struct Sampler {
-    rows: usize,
-    batch_size: usize,
-    shuffle: bool,
-    seed: u64,
-    purpose: &'static str,
-    /// Orders of the passes in use; no more than two are of use to one batch of a set larger than a batch.
-    orders: Vec<(usize, Vec<usize>)>,
-}
-
-impl Sampler {
-    /// Draws from `rows` rows (at least one). `purpose` names the stream: two samplers of one seed must not share it.
-    pub fn new(rows: usize, batch_size: usize, shuffle: bool, seed: u64, purpose: &'static str) -> Self {
-        Self { rows: rows.max(1), batch_size: batch_size.max(1), shuffle, seed, purpose, orders: Vec::new() }
-    }
-
-    /// Steps of `epochs` passes, rounded up.
-    pub fn steps(&self, epochs: f64) -> usize {
-        (epochs * self.rows as f64 / self.batch_size as f64).ceil() as usize
-    }
-
-    /// The rows of step `step`, which counts from 0. What it remembers saves time and changes no result.
-    pub fn indices(&mut self, step: usize) -> Vec<usize> {
-        let first = step * self.batch_size;
-        (first..first + self.batch_size).map(|position| self.row(position / self.rows, position % self.rows)).collect()
-    }
-
-    fn row(&mut self, epoch: usize, within: usize) -> usize {
-        if !self.shuffle {
-            return within;
-        }
-        let place = self.orders.iter().position(|(known, _)| *known == epoch).unwrap_or_else(|| {
-            if self.orders.len() == 2 {
-                self.orders.remove(0);
-            }
-            self.orders.push((epoch, permutation(self.seed, self.purpose, epoch as u64, self.rows)));
-            self.orders.len() - 1
-        });
-        self.orders[place].1[within]
-    }
-}
 
 /// Rows of equal length, row-major: `ids`, `type_ids` and `mask` are (rows, length).
 #[derive(Clone, Debug, PartialEq)]
@@ -120,50 +72,6 @@ mod tests {
 
     fn encoded(ids: &[u32], label: u32) -> Encoded {
         Encoded { ids: ids.to_vec(), type_ids: vec![1; ids.len()], label }
-    }
-
-    #[test]
-    fn rows_of_a_step_do_not_depend_on_what_was_asked_before() {
-        let mut straight = Sampler::new(10, 4, true, 3, "train");
-        let all: Vec<Vec<usize>> = (0..20).map(|step| straight.indices(step)).collect();
-        for step in [19, 0, 7, 7, 3, 12, 1] {
-            assert_eq!(Sampler::new(10, 4, true, 3, "train").indices(step), all[step]);
-            assert_eq!(straight.indices(step), all[step]);
-        }
-    }
-
-    #[test]
-    fn every_pass_takes_every_row_once_in_its_own_order() {
-        let mut sampler = Sampler::new(10, 4, true, 3, "train");
-        let positions: Vec<usize> = (0..5).flat_map(|step| sampler.indices(step)).collect();
-        for pass in positions.chunks(10) {
-            let mut sorted = pass.to_vec();
-            sorted.sort_unstable();
-            assert_eq!(sorted, (0..10).collect::<Vec<_>>());
-        }
-        assert_ne!(positions[..10], positions[10..]);
-        assert_ne!(Sampler::new(10, 4, true, 4, "train").indices(0), positions[..4]);
-        assert_ne!(Sampler::new(10, 4, true, 3, "validation").indices(0), positions[..4]);
-    }
-
-    #[test]
-    fn without_shuffle_rows_wrap_around() {
-        let mut sampler = Sampler::new(3, 2, false, 3, "train");
-        assert_eq!((0..3).map(|s| sampler.indices(s)).collect::<Vec<_>>(), [[0, 1], [2, 0], [1, 2]]);
-        assert_eq!(Sampler::new(2, 5, false, 3, "train").indices(1), [1, 0, 1, 0, 1]);
-    }
-
-    #[test]
-    fn a_batch_larger_than_the_set_draws_whole_passes() {
-        let mut rows = Sampler::new(2, 8, true, 3, "train").indices(0);
-        rows.sort_unstable();
-        assert_eq!(rows, [0, 0, 0, 0, 1, 1, 1, 1]);
-    }
-
-    #[test]
-    fn steps_round_up() {
-        let sampler = Sampler::new(10, 4, true, 0, "train");
-        assert_eq!((sampler.steps(1.0), sampler.steps(2.0), sampler.steps(0.1)), (3, 5, 1));
     }
 
     #[test]

@@ -8,11 +8,12 @@ pub mod formats;
 pub mod hub;
 pub mod labels;
 pub mod random;
+pub mod sampler;
 pub mod split;
 pub mod table;
 pub mod tokens;
 
-pub use batches::{Batch, Sampler, evaluation_batches};
+pub use batches::{Batch, evaluation_batches};
 pub use dataset::{Dataset, Example, Part};
 pub use error::DataError;
 pub use labels::Labels;

@@ -76,6 +76,7 @@ settings! {
         max_train_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the training file";
         max_test_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the held-out file";
         shuffle: bool = true, Kind::Bool, "", "false: rows in file order, batches consecutive, wrapping around";
+        group_by_length: bool = true, Kind::Bool, "", "batches of rows of like length: less padding; not without data.shuffle";
     }
     /// `[lora]`
     "lora" => LoraSettings {

@@ -4,7 +4,7 @@
 use super::dropout::{Mask, dropout};
 use super::float::Float;
 use super::kernel::{float_dispatch, is_fused, slice, with_slice};
-use super::norm::sum;
+use super::sum::{sum, sum_pairs};
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -104,6 +104,9 @@ fn multiply<T: Float>(
     }
 }
 
+/// Columns that a small product sums at a time.
+const BLOCK: usize = 16;
+
 /// [`multiply`] where the rows of b are contiguous (a sum of scaled rows), or the columns of b and the rows of a are (a
 /// table of inner products).
 #[inline(always)]
@@ -118,10 +121,25 @@ fn multiply_small<T: Float>(
     for (i, out) in out.chunks_mut(row).take(m).enumerate() {
         let out = &mut out[..n];
         if b.column == 1 {
-            out.fill(T::ZERO);
+            let factor = |j: usize| scale * a.data[i * a.row + j * a.column];
+            let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+            let done = blocks.len() * BLOCK;
+            for (block, out) in blocks.iter_mut().enumerate() {
+                // A block stays in registers over the whole sum.
+                let mut total = [T::ZERO; BLOCK];
+                for j in 0..k {
+                    let factor = factor(j);
+                    let b = &b.data[j * b.row + block * BLOCK..][..BLOCK];
+                    for (total, &b) in total.iter_mut().zip(b) {
+                        *total += factor * b;
+                    }
+                }
+                *out = total;
+            }
+            rest.fill(T::ZERO);
             for j in 0..k {
-                let factor = scale * a.data[i * a.row + j * a.column];
-                for (out, &b) in out.iter_mut().zip(&b.data[j * b.row..][..n]) {
+                let factor = factor(j);
+                for (out, &b) in rest.iter_mut().zip(&b.data[j * b.row..][done..n]) {
                     *out += factor * b;
                 }
             }
@@ -129,7 +147,7 @@ fn multiply_small<T: Float>(
             let a = &a.data[i * a.row..][..k];
             for (j, out) in out.iter_mut().enumerate() {
                 let b = &b.data[j * b.column..][..k];
-                *out = scale * sum(a.iter().zip(b).map(|(&a, &b)| a * b));
+                *out = scale * sum_pairs(a, b, |a, b| a * b);
             }
         }
     }
@@ -170,7 +188,7 @@ fn softmax_rows<T: Float>(scores: &mut [T], keep: &[u8]) {
             for s in row.iter_mut() {
                 *s = (*s - highest).exponential();
             }
-            let inverse = T::ONE / sum(row.iter().copied());
+            let inverse = T::ONE / sum(row, |x| x);
             for s in row.iter_mut() {
                 *s *= inverse;
             }
@@ -232,7 +250,7 @@ fn backward<T: Float>(q: &[T], k: &[T], v: &[T], grad: &[T], s: Shapes, with: &A
                 drop(ds, with.dropout, block);
                 pulp::Arch::new().dispatch(|| {
                     for (ds, p) in ds.chunks_mut(t).zip(probabilities.chunks(t)) {
-                        let dot = sum(ds.iter().zip(p).map(|(&g, &p)| g * p));
+                        let dot = sum_pairs(ds, p, |g, p| g * p);
                         for (ds, &p) in ds.iter_mut().zip(p) {
                             *ds = p * (*ds - dot);
                         }

@@ -10,6 +10,7 @@ mod kernel;
 mod linear;
 mod loss;
 mod norm;
+mod sum;
 
 pub use activation::gelu;
 pub use attention::{Attention, attention};

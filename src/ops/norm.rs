@@ -2,6 +2,7 @@
 
 use super::float::Float;
 use super::kernel::{float_dispatch, is_fused, rows, slice, with_slice};
+use super::sum::{sum, sum_pairs};
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, D, Layout, Result, Shape, Tensor, WithDType};
 
 struct LayerNorm {
@@ -35,23 +36,9 @@ struct TrainedLayerNorm {
 #[inline(always)]
 fn moments<T: Float>(row: &[T], epsilon: T) -> (T, T) {
     let n = T::of(row.len() as f64);
-    let mean = sum(row.iter().copied()) / n;
-    let variance = sum(row.iter().map(|&x| (x - mean) * (x - mean))) / n;
+    let mean = sum(row, |x| x) / n;
+    let variance = sum(row, |x| (x - mean) * (x - mean)) / n;
     (mean, T::ONE / (variance + epsilon).root())
-}
-
-/// A sum over eight running totals, so that it vectorises; the order is fixed.
-#[inline(always)]
-pub(super) fn sum<T: Float>(values: impl ExactSizeIterator<Item = T>) -> T {
-    let mut totals = [T::ZERO; 16];
-    for (i, value) in values.enumerate() {
-        totals[i & 15] += value;
-    }
-    let mut total = T::ZERO;
-    for t in totals {
-        total += t;
-    }
-    total
 }
 
 fn forward<T: Float>(x: &[T], weight: &[T], bias: &[T], epsilon: f64) -> Vec<T> {
@@ -78,8 +65,8 @@ fn backward<T: Float>(x: &[T], grad: &[T], weight: &[T], epsilon: f64) -> Vec<T>
         for ((d, &g), &w) in dx.iter_mut().zip(grad).zip(weight) {
             *d = g * w;
         }
-        let mean_g = sum(dx.iter().copied()) / count;
-        let mean_gx = sum(dx.iter().zip(x).map(|(&g, &x)| g * (x - mean) * inverse)) / count;
+        let mean_g = sum(dx, |g| g) / count;
+        let mean_gx = sum_pairs(dx, x, |g, x| g * (x - mean) * inverse) / count;
         for (d, &x) in dx.iter_mut().zip(x) {
             *d = (*d - mean_g - (x - mean) * inverse * mean_gx) * inverse;
         }

@@ -1,9 +1,9 @@
 //! A real encoder on real data, by the real binary: the whole job on a few rows of two GLUE tasks.
 //! `../shared` holds both; where it is absent, that is said and nothing is checked.
 
+use crate::support::Home;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use crate::support::Home;
 
 /// `../shared`, where real models and data lie beside the project.
 fn shared_folder() -> Option<PathBuf> {

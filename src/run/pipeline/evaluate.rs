@@ -41,7 +41,9 @@ impl Scoring<'_> {
 
     /// Scores every row, or until a request; `from`: batches done, with their logits.
     pub fn run(&self, job: &mut Job, prepared: &Prepared, from: Option<(usize, &Tensors)>) -> Result<Scored, Fault> {
-        let batches = evaluation_batches(self.rows, job.ctx.experiment().evaluate.batch_size, true);
+        let experiment = job.ctx.experiment();
+        let by_length = experiment.data.shuffle && experiment.data.group_by_length;
+        let batches = evaluation_batches(self.rows, experiment.evaluate.batch_size, by_length);
         let mut done = 0;
         let mut logits: Vec<Vec<f32>> = Vec::with_capacity(self.rows.len());
         let mut loss_sum = 0.0;

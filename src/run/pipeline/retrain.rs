@@ -4,8 +4,8 @@ use super::job::{End, Fault, Job, Progressed};
 use super::prepare::Prepared;
 use super::progress::Pace;
 use super::state::Tensors;
-use crate::data::batches::Sampler;
 use crate::data::random;
+use crate::data::sampler::Sampler;
 use crate::data::tokens::Encoded;
 use crate::model::Weights;
 use crate::run::event::{Event, Phase};
@@ -36,9 +36,8 @@ pub enum Fitted {
 
 impl Fit<'_> {
     fn sampler(&self, job: &Job) -> Sampler {
-        let settings = job.ctx.experiment();
-        let (size, seed) = (settings.retrain.batch_size, settings.runtime.seed);
-        Sampler::new(self.rows.len(), size, settings.data.shuffle, seed, self.purpose)
+        let experiment = job.ctx.experiment();
+        Sampler::of(self.rows, experiment.retrain.batch_size, experiment, self.purpose)
     }
 
     /// Number of training steps.

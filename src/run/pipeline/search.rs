@@ -4,8 +4,8 @@ use super::job::{End, Fault, Job, Progressed};
 use super::prepare::Prepared;
 use super::progress::Pace;
 use super::state::Tensors;
-use crate::data::batches::Sampler;
 use crate::data::random;
+use crate::data::sampler::Sampler;
 use crate::data::tokens::Encoded;
 use crate::model::Weights;
 use crate::run::event::{Event, Phase, Selection};
@@ -23,7 +23,7 @@ use rand_chacha::rand_core::Rng;
 /// Steps of the warm-up, and of the search after it.
 fn lengths(job: &Job, prepared: &Prepared) -> (usize, usize) {
     let settings = &job.ctx.experiment().search;
-    let sampler = Sampler::new(prepared.train.len(), settings.batch_size, false, 0, "");
+    let sampler = Sampler::consecutive(prepared.train.len(), settings.batch_size);
     (settings.warmup_steps, settings.steps.unwrap_or_else(|| sampler.steps(settings.epochs)).max(1))
 }
 
@@ -102,9 +102,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
         dropout: DropoutRates::search(experiment.lora.dropout, experiment.model.dropout),
     };
     let rules = rules(job);
-    let sampler = |rows: &[Encoded], purpose| {
-        Sampler::new(rows.len(), settings.batch_size, experiment.data.shuffle, seed, purpose)
-    };
+    let sampler = |rows: &[Encoded], purpose| Sampler::of(rows, settings.batch_size, &experiment, purpose);
     let mut train = sampler(&prepared.train, "batches/search/train");
     let mut validation = sampler(&prepared.validation, "batches/search/validation");
     job.enter(Phase::Search, steps)?;
