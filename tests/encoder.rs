@@ -91,7 +91,7 @@ impl Setup {
     fn loss(&self, weights: &Weights, alpha: &Tensor, dropout: Option<Dropout>) -> Tensor {
         let pass = Pass { weights, scales: &self.scales, alpha: Some(alpha), dropout };
         let logits = self.model.forward(&self.input, &pass).unwrap();
-        autolora::ops::cross_entropy(&logits, &self.labels).unwrap()
+        candle_nn::loss::cross_entropy(&logits, &self.labels).unwrap()
     }
 }
 

@@ -27,7 +27,7 @@ impl Objective for Toy {
             h = ((q.forward(&h, &pass)? * v.forward(&h, &pass)?)? + h)?.tanh()?;
         }
         let logits = h.matmul(&weights["classifier.weight"].t()?)?.broadcast_add(&weights["classifier.bias"])?;
-        autolora::ops::cross_entropy(&logits, y)
+        candle_nn::loss::cross_entropy(&logits, y)
     }
 }
 

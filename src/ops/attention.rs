@@ -6,6 +6,7 @@ use super::float::Float;
 use super::kernel::{float_dispatch, is_fused, slice, with_slice};
 use super::sum::{sum, sum_pairs};
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_nn::ops::softmax;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -34,8 +35,8 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, with: &Attention) -> Result
     let bias = Tensor::from_vec(bias, (batch, 1, 1, length), q.device())?.to_dtype(q.dtype())?;
     let scores = (q.matmul(&k.t()?.contiguous()?)? * (1.0 / (width as f64 / with.heads as f64).sqrt()))?;
     let scores = scores.broadcast_add(&bias)?;
-    let shifted = scores.broadcast_sub(&scores.detach().max_keepdim(D::Minus1)?)?.exp()?;
-    let mut probabilities = shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)?;
+    // The one of candle's two softmaxes that keeps the graph.
+    let mut probabilities = softmax(&scores, D::Minus1)?;
     if let Some(mask) = with.dropout {
         probabilities = dropout(&probabilities, mask)?;
     }

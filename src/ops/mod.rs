@@ -8,7 +8,6 @@ mod dropout;
 mod float;
 mod kernel;
 mod linear;
-mod loss;
 mod norm;
 mod sum;
 
@@ -16,5 +15,4 @@ pub use activation::gelu;
 pub use attention::{Attention, attention};
 pub use dropout::{Mask, dropout};
 pub use linear::frozen_linear;
-pub use loss::cross_entropy;
 pub use norm::layer_norm;

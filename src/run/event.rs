@@ -120,6 +120,12 @@ pub enum Event {
         modules: Vec<(String, ModuleShape)>,
         warmup_steps: usize,
     },
+    /// What the run read: the commit of a hub model, and the SHA-256 of every data file by its setting.
+    Inputs {
+        phase: Phase,
+        commit: Option<String>,
+        sha256: BTreeMap<String, String>,
+    },
     /// How far a phase is that does not log steps (tokenising, evaluating, downloading), and the pace of those that do.
     Progress {
         phase: Phase,

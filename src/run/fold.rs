@@ -30,7 +30,7 @@ impl RunView {
             self.ended = ended(Some(event));
         }
         match event {
-            Event::Schema { .. } | Event::Checkpoint { .. } | Event::Unknown => {}
+            Event::Schema { .. } | Event::Checkpoint { .. } | Event::Inputs { .. } | Event::Unknown => {}
             Event::Started { pid, host, device, .. } => {
                 self.started.get_or_insert_with(|| record.time.clone());
                 (self.pid, self.host, self.device) = (Some(*pid), host.clone(), device.clone());

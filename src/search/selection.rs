@@ -2,24 +2,19 @@
 
 use crate::experiment::SelectionKind;
 use candle_core::{D, Result, Tensor};
+use candle_nn::ops::{sigmoid, softmax};
 
 /// alpha of beta, both (modules, k); differentiable (method.md, "From selection values to ranks").
 pub fn values(kind: SelectionKind, beta: &Tensor) -> Result<Tensor> {
     match kind {
-        SelectionKind::Softmax => softmax_last(beta),
+        SelectionKind::Softmax => softmax(beta, D::Minus1),
         SelectionKind::Global => {
             let (modules, _) = beta.dims2()?;
-            softmax_last(&beta.reshape((1, beta.elem_count()))?)?.reshape(beta.shape())? * modules as f64
+            softmax(&beta.reshape((1, beta.elem_count()))?, D::Minus1)?.reshape(beta.shape())? * modules as f64
         }
-        SelectionKind::Sigmoid => ((beta.neg()?.exp()? + 1.0)?).recip(),
+        SelectionKind::Sigmoid => sigmoid(beta),
         SelectionKind::Free => beta + 1.0,
     }
-}
-
-/// candle's fused softmax cuts the graph: composed of operations that keep it.
-fn softmax_last(x: &Tensor) -> Result<Tensor> {
-    let shifted = x.broadcast_sub(&x.detach().max_keepdim(D::Minus1)?)?.exp()?;
-    shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)
 }
 
 #[cfg(test)]

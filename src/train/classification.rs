@@ -7,8 +7,8 @@ use crate::data::tokens::Encoded;
 use crate::experiment::{LoraSettings, ScaleRule};
 use crate::model::lora::{a_name, b_name};
 use crate::model::{Dropout, Input, Pass, SequenceClassifier, Weights};
-use crate::ops::cross_entropy;
 use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::loss::cross_entropy;
 
 /// A batch on the device.
 pub struct DeviceBatch {

@@ -177,6 +177,31 @@ fn a_paused_run_frees_its_worker_and_resumes_at_its_step() {
 }
 
 #[test]
+fn a_run_does_not_go_on_with_data_that_changed_under_it() {
+    let home = Home::new();
+    let rows = |count: usize| -> String {
+        let row = |n: usize| format!("the soup was {}\t{}\n", ["good", "bad"][n % 2], ["yes", "no"][n % 2]);
+        std::iter::once("text\tlabel\n".into()).chain((0..count).map(row)).collect()
+    };
+    fs::write(home.path("train.tsv"), rows(40)).unwrap();
+    let sets = ["data.train=train.tsv", "data.test=train.tsv", "search.steps=1000000"];
+    let run = home.detach_with(&sets);
+    home.wait_for(&run, "some steps", is_step("search", 5));
+    assert_eq!(home.autolora(&["pause", &run]).code, Some(0));
+    let inputs = home.events(&run).into_iter().find(|event| event["type"] == "inputs").unwrap();
+    assert_eq!(inputs["sha256"]["data.train"].as_str().map(str::len), Some(64));
+    fs::write(home.path("train.tsv"), rows(41)).unwrap();
+    assert_eq!(home.autolora(&["resume", &run]).code, Some(0));
+    home.wait_for_state(&run, "failed");
+    let error = home.events(&run).pop().unwrap()["error"].to_string();
+    assert!(error.contains("data.test and data.train") && error.contains("not what it was"), "{error}");
+    fs::write(home.path("train.tsv"), rows(40)).unwrap();
+    assert_eq!(home.autolora(&["resume", &run]).code, Some(0));
+    home.wait_for(&run, "further steps", |event| event["type"] == "resumed");
+    assert_eq!(home.autolora(&["stop", &run]).code, Some(0));
+}
+
+#[test]
 fn a_notice_of_the_scheduler_stops_a_worker_with_a_checkpoint_and_it_goes_on_from_there() {
     let home = Home::new();
     for notice in [Signal::TERM, Signal::USR1] {
@@ -248,6 +273,35 @@ fn a_run_that_cannot_work_fails_with_the_reason_and_stays_to_be_looked_at() {
     assert!(last["error"].as_str().unwrap().contains("model.safetensors"), "{last}");
     assert_eq!(home.show("last")["state"], "failed");
     assert!(home.autolora(&["show", "last"]).out.contains("model.safetensors"));
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_with_the_step_the_rates_and_advice() {
+    let home = Home::new();
+    for (set, step, rate) in [
+        ("search.weights.lr=1e9", "at warm-up step 3 (lr 1.000e9, selection lr 5.000e-2)", "search.weights.lr"),
+        ("retrain.lr=1e9", " of retrain (lr ", "retrain.lr"),
+    ] {
+        let answer = home.autolora(&[
+            "run",
+            "quick.toml",
+            "--set",
+            set,
+            "--set",
+            "lora.alpha=1e9",
+            "--set",
+            "search.steps=2",
+            "--json",
+        ]);
+        let last = answer.lines().pop().unwrap();
+        assert_eq!((answer.code, &last["type"]), (Some(1), &"failed".into()), "{set}: {last}");
+        let (error, advice) = (last["error"].as_str().unwrap(), last["advice"].as_str().unwrap());
+        assert!(error.contains("loss is NaN at") && error.contains(step), "{set}: {error}");
+        assert!(advice.contains(rate), "{set}: {advice}");
+        // What came before the failure is kept.
+        let ranks = last["ranks"].as_object().map_or(0, |ranks| ranks.len());
+        assert_eq!(ranks, if set.starts_with("search") { 0 } else { 4 });
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::run::control::Request;
 use crate::run::event::{Event, Phase};
 use crate::run::export;
 use crate::run::worker::{Context, JobEnd, JobError, JobResult};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// Why a phase cannot go on.
@@ -111,14 +112,20 @@ impl Job<'_, '_> {
         let settings = self.ctx.experiment();
         let (rates, keys) = match phase {
             Phase::Search => (
-                format!("lr {lr:e}, selection lr {:e}", settings.search.selection_optimizer.lr),
+                format!("lr {lr:.3e}, selection lr {:.3e}", settings.search.selection_optimizer.lr),
                 "search.weights.lr (and search.selection_optimizer.lr)",
             ),
-            _ => (format!("lr {lr:e}"), "retrain.lr"),
+            Phase::Baseline => (format!("lr {lr:.3e}"), "baseline.head_lr"),
+            _ => (format!("lr {lr:.3e}"), "retrain.lr"),
+        };
+        // Steps of the search are counted after the warm-up.
+        let place = match (phase, step) {
+            (Phase::Search, 0) => format!("warm-up step {}", self.carried.warmed_up + 1),
+            _ => format!("step {step} of {}", phase.name()),
         };
         let section = if phase == Phase::Search { "search" } else { "retrain" };
         Err(Fault {
-            message: format!("the {what} loss is {loss} at step {step} of {} ({rates})", phase.name()),
+            message: format!("the {what} loss is {loss} at {place} ({rates})"),
             advice: format!(
                 "lower {keys} by a factor of 3 to 10, or set {section}.clip_norm = 1.0, and look at the rows of that batch"
             ),
@@ -158,6 +165,8 @@ pub fn run(ctx: &mut Context) -> JobResult {
 fn phases(job: &mut Job, checkpoint: Option<Checkpoint>) -> Progressed {
     job.enter(Phase::Prepare, 0)?;
     let prepared = prepare(job.ctx)?;
+    check_inputs(&job.carried.inputs, &prepared.inputs)?;
+    job.carried.inputs.clone_from(&prepared.inputs);
     if let Some(request) = job.ctx.request() {
         let (phase, step) = checkpoint.as_ref().map_or((Phase::Prepare, 0), |from| (from.phase, from.step));
         return Ok(Some(End::requested(request, phase, step)));
@@ -183,6 +192,22 @@ fn phases(job: &mut Job, checkpoint: Option<Checkpoint>) -> Progressed {
     }
     job.count_time(Phase::Export);
     Ok(None)
+}
+
+/// Data that changed under a run would give a result that nothing explains.
+fn check_inputs(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Result<(), Fault> {
+    let changed: Vec<&str> =
+        before.iter().filter(|(key, hash)| now.get(*key) != Some(hash)).map(|(k, _)| &**k).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(Fault {
+        message: format!(
+            "the file of {} is not what it was when the run began (SHA-256 differs)",
+            changed.join(" and ")
+        ),
+        advice: "restore the file and resume, or start a new run from the run's preset.toml".into(),
+    })
 }
 
 fn run_phase(job: &mut Job, prepared: &Prepared, phase: Phase, from: Option<(usize, Tensors)>) -> Progressed {

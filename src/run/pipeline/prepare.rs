@@ -14,6 +14,7 @@ use crate::run::worker::Context;
 use crate::search::allocation::default_threshold;
 use crate::train::classification::Classification;
 use candle_core::DType;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// What every later phase works on.
@@ -25,6 +26,8 @@ pub struct Prepared {
     pub validation: Vec<Encoded>,
     /// None where no held-out rows are given: nothing is scored then.
     pub test: Option<Vec<Encoded>>,
+    /// SHA-256 of the data files by setting.
+    pub inputs: BTreeMap<String, String>,
 }
 
 impl Prepared {
@@ -45,6 +48,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
         StoredWeights::Embedded { name, bytes } => Checkpoint::from_bytes(bytes, name)?,
     };
     let dataset = Dataset::load(&experiment.data, config.label_names.as_deref())?;
+    let inputs = record_inputs(ctx, &experiment, files.commit.clone(), &dataset)?;
     let labels = dataset.labels.names.clone();
     let settings = &experiment;
     let splits = split(dataset, settings.search.validation_share, settings.data.shuffle, settings.runtime.seed)?;
@@ -114,7 +118,28 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
             .collect(),
         warmup_steps: settings.search.warmup_steps,
     })?;
-    Ok(Prepared { task, model_name: files.id, train, validation, test })
+    Ok(Prepared { task, model_name: files.id, train, validation, test, inputs })
+}
+
+/// Says what the run reads, and pins a hub model to its commit in `experiment.toml`: resumed, or started anew from that
+/// file, a run takes the same.
+fn record_inputs(
+    ctx: &mut Context,
+    experiment: &Experiment,
+    commit: Option<String>,
+    dataset: &Dataset,
+) -> Result<BTreeMap<String, String>, Fault> {
+    if commit.is_some() && experiment.model.revision != commit {
+        let mut pinned = experiment.clone();
+        pinned.model.revision.clone_from(&commit);
+        ctx.dir().write_experiment(&pinned)?;
+    }
+    let parts = [Some(&dataset.train), dataset.validation.as_ref(), dataset.test.as_ref()];
+    let settings = ["data.train", "data.validation", "data.test"];
+    let hashes = settings.into_iter().zip(parts).filter_map(|(setting, part)| Some((setting, &part?.sha256)));
+    let sha256: BTreeMap<String, String> = hashes.map(|(setting, hash)| (setting.to_string(), hash.clone())).collect();
+    ctx.emit(Event::Inputs { phase: Phase::Prepare, commit, sha256: sha256.clone() })?;
+    Ok(sha256)
 }
 
 /// The model's files, with the progress of a download as events.

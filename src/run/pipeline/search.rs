@@ -119,7 +119,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
         let weights = key("dropout/search/weights");
         if done < warmup {
             let report = state.weights_step(&rules, &objective, &tb, weights)?;
-            job.check_loss(Phase::Search, 0, "warm-up", report.train_loss, rules.weights_lr)?;
+            job.check_loss(Phase::Search, 0, "training", report.train_loss, rules.weights_lr)?;
             let train_loss = report.train_loss;
             job.ctx.emit(Event::Warmup { phase: Phase::Search, step: done + 1, total: warmup, train_loss })?;
         } else {

@@ -16,6 +16,9 @@ pub struct Carried {
     pub metrics: Metrics,
     /// Seconds of each phase so far, over all workers of the run.
     pub timing: Timing,
+    /// SHA-256 of the data files by setting: a run that goes on must find them as they were.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
     /// Warm-up steps of the search that are done; a checkpoint's step does not count them.
     #[serde(default)]
     pub warmed_up: usize,

@@ -41,15 +41,21 @@ pub fn title(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     put_ends(buf, area, 0, left, vec![span(right, look.faint())]);
 }
 
-/// The chain of phases, those that are done and the present one marked.
-pub fn phases(monitor: &Monitor, look: Look) -> Vec<Span<'static>> {
+/// The chain of phases, those that are done and the present one marked; drawn closer where `columns` are few.
+pub fn phases(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>> {
+    let wide = chain(monitor, &format!(" {} ", look.glyphs().then), look);
+    let width: usize = wide.iter().map(Span::width).sum();
+    if width <= usize::from(columns) { wide } else { chain(monitor, look.glyphs().then, look) }
+}
+
+fn chain(monitor: &Monitor, then: &str, look: Look) -> Vec<Span<'static>> {
     let glyphs = look.glyphs();
     let finished = monitor.state == Some(State::Finished);
     let has_baseline = monitor.view.phase == Some(Phase::Baseline) || !monitor.view.baseline_loss.is_empty();
     let mut spans = Vec::new();
     for phase in Phase::ALL.into_iter().filter(|phase| *phase != Phase::Baseline || has_baseline) {
         if !spans.is_empty() {
-            spans.push(span(format!(" {} ", glyphs.then), look.faint()));
+            spans.push(span(then, look.faint()));
         }
         if finished || monitor.view.phase.is_some_and(|present| phase < present) {
             spans.push(span(format!("{} {}", glyphs.done, phase.name()), look.good()));

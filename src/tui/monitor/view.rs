@@ -23,7 +23,7 @@ pub fn view(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, lo
         put(buf, area, line, spans);
         line += 1;
     }
-    put(buf, area, line, status::phases(monitor, look));
+    put(buf, area, line, status::phases(monitor, area.width, look));
     put(buf, area, line + 1, status::progress(monitor, area.width, zone, look));
     let body = below(area, line + 2);
     if area.width >= WIDE {
