@@ -41,6 +41,20 @@ fn json(line: &str) -> Value {
 }
 
 #[test]
+fn a_saved_preset_that_hides_a_shipped_one_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    let autolora = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_autolora"));
+        let output = command.args(arguments).env("AUTOLORA_HOME", home.path()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = autolora(&["preset", "new", "demo"]);
+    assert!(code == Some(0) && said.contains("the one of the program is hidden"), "{said}");
+    let (code, said) = autolora(&["run", "demo", "--set", "data.id=builtin:demo", "--set", "search.epochs=1e300"]);
+    assert!(code == Some(2) && said.contains("the largest is 1e9"), "{said}");
+}
+
+#[test]
 fn a_preset_lives_from_new_to_delete() {
     let home = Home::new();
     let path = home.answer(&["new", "mine", "--from", "demo", "--set", "lora.rank=4", "--set", "search.steps=50"]);

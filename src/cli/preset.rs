@@ -259,6 +259,9 @@ fn new(
         return Err(Problems::new(&source.name, &source.text, wrong).into());
     }
     writeln!(out, "{}", presets.create(name, &doc)?.display())?;
+    if Presets::is_shipped(name) {
+        writeln!(talk, "from now on {name} means this preset, and the one of the program is hidden")?;
+    }
     for problem in missing {
         writeln!(talk, "not yet complete: {problem}")?;
     }

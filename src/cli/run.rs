@@ -49,6 +49,9 @@ pub fn run(args: &RunArgs, out: &mut impl Write) -> Result<u8, CliError> {
 
 fn create(args: &RunArgs) -> Result<RunDir, CliError> {
     let (found, experiment) = preset::resolve(&args.preset, &args.set)?;
+    if found.shadows_shipped {
+        say(format!("{} is your saved preset, not the one of the program", args.preset));
+    }
     let mut said = PresetDoc::open(&found.source).map_err(preset_error)?;
     said.apply(&args.set).map_err(preset_error)?;
     // In the folder of the run, relative paths would mean something else.

@@ -53,6 +53,8 @@ impl Sampler {
     /// What `data.shuffle` and `data.group_by_length` say, seeded by `runtime.seed`.
     pub fn of(rows: &[Encoded], batch_size: usize, experiment: &Experiment, purpose: &'static str) -> Self {
         let (data, seed) = (&experiment.data, experiment.runtime.seed);
+        // Rows are repeated within a batch only where the order is the user's own.
+        let batch_size = if data.shuffle { batch_size.min(rows.len()) } else { batch_size };
         match (data.shuffle, data.group_by_length) {
             (false, _) => Self::consecutive(rows.len(), batch_size),
             (true, false) => Self::shuffled(rows.len(), batch_size, seed, purpose),

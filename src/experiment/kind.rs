@@ -80,6 +80,12 @@ impl Kind {
             (Kind::Int { .. } | Kind::Float { .. } | Kind::Bool | Kind::IntOrFloat { .. }, Value::String(text)) => {
                 self.fitted(&bare(text)).map(|_| format!("write it without quotes: {}", text.trim()))
             }
+            // A bound that nobody meets is not said with every field.
+            (Kind::Float { max, .. } | Kind::IntOrFloat { max, .. }, _)
+                if *max >= UNBOUNDED && number(value).is_some_and(|x| x > *max) =>
+            {
+                Some(format!("the largest is {max:e}"))
+            }
             _ => None,
         };
         Misfit { message: format!("must be {}, not {}", self.allowed(), seen(value)), help }

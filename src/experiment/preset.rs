@@ -97,6 +97,11 @@ impl Presets {
         list
     }
 
+    /// Whether the program has a preset of this name inside: a saved one hides it.
+    pub fn is_shipped(name: &str) -> bool {
+        SHIPPED.iter().any(|(shipped, _)| *shipped == name)
+    }
+
     /// PRESET as the command line means it: what looks like a path is a file; a bare name is a saved preset, else a
     /// shipped one, else a file of that name.
     ///

@@ -147,7 +147,7 @@ settings! {
         device: String = "auto".into(), Kind::Text, "", "auto, cpu, or cuda:N";
         precision: Precision = Precision::F32, Kind::Choice(Precision::NAMES), "", "of the frozen backbone";
         seed: u64 = 42, Kind::Int { min: 0, max: i64::MAX }, "", "of initial values, shuffles and dropout";
-        threads: Option<usize> = None, Kind::Int { min: 1, max: 1024 }, "threads", "CPU threads; unset: all cores";
+        threads: Option<usize> = None, Kind::Int { min: 1, max: 1024 }, "threads", "CPU threads, no more than the cores; unset: all cores";
         log_every: usize = 1, Kind::Int { min: 1, max: 1_000_000 }, "steps", "steps between events";
         checkpoint_every: f64 = 5.0, Kind::Float { min: 0.0, max: 3600.0, exclusive: true }, "s", "work between checkpoints";
         keep_checkpoints: usize = 2, Kind::Int { min: 1, max: 1000 }, "", "newest checkpoints that are kept";

@@ -20,10 +20,14 @@ use crate::train::optimizer::{Adam, AdamConfig};
 use candle_core::{DType, Tensor};
 use rand_chacha::rand_core::Rng;
 
+/// The stream that orders D_tr.
+const TRAIN: &str = "batches/search/train";
+
 /// Steps of the warm-up, and of the search after it.
 fn lengths(job: &Job, prepared: &Prepared) -> (usize, usize) {
-    let settings = &job.ctx.experiment().search;
-    let sampler = Sampler::consecutive(prepared.train.len(), settings.batch_size);
+    let experiment = job.ctx.experiment();
+    let settings = &experiment.search;
+    let sampler = Sampler::of(&prepared.train, settings.batch_size, experiment, TRAIN);
     (settings.warmup_steps, settings.steps.unwrap_or_else(|| sampler.steps(settings.epochs)).max(1))
 }
 
@@ -103,7 +107,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
     };
     let rules = rules(job);
     let sampler = |rows: &[Encoded], purpose| Sampler::of(rows, settings.batch_size, &experiment, purpose);
-    let mut train = sampler(&prepared.train, "batches/search/train");
+    let mut train = sampler(&prepared.train, TRAIN);
     let mut validation = sampler(&prepared.validation, "batches/search/validation");
     job.enter(Phase::Search, steps)?;
     let mut pace = Pace::new(Phase::Search, done, (warmup, steps), experiment.runtime.checkpoint_every);
