@@ -74,9 +74,6 @@ impl Sampler {
     }
 
     fn row(&mut self, pass: usize, within: usize) -> usize {
-        if matches!(self.order, Order::Consecutive) {
-            return within;
-        }
         let place = self.orders.iter().position(|(known, _)| *known == pass).unwrap_or_else(|| {
             if self.orders.len() == 2 {
                 self.orders.remove(0);
@@ -119,10 +116,6 @@ impl Sampler {
 mod tests {
     use super::*;
 
-    fn shuffled(rows: usize, batch_size: usize, seed: u64, purpose: &'static str) -> Sampler {
-        Sampler::shuffled(rows, batch_size, seed, purpose)
-    }
-
     /// Lengths from 5 to 35 in no order.
     fn lengths(rows: usize) -> Vec<usize> {
         (0..rows).map(|row| 5 + row * 7919 % 31).collect()
@@ -130,7 +123,7 @@ mod tests {
 
     #[test]
     fn rows_of_a_step_do_not_depend_on_what_was_asked_before() {
-        for new in [|| shuffled(10, 4, 3, "train"), || Sampler::by_length(lengths(10), 4, 3, "train")] {
+        for new in [|| Sampler::shuffled(10, 4, 3, "train"), || Sampler::by_length(lengths(10), 4, 3, "train")] {
             let mut straight = new();
             let all: Vec<Vec<usize>> = (0..20).map(|step| straight.indices(step)).collect();
             for step in [19, 0, 7, 7, 3, 12, 1] {
@@ -143,7 +136,9 @@ mod tests {
     #[test]
     fn every_pass_takes_every_row_once_in_its_own_order() {
         for rows in [10, 33, 500] {
-            for mut sampler in [shuffled(rows, 4, 3, "train"), Sampler::by_length(lengths(rows), 4, 3, "train")] {
+            for mut sampler in
+                [Sampler::shuffled(rows, 4, 3, "train"), Sampler::by_length(lengths(rows), 4, 3, "train")]
+            {
                 let positions: Vec<usize> = (0..rows).flat_map(|step| sampler.indices(step)).collect();
                 for pass in positions.chunks(rows) {
                     let mut sorted = pass.to_vec();
@@ -153,9 +148,9 @@ mod tests {
                 assert_ne!(positions[..rows], positions[rows..2 * rows]);
             }
         }
-        let first = shuffled(10, 4, 3, "train").indices(0);
-        assert_ne!(shuffled(10, 4, 4, "train").indices(0), first);
-        assert_ne!(shuffled(10, 4, 3, "validation").indices(0), first);
+        let first = Sampler::shuffled(10, 4, 3, "train").indices(0);
+        assert_ne!(Sampler::shuffled(10, 4, 4, "train").indices(0), first);
+        assert_ne!(Sampler::shuffled(10, 4, 3, "validation").indices(0), first);
     }
 
     #[test]
@@ -172,7 +167,7 @@ mod tests {
         assert!(wide <= 10, "{wide} of {steps}");
         let starts: Vec<usize> = (0..20).map(|step| lengths[sampler.indices(step)[0]]).collect();
         assert!(!starts.is_sorted(), "the batches come in no order of length: {starts:?}");
-        let mut plain = shuffled(rows, 8, 3, "train");
+        let mut plain = Sampler::shuffled(rows, 8, 3, "train");
         assert!((0..steps).filter(|step| spread(plain.indices(*step)) > 4).count() > steps / 2);
     }
 
@@ -185,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_batch_larger_than_the_set_draws_whole_passes() {
-        for mut sampler in [shuffled(2, 8, 3, "train"), Sampler::by_length(lengths(2), 8, 3, "train")] {
+        for mut sampler in [Sampler::shuffled(2, 8, 3, "train"), Sampler::by_length(lengths(2), 8, 3, "train")] {
             let mut rows = sampler.indices(0);
             rows.sort_unstable();
             assert_eq!(rows, [0, 0, 0, 0, 1, 1, 1, 1]);

@@ -8,17 +8,7 @@ const LANES: usize = 16;
 /// The sum of f(x).
 #[inline(always)]
 pub fn sum<T: Float>(values: &[T], f: impl Fn(T) -> T) -> T {
-    let mut totals = [T::ZERO; LANES];
-    let (whole, rest) = values.as_chunks::<LANES>();
-    for chunk in whole {
-        for (total, &x) in totals.iter_mut().zip(chunk) {
-            *total += f(x);
-        }
-    }
-    for (total, &x) in totals.iter_mut().zip(rest) {
-        *total += f(x);
-    }
-    fold(totals)
+    sum_pairs(values, values, |x, _| f(x))
 }
 
 /// The sum of f(x, y) over two slices of one length.

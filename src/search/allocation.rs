@@ -65,12 +65,14 @@ pub fn default_threshold(rule: Rule, k: usize) -> Option<f64> {
     }
 }
 
+/// Whether a value is at least `limit`, up to rounding.
+pub fn reaches(value: f64, limit: f64) -> bool {
+    value >= limit - TOLERANCE * limit.abs()
+}
+
 /// One rank per module.
 pub fn allocate(rule: Rule, threshold: Option<f64>, budget: Option<Budget>, modules: &[Module]) -> Vec<usize> {
-    let count = |values: &[f64], limit: f64| {
-        let limit = limit - TOLERANCE * limit.abs();
-        values.iter().filter(|value| **value >= limit).count()
-    };
+    let count = |values: &[f64], limit: f64| values.iter().filter(|value| reaches(**value, limit)).count();
     let k = modules.first().map_or(0, |module| module.alpha.len());
     let threshold = threshold.or(default_threshold(rule, k)).unwrap_or(0.0);
     match rule {

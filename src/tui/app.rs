@@ -7,7 +7,7 @@ use super::model::{Model, Screen};
 use super::monitor::Monitor;
 use super::msg::{Effect, Msg, Watching};
 use super::terminal::Display;
-use super::update::update;
+use super::update::{INTERRUPTED, update};
 use super::watch::watch;
 use crossterm::event::Event;
 use jiff::tz::TimeZone;
@@ -15,9 +15,6 @@ use std::io::{self, IsTerminal};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_blocking};
-
-/// Exit code of a program that a signal ended.
-const INTERRUPTED: u8 = 130;
 
 /// The first screen.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
+use ratatui::widgets::{Clear, Widget};
 
 /// Columns of a popup where there is room.
 const WIDTH: u16 = 76;
@@ -51,6 +52,7 @@ pub fn view(buf: &mut Buffer, area: Rect, popup: &Popup, look: Look) {
 fn border(buf: &mut Buffer, area: Rect, title: &str, look: Look) {
     let glyphs = look.glyphs();
     let middle = usize::from(area.width.saturating_sub(2));
+    Clear.render(area, buf);
     for line in 0..area.height {
         let (left, fill, right) = if line == 0 {
             (glyphs.corners[0], glyphs.rule, glyphs.corners[1])
@@ -60,11 +62,6 @@ fn border(buf: &mut Buffer, area: Rect, title: &str, look: Look) {
             (glyphs.vertical, " ", glyphs.vertical)
         };
         let text = format!("{left}{}{right}", fill.repeat(middle));
-        for x in area.left()..area.right() {
-            if let Some(cell) = buf.cell_mut((x, area.y + line)) {
-                cell.reset();
-            }
-        }
         put(buf, area, line, vec![plain(text)]);
     }
     let name = Rect { x: area.x + 2.min(area.width), width: area.width.saturating_sub(4), ..area };

@@ -8,8 +8,8 @@ use super::msg::{Effect, Msg};
 use super::{form, monitor, presets, runs};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-/// Exit code of a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+/// Exit code of a program that Ctrl-C or a signal ended.
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// Takes a message in.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
@@ -143,6 +143,10 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Vec::new()
         }
         Action::Pause | Action::Resume | Action::Stop => control(model, action),
+        Action::Presets => {
+            model.screens.push(Screen::Presets);
+            vec![Effect::ListPresets]
+        }
         _ => match model.screen() {
             Screen::Runs => runs::act(model, action),
             Screen::Presets => presets::act(model, action),
@@ -198,7 +202,7 @@ fn answered(model: &mut Model, name: &str, then: Asked) -> Vec<Effect> {
         model.complain("nothing saved: a preset needs a name");
         return Vec::new();
     }
-    let taken = model.presets.rows.iter().any(|row| row.saved && row.name == name);
+    let taken = model.presets.has_saved(&name);
     let (effect, own) = match then {
         Asked::SaveForm => {
             let Some(form) = model.form() else { return Vec::new() };

@@ -8,6 +8,7 @@ use super::{form, monitor, popup, presets, runs};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::widgets::{Clear, Widget};
 
 /// Draws the model, whatever the size of the terminal.
 pub fn view(model: &Model, frame: &mut Frame) {
@@ -41,11 +42,7 @@ fn notice(buf: &mut Buffer, screen: Rect, model: &Model) {
     let room = usize::from(screen.width).saturating_sub(2);
     let text = cut(&notice.text, room, look.glyphs().ellipsis);
     let last = Rect { y: screen.bottom().saturating_sub(1), height: 1.min(screen.height), ..screen };
-    for x in last.left()..last.right() {
-        if let Some(cell) = buf.cell_mut((x, last.y)) {
-            cell.reset();
-        }
-    }
+    Clear.render(last, buf);
     put(buf, last, 0, vec![span(format!(" {text}"), style.patch(look.strong()))]);
 }
 

@@ -76,8 +76,10 @@ impl RunsTable {
 
     fn row(&mut self, run: &RunDir) -> RunRow {
         let length = std::fs::metadata(run.events_path()).map(|file| file.len()).unwrap_or(0);
-        let (row, experiment, read) =
-            self.known.entry(run.id().to_owned()).or_insert_with(|| (first_row(run), settings(run), u64::MAX));
+        let (row, experiment, read) = self.known.entry(run.id().to_owned()).or_insert_with(|| {
+            let experiment = settings(run);
+            (first_row(run, &experiment), experiment, u64::MAX)
+        });
         row.state = state(run).unwrap_or(State::Crashed);
         if *read != length {
             *read = length;
@@ -97,7 +99,7 @@ impl RunsTable {
     }
 }
 
-fn first_row(run: &RunDir) -> RunRow {
+fn first_row(run: &RunDir, experiment: &Experiment) -> RunRow {
     let mut row = RunRow {
         id: run.id().to_owned(),
         name: run.info().name.clone(),
@@ -112,7 +114,7 @@ fn first_row(run: &RunDir) -> RunRow {
         started: Some(run.info().created.clone()),
         error: None,
     };
-    describe(&mut row, &settings(run));
+    describe(&mut row, experiment);
     row
 }
 

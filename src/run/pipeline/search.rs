@@ -20,17 +20,6 @@ use crate::train::optimizer::{Adam, AdamConfig};
 use candle_core::{DType, Tensor};
 use rand_chacha::rand_core::Rng;
 
-/// The stream that orders D_tr.
-const TRAIN: &str = "batches/search/train";
-
-/// Steps of the warm-up, and of the search after it.
-fn lengths(job: &Job, prepared: &Prepared) -> (usize, usize) {
-    let experiment = job.ctx.experiment();
-    let settings = &experiment.search;
-    let sampler = Sampler::of(&prepared.train, settings.batch_size, experiment, TRAIN);
-    (settings.warmup_steps, settings.steps.unwrap_or_else(|| sampler.steps(settings.epochs)).max(1))
-}
-
 fn rules(job: &Job) -> Rules {
     let settings = &job.ctx.experiment().search;
     Rules {
@@ -93,22 +82,23 @@ fn restore(job: &Job, prepared: &Prepared, tensors: &Tensors) -> Result<SearchSt
 
 /// Searches to the end, or to a request; allocates. `from`: steps done and state, where a checkpoint has them.
 pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>) -> Progressed {
-    let (warmup, steps) = lengths(job, prepared);
+    let experiment = job.ctx.experiment().clone();
+    let (seed, settings) = (experiment.runtime.seed, &experiment.search);
+    let sampler = |rows: &[Encoded], purpose| Sampler::of(rows, settings.batch_size, &experiment, purpose);
+    let mut train = sampler(&prepared.train, "batches/search/train");
+    let mut validation = sampler(&prepared.validation, "batches/search/validation");
+    let warmup = settings.warmup_steps;
+    let steps = settings.steps.unwrap_or_else(|| train.steps(settings.epochs)).max(1);
     let (mut done, mut state) = match from {
         Some((done, tensors)) => (job.carried.warmed_up + done, restore(job, prepared, &tensors)?),
         None => (0, initial(job, prepared)?),
     };
-    let experiment = job.ctx.experiment().clone();
-    let (seed, settings) = (experiment.runtime.seed, &experiment.search);
     let objective = ClassificationObjective {
         task: &prepared.task,
         scales: vec![experiment.lora.alpha / experiment.lora.rank as f64; prepared.task.modules.len()],
         dropout: DropoutRates::search(experiment.lora.dropout, experiment.model.dropout),
     };
     let rules = rules(job);
-    let sampler = |rows: &[Encoded], purpose| Sampler::of(rows, settings.batch_size, &experiment, purpose);
-    let mut train = sampler(&prepared.train, TRAIN);
-    let mut validation = sampler(&prepared.validation, "batches/search/validation");
     job.enter(Phase::Search, steps)?;
     let mut pace = Pace::new(Phase::Search, done, (warmup, steps), experiment.runtime.checkpoint_every);
     while done < warmup + steps {

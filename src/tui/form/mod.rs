@@ -7,7 +7,7 @@ pub use view::{input_spans, view};
 
 use super::input::LineInput;
 use super::keys::{Action, Context};
-use super::model::{Asked, Model, Popup, Screen, moved};
+use super::model::{Asked, Model, Popup, moved};
 use super::msg::Effect;
 use super::text::clean;
 use crate::experiment::{PresetDoc, Problem, check, read};
@@ -136,8 +136,7 @@ impl Form {
             fields_of(title).into_iter().enumerate().map(move |(field, line)| (group, field, line))
         });
         if let Some((group, field, _)) = places.find(|(_, _, line)| self.problem(*line).is_some()) {
-            self.filter = LineInput::default();
-            self.filtering = false;
+            self.show_groups();
             (self.group, self.field) = (group, field);
         }
     }
@@ -173,9 +172,14 @@ impl Form {
             }
             Some(Field::Setting(setting)) => self.doc.set_typed(setting.key, text)?,
         }
+        Ok(self.edited())
+    }
+
+    /// Counts an edit and checks what it made.
+    fn edited(&mut self) -> Vec<Effect> {
         self.edit += 1;
         self.look_over();
-        Ok(vec![self.check()])
+        vec![self.check()]
     }
 
     /// The next or previous word of a choice, `None` where the line has none to choose from.
@@ -214,16 +218,11 @@ fn as_typed(value: &toml::Value) -> String {
 
 /// An action on the form.
 pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    if action == Action::Presets {
-        model.screens.push(Screen::Presets);
-        return vec![Effect::ListPresets];
-    }
-    let shipped = |model: &Model, name: &str| model.presets.rows.iter().any(|row| row.name == name && row.saved);
     if action == Action::SaveAs {
         let Some(form) = model.form() else { return Vec::new() };
         let name = form.doc.name.clone();
         // The name of a shipped preset is not offered: a saved one would hide it.
-        let offer = if shipped(model, &name) { name } else { format!("my-{name}") };
+        let offer = if model.presets.has_saved(&name) { name } else { format!("my-{name}") };
         let input = LineInput::new(&offer);
         let text = "Name of the preset; what it says is saved, its comments too:".into();
         model.popups.push(Popup::Prompt { title: "Save the preset", text, input, then: Asked::SaveForm });
@@ -294,9 +293,7 @@ fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
         Action::Unset => {
             if let Some(Field::Setting(setting)) = form.focus() {
                 form.doc.unset(setting.key);
-                form.edit += 1;
-                form.look_over();
-                return Ok(vec![form.check()]);
+                return Ok(form.edited());
             }
             form.name.clear();
             Ok(Vec::new())
@@ -310,8 +307,7 @@ fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
             let count = groups().len();
             let step = if action == Action::NextGroup { 1 } else { count - 1 };
             form.group = (form.group + step) % count;
-            form.field = 0;
-            form.filter = LineInput::default();
+            form.show_groups();
             Ok(Vec::new())
         }
         moving => {

@@ -2,6 +2,7 @@
 
 use super::Monitor;
 use crate::run::view::{ModuleView, State};
+use crate::search::allocation::reaches;
 use crate::tui::draw::{plain, put, rule, span};
 use crate::tui::look::Look;
 use crate::tui::model::first_line;
@@ -15,8 +16,6 @@ use ratatui::text::Span;
 const MOST_BLOCKS: usize = 32;
 /// Lines that the map needs besides its rows: rule, headings, sums.
 pub const FRAME_LINES: u16 = 3;
-/// Tolerance of the comparison with the threshold, as in the allocation.
-const TOLERANCE: f64 = 1e-6;
 
 /// Columns of the map with all its kinds.
 pub fn full_width(monitor: &Monitor) -> u16 {
@@ -53,7 +52,7 @@ pub(super) fn reference(monitor: &Monitor, module: &ModuleView) -> f64 {
 }
 
 pub(super) fn is_kept(alpha: f32, reference: f64) -> bool {
-    f64::from(alpha) >= reference - reference.abs() * TOLERANCE
+    reaches(f64::from(alpha), reference)
 }
 
 /// Shade of a value: 0 and 1 below the reference, 2 to 4 at or above it.

@@ -42,6 +42,11 @@ impl PresetList {
         self.loaded = true;
     }
 
+    /// Whether the user saved a preset under this name.
+    pub fn has_saved(&self, name: &str) -> bool {
+        self.rows.iter().any(|row| row.saved && row.name == name)
+    }
+
     /// The preset with the cursor.
     pub fn selected(&self) -> Option<&PresetRow> {
         self.rows.get(self.cursor)

@@ -86,10 +86,6 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             }
         }
         Action::NewRun => return vec![Effect::OpenPreset(FIRST_PRESET.into())],
-        Action::Presets => {
-            model.screens.push(Screen::Presets);
-            return vec![Effect::ListPresets];
-        }
         Action::Remove => return model.runs.selected().map(|row| Effect::Weigh(row.id.clone())).into_iter().collect(),
         moving => {
             let to = moved(model.runs.index(), model.runs.rows.len(), moving);
