@@ -2,7 +2,7 @@
 //! [`hypergradient`], the [`step`] that uses it, and [`allocation`] of ranks.
 
 pub mod allocation;
-pub mod classification;
+pub mod lower;
 pub mod hypergradient;
 pub mod selection;
 pub mod step;
