@@ -1,8 +1,8 @@
 //! Classification as the lower-level problem of the search.
 
 use super::Objective;
-use crate::model::{Pass, Weights};
-use crate::train::classification::{Classification, DeviceBatch, DropoutRates};
+use crate::model::{DropoutRates, Pass, Weights};
+use crate::train::classification::{Classification, DeviceBatch};
 use candle_core::{Result, Tensor};
 
 /// A classifier under search: every module at rank k with the scale lora_alpha / k.

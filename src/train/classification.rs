@@ -6,7 +6,7 @@ use crate::data::random;
 use crate::data::tokens::Encoded;
 use crate::experiment::{LoraSettings, ScaleRule};
 use crate::model::lora::{a_name, b_name};
-use crate::model::{Dropout, Input, Pass, SequenceClassifier, Weights};
+use crate::model::{Input, Pass, TaskModel, Weights};
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::loss::cross_entropy;
 
@@ -19,48 +19,11 @@ pub struct DeviceBatch {
 
 /// A classifier, its LoRA modules, and how rows reach it.
 pub struct Classification {
-    pub model: SequenceClassifier,
+    pub model: TaskModel,
     /// Path, inputs, outputs of each module, in model order.
     pub modules: Vec<(String, usize, usize)>,
     pub device: Device,
     pub pad_id: u32,
-}
-
-/// Dropout probabilities of a stage.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DropoutRates {
-    pub lora: f64,
-    pub hidden: f64,
-    pub attention: f64,
-    pub head: f64,
-}
-
-impl DropoutRates {
-    /// The search: the backbone's own dropout is off unless `model.dropout` asks for it.
-    pub fn search(lora: f64, backbone: Option<f64>) -> DropoutRates {
-        let p = backbone.unwrap_or(0.0);
-        DropoutRates { lora, hidden: p, attention: p, head: p }
-    }
-
-    /// Retraining: the configuration's, unless `model.dropout` is set.
-    pub fn retrain(lora: f64, backbone: Option<f64>, config: &crate::model::EncoderConfig) -> DropoutRates {
-        DropoutRates {
-            lora,
-            hidden: backbone.unwrap_or(config.hidden_dropout_prob),
-            attention: backbone.unwrap_or(config.attention_probs_dropout_prob),
-            head: backbone.unwrap_or(config.classifier_dropout),
-        }
-    }
-
-    /// Whether anything is dropped at all.
-    pub fn any(&self) -> bool {
-        [self.lora, self.hidden, self.attention, self.head].iter().any(|p| *p > 0.0)
-    }
-
-    /// The dropout of a pass with this key.
-    pub fn keyed(&self, key: u64) -> Dropout {
-        Dropout { key, lora: self.lora, hidden: self.hidden, attention: self.attention, head: self.head }
-    }
 }
 
 impl Classification {

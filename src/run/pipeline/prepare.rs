@@ -8,7 +8,7 @@ use crate::data::tokens::{Encoded, TextEncoder};
 use crate::experiment::Experiment;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::source::{self, ModelFiles, Weights as StoredWeights};
-use crate::model::{EncoderConfig, SequenceClassifier};
+use crate::model::{EncoderConfig, HeadKind, TaskModel};
 use crate::run::event::{Event, ModuleShape, Phase};
 use crate::run::worker::Context;
 use crate::search::allocation::default_threshold;
@@ -83,11 +83,11 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let validation = encode(ctx, &splits.validation)?;
     let test = splits.test.as_deref().map(|rows| encode(ctx, rows)).transpose()?;
 
-    let seed = settings.runtime.seed;
-    let (mut model, notices) = SequenceClassifier::load(&config, &checkpoint, labels.len(), seed, DType::F32, &device)?;
+    let (mut model, notices) =
+        TaskModel::load(&config, &checkpoint, HeadKind::Sequence, labels.len(), DType::F32, &device)?;
     drop(checkpoint);
-    let modules = model.encoder.attach(settings.lora.targets.as_slice())?;
-    let frozen_parameters = model.encoder.parameters();
+    let modules = model.attach(settings.lora.targets.as_slice())?;
+    let frozen_parameters = model.frozen_parameters();
     let task = Classification { model, modules, device, pad_id: config.pad_token_id };
     for notice in notices {
         ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message: notice })?;

@@ -9,7 +9,7 @@ use crate::data::sampler::Sampler;
 use crate::data::tokens::Encoded;
 use crate::model::Weights;
 use crate::run::event::{Event, Phase};
-use crate::train::classification::{DropoutRates, retrain_scales};
+use crate::train::classification::retrain_scales;
 use crate::train::fit::{FitRules, FitState};
 use crate::train::optimizer::{Adam, AdamConfig};
 use crate::train::schedule::LinearSchedule;
@@ -60,12 +60,11 @@ impl Fit<'_> {
         };
         let mut sampler = self.sampler(job);
         let total = self.steps(job);
-        let config = &prepared.task.model.encoder.config;
         let rules = FitRules {
             scales: self.scales.clone(),
             schedule: LinearSchedule::new(self.lr, settings.warmup_share, total),
             clip_norm: settings.clip_norm,
-            dropout: DropoutRates::retrain(experiment.lora.dropout, experiment.model.dropout, config),
+            dropout: prepared.task.model.dropout_rates(experiment.lora.dropout, experiment.model.dropout),
         };
         let mut pace = Pace::new(self.phase, done, (0, total + self.steps_after), experiment.runtime.checkpoint_every);
         while done < total {
