@@ -299,9 +299,11 @@ fn a_long_sentence_goes_on_in_further_rows_and_no_word_is_lost() {
     let Some(model) = shared("models/all-MiniLM-L6-v2") else { return };
     let bytes = std::fs::read(model.join("tokenizer.json")).unwrap();
     let encoder = TextEncoder::new("tokenizer.json", &bytes, 8).unwrap();
-    let words = ["the", "cell", "hepatoblastoma", "\u{200b}", "cells", "grow", "in", "vitro", "hepatoblastomahepatoblastoma"];
+    let words =
+        ["the", "cell", "hepatoblastoma", "\u{200b}", "cells", "grow", "in", "vitro", "hepatoblastomahepatoblastoma"];
     let (rows, cuts) = encoder.encode(&[tagged(&words), tagged(&["short"])], 0).unwrap();
-    let all: Vec<u32> = rows.iter().filter(|row| row.example == 0).flat_map(|row| row.target.tags().collect::<Vec<_>>()).collect();
+    let all: Vec<u32> =
+        rows.iter().filter(|row| row.example == 0).flat_map(|row| row.target.tags().collect::<Vec<_>>()).collect();
     assert_eq!(all, (1..=9).collect::<Vec<u32>>(), "every word once, in order");
     for row in &rows {
         assert!(row.ids.len() <= 8 && row.ids.len() == tags(row).len() && row.ids.len() == row.type_ids.len());
@@ -321,7 +323,8 @@ fn tokens_are_kept_on_disk_by_content_and_tokenizer() {
         let loaded = Dataset::load(settings, None).unwrap();
         let encoder = TextEncoder::new("tokenizer.json", bytes, max_length).unwrap();
         let mut told = Vec::new();
-        let (rows, facts) = tokenise(&loaded.train, &encoder, folder.path(), |done, all| told.push((done, all))).unwrap();
+        let (rows, facts) =
+            tokenise(&loaded.train, &encoder, folder.path(), |done, all| told.push((done, all))).unwrap();
         assert_eq!((told, facts.rows, facts.examples), (vec![(3, 3)], 3, 3));
         rows.iter().map(|row| row.unwrap()).collect::<Vec<_>>()
     };

@@ -38,7 +38,9 @@ pub enum DataError {
     OneLabel { file: String, label: String },
     #[error("{file}:{line}: the label \"{label}\" is not among those of the training file {train_file}: {}", known.join(", "))]
     UnknownLabel { file: String, line: usize, label: String, train_file: String, known: Vec<String> },
-    #[error("{file}:{line}: the label \"{label}\" is not a number, which data.task = \"regression\" needs; for classes set \"classification\"")]
+    #[error(
+        "{file}:{line}: the label \"{label}\" is not a number, which data.task = \"regression\" needs; for classes set \"classification\""
+    )]
     NoNumber { file: String, line: usize, label: String },
     #[error("data: no training data; give data.train (a file) or data.id (builtin:demo)")]
     NoTraining,

@@ -23,12 +23,8 @@ pub fn split(rows: &Rows, rule: SplitRule, file: &str) -> Result<(Rows, Rows), D
     let pieces = pieces(rows);
     let classes = if rule.stratify && rule.shuffle { Some(classes(rows, &pieces)?) } else { None };
     let (first, second) = places(pieces.len(), rule, classes.as_deref());
-    let empty = |side| DataError::EmptySplit {
-        file: file.to_owned(),
-        rows: pieces.len(),
-        share: rule.validation_share,
-        side,
-    };
+    let empty =
+        |side| DataError::EmptySplit { file: file.to_owned(), rows: pieces.len(), share: rule.validation_share, side };
     if first.is_empty() {
         return Err(empty("D_tr"));
     }
@@ -57,8 +53,7 @@ fn classes(rows: &Rows, pieces: &[Range<usize>]) -> Result<Vec<u32>, DataError> 
 
 /// Which of `examples` go to D_tr and which to D_val, in order. `classes`, where given, has the class of each.
 pub fn places(examples: usize, rule: SplitRule, classes: Option<&[u32]>) -> (Vec<usize>, Vec<usize>) {
-    let mut order =
-        if rule.shuffle { permutation(rule.seed, "split", 0, examples) } else { (0..examples).collect() };
+    let mut order = if rule.shuffle { permutation(rule.seed, "split", 0, examples) } else { (0..examples).collect() };
     // A share such as 0.9 is a little below or above itself in binary: (1 - 0.9) * 10 must give 1.
     let kept = (((1.0 - rule.validation_share) * examples as f64 + 1e-9).floor() as usize).min(examples);
     if let Some(classes) = classes {
@@ -83,7 +78,8 @@ fn quotas(classes: &[u32], kept: usize) -> BTreeMap<u32, usize> {
     let all = classes.len().max(1);
     let mut rests: Vec<(usize, u32)> = counts.iter().map(|(class, count)| (count * kept % all, *class)).collect();
     rests.sort_by_key(|(rest, class)| (std::cmp::Reverse(*rest), *class));
-    let mut quotas: BTreeMap<u32, usize> = counts.into_iter().map(|(class, count)| (class, count * kept / all)).collect();
+    let mut quotas: BTreeMap<u32, usize> =
+        counts.into_iter().map(|(class, count)| (class, count * kept / all)).collect();
     let missing = kept - quotas.values().sum::<usize>();
     for (_, class) in rests.into_iter().take(missing) {
         *quotas.entry(class).or_default() += 1;

@@ -1,8 +1,8 @@
 //! A training problem as the lower level of the search.
 
 use super::Objective;
-use crate::model::{Pass, Weights};
-use crate::train::problem::{Problem, DeviceBatch, DropoutRates};
+use crate::model::{DropoutRates, Pass, Weights};
+use crate::train::problem::{DeviceBatch, Problem};
 use candle_core::{Result, Tensor};
 
 /// A model under search: every module at rank k with the scale lora_alpha / k.

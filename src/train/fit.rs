@@ -1,10 +1,10 @@
 //! Plain training of factors and head: retraining with allocated ranks, and controls that train the head alone.
 
-use super::problem::{Problem, DeviceBatch, DropoutRates};
 use super::gradient::{clip, gradients, scalar, track};
 use super::optimizer::Adam;
+use super::problem::{DeviceBatch, Problem};
 use super::schedule::LinearSchedule;
-use crate::model::{Pass, Weights};
+use crate::model::{DropoutRates, Pass, Weights};
 use candle_core::Result;
 
 /// Everything that such training changes. A checkpoint holds just this and the step.

@@ -6,7 +6,7 @@ use crate::data::random;
 use crate::data::{IGNORED, Rows};
 use crate::experiment::{LoraSettings, ScaleRule};
 use crate::model::lora::{a_name, b_name};
-use crate::model::{Dropout, Input, Pass, TaskModel, Weights};
+use crate::model::{Input, Pass, TaskModel, Weights};
 use candle_core::{D, DType, Device, Error, Result, Tensor};
 use candle_nn::loss::{cross_entropy, mse};
 use candle_nn::ops::log_softmax;
@@ -45,48 +45,12 @@ pub struct Problem {
     pub pad_id: u32,
 }
 
-/// Dropout probabilities of a stage.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DropoutRates {
-    pub lora: f64,
-    pub hidden: f64,
-    pub attention: f64,
-    pub head: f64,
-}
-
-impl DropoutRates {
-    /// The search: the backbone's own dropout is off unless `model.dropout` asks for it.
-    pub fn search(lora: f64, backbone: Option<f64>) -> DropoutRates {
-        let p = backbone.unwrap_or(0.0);
-        DropoutRates { lora, hidden: p, attention: p, head: p }
-    }
-
-    /// Retraining: the configuration's, unless `model.dropout` is set.
-    pub fn retrain(lora: f64, backbone: Option<f64>, config: &crate::model::EncoderConfig) -> DropoutRates {
-        DropoutRates {
-            lora,
-            hidden: backbone.unwrap_or(config.hidden_dropout_prob),
-            attention: backbone.unwrap_or(config.attention_probs_dropout_prob),
-            head: backbone.unwrap_or(config.classifier_dropout),
-        }
-    }
-
-    /// Whether anything is dropped at all.
-    pub fn any(&self) -> bool {
-        [self.lora, self.hidden, self.attention, self.head].iter().any(|p| *p > 0.0)
-    }
-
-    /// The dropout of a pass with this key.
-    pub fn keyed(&self, key: u64) -> Dropout {
-        Dropout { key, lora: self.lora, hidden: self.hidden, attention: self.attention, head: self.head }
-    }
-}
-
 impl Problem {
     /// The rows `rows` of `set`, padded to the longest of them, on the device.
     pub fn batch(&self, set: &Rows, rows: &[usize]) -> Result<DeviceBatch> {
         let batch = Batch::collate(set, rows, self.pad_id).map_err(Error::wrap)?;
-        let input = self.model.input(&batch.ids, &batch.type_ids, &batch.mask, batch.length, &self.device)?;
+        let config = &self.model.encoder.config;
+        let input = Input::new(config, &batch.ids, &batch.type_ids, &batch.mask, batch.length, &self.device)?;
         let count = batch.len();
         let answers = match batch.answers {
             Answers::Classes(ids) => DeviceAnswers::Classes(Tensor::from_vec(ids, count, &self.device)?),
@@ -111,7 +75,12 @@ impl Problem {
     }
 
     /// Outputs of every row of a batch without dropout, the sum of the losses, and over how many rows or words it is.
-    pub fn evaluate(&self, batch: &DeviceBatch, weights: &Weights, scales: &[f64]) -> Result<(Vec<Output>, f64, usize)> {
+    pub fn evaluate(
+        &self,
+        batch: &DeviceBatch,
+        weights: &Weights,
+        scales: &[f64],
+    ) -> Result<(Vec<Output>, f64, usize)> {
         let pass = Pass { weights, scales, alpha: None, dropout: None };
         let logits = self.model.forward(&batch.input, &pass)?.to_dtype(DType::F32)?;
         let loss = scalar(&batch.answers.loss(&logits)?)?;

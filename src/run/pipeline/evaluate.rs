@@ -189,7 +189,8 @@ pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors
     match figures.get(&name) {
         Some(score) => drop(carried.insert("score".into(), *score)),
         None => {
-            let message = format!("{name} is not defined on these predictions (all alike, or not two classes): no score");
+            let message =
+                format!("{name} is not defined on these predictions (all alike, or not two classes): no score");
             job.say(Phase::Evaluate, "warning", message)?;
         }
     }

@@ -54,13 +54,12 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let max_length = settings.data.max_length.min(config.max_length());
     let Tokens { train, validation, test, cuts } = tokens(ctx, &experiment, &files, &config, &dataset)?;
 
-    let seed = settings.runtime.seed;
     let kind = if dataset.task == Task::Tagging { HeadKind::Tokens } else { HeadKind::Sequence };
     let outputs = dataset.labels.outputs();
-    let (mut model, notices) = TaskModel::load(&config, &checkpoint, kind, outputs, seed, DType::F32, &device)?;
+    let (mut model, notices) = TaskModel::load(&config, &checkpoint, kind, outputs, DType::F32, &device)?;
     drop(checkpoint);
-    let modules = model.encoder.attach(settings.lora.targets.as_slice())?;
-    let frozen_parameters = model.encoder.parameters();
+    let modules = model.attach(settings.lora.targets.as_slice())?;
+    let frozen_parameters = model.frozen_parameters();
     let problem = Problem { model, modules, device, pad_id: config.pad_token_id };
     let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
     notices.into_iter().try_for_each(&mut say)?;

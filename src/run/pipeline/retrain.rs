@@ -4,14 +4,14 @@ use super::job::{End, Fault, Job, Progressed};
 use super::prepare::Prepared;
 use super::progress::Pace;
 use super::state::Tensors;
+use crate::data::Rows;
 use crate::data::random;
 use crate::data::sampler::Sampler;
-use crate::data::Rows;
 use crate::model::Weights;
 use crate::run::event::{Event, Phase};
-use crate::train::problem::{DropoutRates, retrain_scales};
 use crate::train::fit::{FitRules, FitState};
 use crate::train::optimizer::{Adam, AdamConfig};
+use crate::train::problem::retrain_scales;
 use crate::train::schedule::LinearSchedule;
 use rand_chacha::rand_core::Rng;
 
@@ -59,14 +59,18 @@ impl Fit<'_> {
         };
         let mut sampler = Sampler::of(self.rows, settings.batch_size, &experiment, self.purpose);
         let total = Fit::steps_of(self.rows, job);
-        let config = prepared.problem.model.config();
         let rules = FitRules {
             scales: self.scales.clone(),
             schedule: LinearSchedule::new(self.lr, settings.warmup_share, total),
             clip_norm: settings.clip_norm,
-            dropout: DropoutRates::retrain(experiment.lora.dropout, experiment.model.dropout, config),
+            dropout: prepared.problem.model.dropout_rates(experiment.lora.dropout, experiment.model.dropout),
         };
-        let mut pace = Pace::new(self.phase, before + done, (0, before + total + self.steps_after), experiment.runtime.checkpoint_every);
+        let mut pace = Pace::new(
+            self.phase,
+            before + done,
+            (0, before + total + self.steps_after),
+            experiment.runtime.checkpoint_every,
+        );
         while done < total {
             if let Some(request) = job.ctx.request() {
                 save(job, &state, self.phase, before + done)?;
@@ -125,7 +129,16 @@ pub fn retrain(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)
     initial.extend(prepared.problem.model.initial_head(seed, "init/retrain/head")?);
     let rows = prepared.all_training_rows();
     let lr = job.ctx.experiment().retrain.lr;
-    let fit = Fit { phase: Phase::Retrain, purpose: "retrain", rows: &rows, initial, scales, lr, steps_before: 0, steps_after: 0 };
+    let fit = Fit {
+        phase: Phase::Retrain,
+        purpose: "retrain",
+        rows: &rows,
+        initial,
+        scales,
+        lr,
+        steps_before: 0,
+        steps_after: 0,
+    };
     let total = Fit::steps_of(&rows, job);
     job.enter(Phase::Retrain, total)?;
     match fit.run(job, prepared, from.as_ref().map(|(step, tensors)| (*step, tensors)))? {

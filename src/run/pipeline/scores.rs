@@ -19,10 +19,20 @@ pub enum Prediction {
 
 /// True answers and predictions of a whole set, in its order.
 pub enum Answered {
-    Classes { truth: Vec<u32>, predicted: Vec<u32>, logits: Vec<Vec<f32>> },
-    Scores { truth: Vec<f64>, predicted: Vec<f64> },
+    Classes {
+        truth: Vec<u32>,
+        predicted: Vec<u32>,
+        logits: Vec<Vec<f32>>,
+    },
+    Scores {
+        truth: Vec<f64>,
+        predicted: Vec<f64>,
+    },
     /// One list of tags a sentence: its pieces are joined again.
-    Tags { truth: Vec<Vec<u32>>, predicted: Vec<Vec<u32>> },
+    Tags {
+        truth: Vec<Vec<u32>>,
+        predicted: Vec<Vec<u32>>,
+    },
 }
 
 impl Answered {
@@ -117,7 +127,8 @@ impl Answered {
         match self {
             Answered::Classes { truth, predicted, logits } => {
                 for (row, ((truth, predicted), logits)) in truth.iter().zip(predicted).zip(logits).enumerate() {
-                    let line = json!({"row": row + 1, "label": name(truth), "prediction": name(predicted), "logits": logits});
+                    let line =
+                        json!({"row": row + 1, "label": name(truth), "prediction": name(predicted), "logits": logits});
                     writeln!(to, "{line}")?;
                 }
             }

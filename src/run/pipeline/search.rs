@@ -4,17 +4,16 @@ use super::job::{End, Fault, Job, Progressed};
 use super::prepare::Prepared;
 use super::progress::Pace;
 use super::state::Tensors;
+use crate::data::Rows;
 use crate::data::random;
 use crate::data::sampler::Sampler;
-use crate::data::Rows;
-use crate::model::Weights;
+use crate::model::{DropoutRates, Weights};
 use crate::run::event::{Event, Phase, Selection};
 use crate::run::init_from;
 use crate::search::allocation::{self, Module};
 use crate::search::lower::LowerLevel;
 use crate::search::selection::values;
 use crate::search::step::{DropoutKeys, Report, Rules, SearchState};
-use crate::train::problem::DropoutRates;
 use crate::train::gradient::squared_norm;
 use crate::train::optimizer::{Adam, AdamConfig};
 use candle_core::{DType, Tensor};
@@ -96,7 +95,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
     let objective = LowerLevel {
         problem: &prepared.problem,
         scales: vec![experiment.lora.alpha / experiment.lora.rank as f64; prepared.problem.modules.len()],
-        dropout: DropoutRates::search(experiment.lora.dropout, experiment.model.dropout),
+        dropout: DropoutRates::everywhere(experiment.lora.dropout, experiment.model.dropout.unwrap_or(0.0)),
     };
     let rules = rules(job);
     job.enter(Phase::Search, steps)?;
