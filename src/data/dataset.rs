@@ -68,6 +68,8 @@ pub struct Dataset {
     pub validation: Option<Part>,
     /// The held-out rows, for evaluation alone.
     pub test: Option<Part>,
+    /// Further held-out sets by name, e.g. `mismatched` of MNLI.
+    pub further: Vec<(String, Part)>,
     /// The classes; none in a regression.
     pub labels: Labels,
 }
@@ -113,8 +115,20 @@ impl Dataset {
             validation: validation.map(check).transpose()?,
             test: test.map(check).transpose()?,
             train: part(train, seen, train_examples),
+            further: Vec::new(),
             labels,
         })
+    }
+
+    /// Every part with the setting that names it.
+    pub fn parts(&self) -> impl Iterator<Item = (String, &Part)> {
+        let own = [
+            ("data.train", Some(&self.train)),
+            ("data.validation", self.validation.as_ref()),
+            ("data.test", self.test.as_ref()),
+        ];
+        let own = own.into_iter().filter_map(|(setting, part)| Some((setting.to_owned(), part?)));
+        own.chain(self.further.iter().map(|(name, part)| (format!("data.test/{name}"), part)))
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Prepared {
     pub validation: Rows,
     /// None where no held-out rows are given: nothing is scored then.
     pub test: Option<Rows>,
+    /// Further held-out sets by name, e.g. `mismatched` of MNLI.
+    pub further: Vec<(String, Rows)>,
     /// SHA-256 of the data files by setting.
     pub inputs: BTreeMap<String, String>,
 }
@@ -52,7 +54,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let inputs = record_inputs(ctx, &experiment, files.commit.clone(), &dataset)?;
     let settings = &experiment;
     let max_length = settings.data.max_length.min(config.max_length());
-    let Tokens { train, validation, test, cuts } = tokens(ctx, &experiment, &files, &config, &dataset)?;
+    let Tokens { train, validation, test, further, cuts } = tokens(ctx, &experiment, &files, &config, &dataset)?;
 
     let kind = if dataset.task == Task::Tagging { HeadKind::Tokens } else { HeadKind::Sequence };
     let outputs = dataset.labels.outputs();
@@ -89,7 +91,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
             .collect(),
         warmup_steps: settings.search.warmup_steps,
     })?;
-    Ok(Prepared { problem, model_name: files.id, labels: dataset.labels, train, validation, test, inputs })
+    Ok(Prepared { problem, model_name: files.id, labels: dataset.labels, train, validation, test, further, inputs })
 }
 
 /// The rows of all parts, and what had to be cut.
@@ -97,6 +99,7 @@ struct Tokens {
     train: Rows,
     validation: Rows,
     test: Option<Rows>,
+    further: Vec<(String, Rows)>,
     cuts: Cuts,
 }
 
@@ -118,8 +121,7 @@ fn tokens(
         )));
     }
     let cache = tokens_folder()?;
-    let parts = [Some(&dataset.train), dataset.validation.as_ref(), dataset.test.as_ref()];
-    let total = parts.iter().flatten().map(|part| part.examples).sum();
+    let total = dataset.parts().map(|(_, part)| part.examples).sum();
     let mut pace = Pace::new(Phase::Prepare, 0, (0, total), experiment.runtime.checkpoint_every);
     let (mut before, mut cuts) = (0, Cuts::default());
     let mut rows = |part: &Part| -> Result<Rows, Fault> {
@@ -137,6 +139,8 @@ fn tokens(
     let all = rows(&dataset.train)?;
     let validation = dataset.validation.as_ref().map(&mut rows).transpose()?;
     let test = dataset.test.as_ref().map(&mut rows).transpose()?;
+    let further = dataset.further.iter().map(|(name, part)| Ok((name.clone(), rows(part)?)));
+    let further = further.collect::<Result<_, Fault>>()?;
     let (train, validation) = match validation {
         Some(validation) => (all, validation),
         None => {
@@ -149,7 +153,7 @@ fn tokens(
             split(&all, rule, &dataset.train.file)?
         }
     };
-    Ok(Tokens { train, validation, test, cuts })
+    Ok(Tokens { train, validation, test, further, cuts })
 }
 
 /// What people should know of rows that were too long.
@@ -214,10 +218,8 @@ fn record_inputs(
         pinned.model.revision.clone_from(&commit);
         ctx.dir().write_experiment(&pinned)?;
     }
-    let parts = [Some(&dataset.train), dataset.validation.as_ref(), dataset.test.as_ref()];
-    let settings = ["data.train", "data.validation", "data.test"];
-    let hashes = settings.into_iter().zip(parts).filter_map(|(setting, part)| Some((setting, &part?.sha256)));
-    let sha256: BTreeMap<String, String> = hashes.map(|(setting, hash)| (setting.to_string(), hash.clone())).collect();
+    let sha256: BTreeMap<String, String> =
+        dataset.parts().map(|(setting, part)| (setting, part.sha256.clone())).collect();
     ctx.emit(Event::Inputs { phase: Phase::Prepare, commit, sha256: sha256.clone() })?;
     Ok(sha256)
 }
