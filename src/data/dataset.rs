@@ -5,7 +5,6 @@ use super::error::DataError;
 use super::labels::Labels;
 use super::table::{Column, ReadOptions, Table};
 use crate::experiment::DataSettings;
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// One row.
@@ -43,19 +42,17 @@ impl Dataset {
     pub fn load(settings: &DataSettings, model_labels: Option<&[String]>) -> Result<Self, DataError> {
         let files = Files::of(settings)?;
         let columns: Vec<Column> = [
-            Some(Column { setting: "data.text", name: files.text }),
-            Some(Column { setting: "data.label", name: files.label }),
-            settings.text_pair.as_deref().map(|name| Column { setting: "data.text_pair", name }),
+            Some(Column::new("data.text", files.text)),
+            Some(Column::new("data.label", files.label)),
+            settings.text_pair.as_deref().map(|name| Column::new("data.text_pair", name)),
         ]
         .into_iter()
         .flatten()
         .collect();
         let read = |setting, source: &Source, max_rows| {
-            let (header, quote) = (settings.header, settings.quote.as_deref());
-            let options = ReadOptions { columns: &columns, header, quote, max_rows };
-            let (table, sha256) = source.read(setting, options)?;
-            check_filled(&table, &columns)?;
-            Ok::<_, DataError>((table, sha256))
+            let (format, header, quote) = (settings.format, settings.header, settings.quote.as_deref());
+            let max_bad_share = settings.max_bad_share;
+            source.read(setting, ReadOptions { columns: &columns, format, header, quote, max_rows, max_bad_share })
         };
         let train = read("data.train", &files.train, settings.max_train_rows)?;
         let validation = files.validation.map(|source| read("data.validation", &source, None)).transpose()?;
@@ -87,17 +84,10 @@ enum Source {
 impl Source {
     fn read(&self, setting: &'static str, options: ReadOptions) -> Result<(Table, String), DataError> {
         match self {
-            Source::Path(path) => {
-                let (table, bytes) = Table::open(setting, path, options)?;
-                Ok((table, sha256(&bytes)))
-            }
-            Source::Embedded(file) => Ok((Table::parse(file.name, file.bytes, options)?, sha256(file.bytes))),
+            Source::Path(path) => Table::open(setting, path, options),
+            Source::Embedded(file) => Table::embedded(file.name, file.bytes, options),
         }
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The files of a dataset and the columns to take from them.
@@ -131,23 +121,6 @@ impl<'a> Files<'a> {
             label: entry.label,
         })
     }
-}
-
-/// An empty text or label is an error that names the first ten lines.
-fn check_filled(table: &Table, columns: &[Column]) -> Result<(), DataError> {
-    for (place, column) in columns.iter().enumerate() {
-        let empty: Vec<usize> =
-            table.rows.iter().filter(|row| row.fields[place].trim().is_empty()).map(|row| row.line).collect();
-        if !empty.is_empty() {
-            return Err(DataError::EmptyField {
-                file: table.file.clone(),
-                column: super::error::shown(column.name),
-                count: empty.len(),
-                first: empty.into_iter().take(10).collect(),
-            });
-        }
-    }
-    Ok(())
 }
 
 fn part(table: Table, sha256: String, labels: &Labels, train_file: &str) -> Result<Part, DataError> {

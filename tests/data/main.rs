@@ -1,118 +1,10 @@
 //! Data files as users have them: every format, every fault.
 
-use autolora::data::table::{Column, ReadOptions, Table};
+mod formats;
+
 use autolora::data::{DataError, Dataset, TextEncoder, split};
 use autolora::experiment::DataSettings;
 use std::path::{Path, PathBuf};
-
-const COLUMNS: &[Column] =
-    &[Column { setting: "data.text", name: "text" }, Column { setting: "data.label", name: "label" }];
-
-fn options() -> ReadOptions<'static> {
-    ReadOptions { columns: COLUMNS, header: None, quote: None, max_rows: None }
-}
-
-/// Lines and fields of a table.
-fn rows(file: &str, text: &str, options: ReadOptions) -> Vec<(usize, Vec<String>)> {
-    let table = Table::parse(file, text.as_bytes(), options).unwrap();
-    table.rows.into_iter().map(|row| (row.line, row.fields)).collect()
-}
-
-fn row(line: usize, text: &str, label: &str) -> (usize, Vec<String>) {
-    (line, vec![text.into(), label.into()])
-}
-
-fn error(file: &str, bytes: &[u8], options: ReadOptions) -> String {
-    Table::parse(file, bytes, options).unwrap_err().to_string()
-}
-
-#[test]
-fn csv_is_rfc_4180() {
-    let text = "\u{feff}id,label,text\r\n1,yes,\"a, \"\"quoted\"\" one\"\r\n\r\n2,no,\"over\nlines\"\r\n3,no,plain";
-    let expected = [row(2, "a, \"quoted\" one", "yes"), row(4, "over\nlines", "no"), row(6, "plain", "no")];
-    assert_eq!(rows("a.csv", text, options()), expected);
-}
-
-#[test]
-fn tsv_has_no_quoting_unless_asked() {
-    let text = "text\tlabel\n\"a\t1\n5\" pipe\"\t0\r\n";
-    assert_eq!(rows("a.TSV", text, options()), [row(2, "\"a", "1"), row(3, "5\" pipe\"", "0")]);
-    let quoted = ReadOptions { quote: Some("'"), ..options() };
-    assert_eq!(rows("a.tsv", "text\tlabel\n'a\tb'\t1\n", quoted), [row(2, "a\tb", "1")]);
-}
-
-#[test]
-fn json_lines_hold_texts_numbers_and_booleans() {
-    let text = "{\"label\": 1, \"text\": \"a\\nb\", \"more\": [1]}\n\n{\"text\": \"c\", \"label\": true}\n";
-    assert_eq!(rows("a.jsonl", text, options()), [row(1, "a\nb", "1"), row(3, "c", "true")]);
-}
-
-#[test]
-fn columns_given_as_numbers_mean_no_header() {
-    let columns = [Column { setting: "data.text", name: "4" }, Column { setting: "data.label", name: "2" }];
-    let text = "gj\t1\t\tfirst\ngj\t0\t*\tsecond\n";
-    let numbered = ReadOptions { columns: &columns, ..options() };
-    assert_eq!(rows("a.tsv", text, numbered), [row(1, "first", "1"), row(2, "second", "0")]);
-    let said = ReadOptions { header: Some(true), ..numbered };
-    assert!(error("a.tsv", text.as_bytes(), said).contains("no such column"));
-}
-
-#[test]
-fn a_limit_reads_only_the_first_rows() {
-    let one = ReadOptions { max_rows: Some(1), ..options() };
-    assert_eq!(rows("a.csv", "text,label\na,1\nb,2,3\n", one), [row(2, "a", "1")]);
-    assert_eq!(rows("a.jsonl", "{\"text\":\"a\",\"label\":1}\n{", one), [row(1, "a", "1")]);
-}
-
-#[test]
-fn faults_say_where_and_what() {
-    let cases: &[(&str, &[u8], &str)] = &[
-        ("a.txt", b"", "a.txt: unknown format .txt; allowed: .csv, .tsv, .jsonl (one JSON object a line)"),
-        ("a.csv", b"", "a.csv has no rows; one row a line is needed"),
-        ("a.csv", b"text,label\n", "a.csv has no rows after its header; one row a line is needed"),
-        ("a.jsonl", b"\n \n", "a.jsonl has no rows; one row a line is needed"),
-        (
-            "a.csv",
-            b"text,label\na,1\n\nb,1,2\n",
-            "a.csv:4: 3 fields where 2 fields expected; a separator or a quote is missing or one too many",
-        ),
-        ("a.tsv", b"text\tlabel\na\t1\nb\n", "a.tsv:3: 1 field where 2 fields expected"),
-        ("a.csv", b"text,label\na,1\n\"b,1\nc,1\n", "a.csv:3: a quote opens here and never closes"),
-        ("a.csv", b"text,label\na,1\nb\xff,1\n", "a.csv:3: not UTF-8 text; save it as UTF-8"),
-        ("a.csv", b"\xff\xfet\0", "a.csv:1: not UTF-8 text; it is UTF-16"),
-        ("a.csv", b"text,label,text\n", "a.csv: the column \"text\" is there twice"),
-        (
-            "a.csv",
-            b"Text,labels\na,1\n",
-            "data.text = \"text\": a.csv has no such column; did you mean Text?; its columns: Text, labels",
-        ),
-        (
-            "a.jsonl",
-            b"{\"text\":\"a\",\"lable\":1}",
-            "data.label = \"label\": a.jsonl has no such column; did you mean lable?",
-        ),
-        (
-            "a.jsonl",
-            b"{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\"}",
-            "a.jsonl:2: no \"label\" in this row; it has text",
-        ),
-        (
-            "a.jsonl",
-            b"{\"text\":\"a\",\"label\":1}\n{\"text\":",
-            "a.jsonl:2: not a JSON object: EOF while parsing a value",
-        ),
-        ("a.json", b"[{\"text\":\"a\"}]", "a.json:1: a JSON array; one object a line is needed"),
-        ("a.jsonl", b"{\"text\":null,\"label\":1}", "a.jsonl:1: \"text\" is null; a text or a number is needed"),
-        ("a.jsonl", b"{\"text\":\"a\",\"text\":\"b\"}", "a.jsonl:1: the key \"text\" is there twice"),
-        ("a.csv", b"te\x1bxt,label\n", "its columns: te\\u{1b}xt, label"),
-    ];
-    for (file, bytes, expected) in cases {
-        let seen = error(file, bytes, options());
-        assert!(seen.contains(expected), "{seen:?} does not say {expected:?}");
-    }
-    let quote = ReadOptions { quote: Some("''"), ..options() };
-    assert!(error("a.tsv", b"text\tlabel\n", quote).contains("data.quote: \"''\" is not one ASCII character"));
-}
 
 /// A folder with files, and settings that name them.
 fn dataset(files: &[(&str, &str)]) -> (tempfile::TempDir, DataSettings) {
@@ -161,10 +53,13 @@ fn faults_of_a_dataset_say_where_and_what() {
     let seen = load_error(&[("train.csv", "text,label\na,x\nb,x\n")]);
     assert_eq!(seen, "train.csv: every row has the label \"x\"; classification needs at least two");
     let seen = load_error(&[("train.tsv", "text\tlabel\n \tx\nb\tx\n\ty\n")]);
-    assert_eq!(seen, "train.tsv: 2 rows have an empty text: line 2, 4; remove or fill them");
+    let expected = "2 of 3 rows are broken\n  train.tsv:2: the text is empty\n  train.tsv:4: the text is empty\n; repair \
+                    them, or set data.max_bad_share (now 0) to the share of rows that may be left out";
+    assert_eq!(seen, expected);
     let many = format!("text,label\n{}", "a,\n".repeat(12));
     let seen = load_error(&[("train.csv", &many)]);
-    assert!(seen.contains("12 rows have an empty label: line 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...;"), "{seen}");
+    assert!(seen.starts_with("12 of 12 rows are broken\n  train.csv:2: the label is empty\n"), "{seen}");
+    assert!(seen.contains("  train.csv:11: the label is empty\n  and 2 more\n"), "{seen}");
 }
 
 #[test]
