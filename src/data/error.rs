@@ -1,6 +1,6 @@
 //! What can be wrong with data. Every message says where, what was seen, what is allowed, and the next step.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An error of a data file, its labels or its tokens. `file` is as the user wrote it, `line` counts from 1.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,12 @@ pub enum DataError {
     DuplicateColumn { file: String, column: String },
     #[error("{setting} = \"{column}\": {file} has no such column{}; its columns: {}", nearest_hint(nearest), present.join(", "))]
     MissingColumn { setting: &'static str, column: String, file: String, present: Vec<String>, nearest: Option<String> },
-    #[error("{file}: every row has the label \"{label}\"; classification needs at least two")]
+    #[error(
+        "{file}: no column of the {what} can be told by its name; set {setting} to one of {} (without a header: its number)",
+        present.join(", ")
+    )]
+    NoGuess { setting: &'static str, what: &'static str, file: String, present: Vec<String> },
+    #[error("{file}: every row has the label \"{label}\"; at least two are needed")]
     OneLabel { file: String, label: String },
     #[error("{file}:{line}: the label \"{label}\" is not among those of the training file {train_file}: {}", known.join(", "))]
     UnknownLabel { file: String, line: usize, label: String, train_file: String, known: Vec<String> },
@@ -53,8 +58,12 @@ pub enum DataError {
     Tokenizer { file: String, message: String },
     #[error("data.max_length = {max_length}: the tokenizer adds {added} tokens of its own to a row, so at least {} are needed", added + 1)]
     TooShort { max_length: usize, added: usize },
-    #[error("{file}: row {row} cannot be tokenised: {message}")]
+    #[error("{file}: rows from {row} on cannot be tokenised: {message}")]
     Encode { file: String, row: usize, message: String },
+    #[error("cannot keep token ids in {}: {source}; make room there, or set AUTOLORA_HOME to another disk", path.display())]
+    Cache { path: PathBuf, source: std::io::Error },
+    #[error("row {row} of {rows} was asked for: a fault of the program")]
+    NoRow { row: usize, rows: usize },
 }
 
 fn nearest_hint(nearest: &Option<String>) -> String {

@@ -2,6 +2,7 @@
 
 use crate::experiment::ScaleRule;
 use crate::model::Weights;
+use crate::model::head::saved_module;
 use crate::run::directory::RunDir;
 use candle_core::Device;
 use serde_json::{Map, Value, json};
@@ -58,7 +59,7 @@ impl Adapter {
             }
         }
         let heads: BTreeSet<&str> =
-            self.weights.keys().filter(|name| !name.contains(".lora_")).filter_map(|n| n.split('.').next()).collect();
+            self.weights.keys().filter(|name| !name.contains(".lora_")).map(|name| saved_module(name)).collect();
         json!({
             "peft_type": "LORA",
             "task_type": "SEQ_CLS",

@@ -37,8 +37,11 @@ pub struct Look {
     /// Names of the columns in order. Without a header in the format, those of the first row.
     pub columns: Vec<String>,
     /// Class names by column, as the dataset's features give them.
-    pub classes: BTreeMap<String, Vec<String>>,
+    pub classes: Classes,
 }
+
+/// Class names by column.
+pub type Classes = BTreeMap<String, Vec<String>>;
 
 /// Looks at a file. `format`: `data.format`. With `tagging`, a text file that is not JSON may turn out to be CoNLL, unless
 /// `header` or `quote` say otherwise.
@@ -55,7 +58,7 @@ pub fn look(
         Ok(Format::Tsv | Format::Csv) | Err(_) if may_be_conll && conll::looks_like(input)? => Format::Conll,
         by_name => by_name?,
     };
-    let mut classes = BTreeMap::new();
+    let mut classes = Classes::new();
     let columns = match format {
         Format::Csv => delimited::first(input, ',', format, quote)?,
         Format::Tsv => delimited::first(input, '\t', format, quote)?,

@@ -1,7 +1,7 @@
 //! Parquet, as the hub has it: columns of texts, numbers, and lists of them; class names in the metadata of Hugging Face
 //! `datasets`.
 
-use super::place;
+use super::{Classes, place};
 use crate::data::error::{DataError, shown};
 use crate::data::input::{Input, Place};
 use crate::data::reader::{Field, ReadOptions, Sink, named};
@@ -11,7 +11,6 @@ use ::parquet::record::reader::RowIter;
 use ::parquet::record::{Field as Value, Row};
 use ::parquet::schema::types::Type;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -43,7 +42,7 @@ pub(super) fn read(input: &Input, options: &ReadOptions, sink: &mut Sink) -> Res
 }
 
 /// The names of the columns, and the class names of those that have some.
-pub(super) fn first(input: &Input) -> Result<(Vec<String>, BTreeMap<String, Vec<String>>), DataError> {
+pub(super) fn first(input: &Input) -> Result<(Vec<String>, Classes), DataError> {
     let reader = open(input)?;
     let metadata = reader.metadata().file_metadata();
     let said = metadata.key_value_metadata().into_iter().flatten().find(|pair| pair.key == "huggingface");
