@@ -3,6 +3,7 @@
 use super::job::Fault;
 use super::progress::Pace;
 use crate::data::hub::{Download, Hub};
+use crate::data::sources;
 use crate::data::{Cuts, Dataset, Labels, Part, Rows, SplitRule, TextEncoder, split, tokenise};
 use crate::experiment::home::tokens_folder;
 use crate::experiment::{Experiment, Task};
@@ -50,7 +51,8 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
         StoredWeights::Files(paths) => Checkpoint::from_files(paths)?,
         StoredWeights::Embedded { name, bytes } => Checkpoint::from_bytes(bytes, name)?,
     };
-    let dataset = Dataset::load(&experiment.data, config.label_names.as_deref())?;
+    let sources = sources::locate(&experiment.data, &Hub::from_env(), &mut |_| {})?;
+    let dataset = Dataset::load(&experiment.data, sources, config.label_names.as_deref())?;
     let inputs = record_inputs(ctx, &experiment, files.commit.clone(), &dataset)?;
     let settings = &experiment;
     let max_length = settings.data.max_length.min(config.max_length());
@@ -64,7 +66,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let frozen_parameters = model.frozen_parameters();
     let problem = Problem { model, modules, device, pad_id: config.pad_token_id };
     let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
-    notices.into_iter().try_for_each(&mut say)?;
+    dataset.notices().into_iter().chain(notices).try_for_each(&mut say)?;
     cut_notices(cuts, max_length).into_iter().try_for_each(&mut say)?;
     let paths: Vec<&str> = problem.modules.iter().map(|(path, ..)| path.as_str()).collect();
     say(format!("LoRA on {} linear layers: {}", paths.len(), folded(&paths)))?;
@@ -139,7 +141,7 @@ fn tokens(
     let all = rows(&dataset.train)?;
     let validation = dataset.validation.as_ref().map(&mut rows).transpose()?;
     let test = dataset.test.as_ref().map(&mut rows).transpose()?;
-    let further = dataset.further.iter().map(|(name, part)| Ok((name.clone(), rows(part)?)));
+    let further = dataset.extra.iter().map(|(name, part)| Ok((name.clone(), rows(part)?)));
     let further = further.collect::<Result<_, Fault>>()?;
     let (train, validation) = match validation {
         Some(validation) => (all, validation),
