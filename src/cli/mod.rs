@@ -3,6 +3,7 @@
 mod completions;
 mod doctor;
 mod error;
+mod export;
 mod follow;
 mod frame;
 mod ls;
@@ -51,6 +52,7 @@ enum Verb {
     Resume(resume::ResumeArgs),
     Stop(stop::StopArgs),
     Rm(rm::RmArgs),
+    Export(export::ExportArgs),
     /// List, show, check and save presets
     Preset(preset::PresetArgs),
     Doctor(doctor::DoctorArgs),
@@ -84,6 +86,7 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
         Verb::Resume(args) => resume::run(&args),
         Verb::Stop(args) => stop::run(&args),
         Verb::Rm(args) => rm::run(&args, out),
+        Verb::Export(args) => export::run(&args, out),
         Verb::Preset(args) => Ok(preset::run(&args, &Presets::open(), out, &mut io::stderr()).map(|()| 0)?),
         Verb::Doctor(args) => doctor::run(&args, out),
         Verb::Completions(args) => completions::run(&args, out),

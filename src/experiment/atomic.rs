@@ -72,8 +72,7 @@ fn make_empty(folder: &Path) -> io::Result<()> {
 
 /// Waits until everything below a folder is on the disk.
 fn sync_all(folder: &Path) -> io::Result<()> {
-    let paths: Vec<PathBuf> =
-        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    let paths: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     for path in paths {
         if path.is_dir() { sync_all(&path)? } else { File::open(&path)?.sync_all()? }
     }
@@ -144,8 +143,10 @@ mod tests {
         let place = tempfile::tempdir().expect("a temporary folder");
         let folder = place.path().join("new/folder");
         for name in ["first", "second"] {
-            write_folder(&folder, |at| fs::create_dir(at.join("in")).and_then(|()| fs::write(at.join("in").join(name), "")))
-                .expect("written");
+            write_folder(&folder, |at| {
+                fs::create_dir(at.join("in")).and_then(|()| fs::write(at.join("in").join(name), ""))
+            })
+            .expect("written");
             assert_eq!(names(&folder.join("in")), [name]);
         }
         assert_eq!(names(&place.path().join("new")), ["folder"]);

@@ -1,5 +1,6 @@
 //! A run on disk. A run is a directory: a worker writes it, everything else reads it.
 
+pub mod adapter;
 pub mod checkpoint;
 pub mod control;
 pub mod device;
@@ -10,7 +11,6 @@ pub mod file;
 pub mod fold;
 pub mod follow;
 pub mod heartbeat;
-pub mod init_from;
 pub mod lifecycle;
 pub mod lock;
 pub mod log;

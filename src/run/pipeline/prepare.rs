@@ -20,8 +20,6 @@ use std::time::{Duration, Instant};
 /// What every later phase works on.
 pub struct Prepared {
     pub task: Classification,
-    /// Name of the model, for the adapter's configuration.
-    pub model_name: String,
     pub train: Vec<Encoded>,
     pub validation: Vec<Encoded>,
     /// None where no held-out rows are given: nothing is scored then.
@@ -118,7 +116,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
             .collect(),
         warmup_steps: settings.search.warmup_steps,
     })?;
-    Ok(Prepared { task, model_name: files.id, train, validation, test, inputs })
+    Ok(Prepared { task, train, validation, test, inputs })
 }
 
 /// Says what the run reads, and pins a hub model to its commit in `experiment.toml`: resumed, or started anew from that
