@@ -1,6 +1,7 @@
 //! A run on disk. A run is a directory: a worker writes it, everything else reads it.
 
 pub mod adapter;
+pub mod base;
 pub mod checkpoint;
 pub mod control;
 pub mod device;
