@@ -1,7 +1,9 @@
 //! Data files as users have them: every format, every fault.
 
 use autolora::data::table::{Column, ReadOptions, Table};
-use autolora::data::{DataError, Dataset, TextEncoder, split};
+use autolora::data::{
+    Content, DataError, Dataset, Encoded, Example, IGNORED, Rows, SplitRule, Target, TextEncoder, split, tokenise,
+};
 use autolora::experiment::DataSettings;
 use std::path::{Path, PathBuf};
 
@@ -136,7 +138,8 @@ fn load_error(files: &[(&str, &str)]) -> String {
 fn label_ids(train: &str, model: Option<&[String]>) -> (Vec<String>, Vec<u32>) {
     let (_folder, settings) = dataset(&[("train.csv", train)]);
     let dataset = Dataset::load(&settings, model).unwrap();
-    (dataset.labels.names.clone(), dataset.train.examples.iter().map(|e| e.label).collect())
+    let class = |example: &Example| example.target.class().unwrap();
+    (dataset.labels.names.clone(), dataset.train.examples().unwrap().iter().map(class).collect())
 }
 
 #[test]
@@ -181,7 +184,8 @@ fn a_file_that_is_not_there_is_named_with_its_neighbour() {
 fn the_catalogue_knows_the_demo_alone() {
     let named = |id: &str| DataSettings { id: Some(id.into()), ..Default::default() };
     let demo = Dataset::load(&named("builtin:demo"), None).unwrap();
-    let ones = demo.train.examples.iter().filter(|e| e.label == 1).count() as f64 / demo.train.examples.len() as f64;
+    let ones = demo.train.examples().unwrap().iter().filter(|e| e.target.class() == Some(1)).count() as f64;
+    let ones = ones / demo.train.examples as f64;
     assert!((0.4..=0.6).contains(&ones), "share of class 1: {ones}");
     assert!(demo.validation.is_some() && demo.test.is_some());
     assert_eq!(demo.train.sha256.len(), 64);
@@ -195,13 +199,18 @@ fn the_catalogue_knows_the_demo_alone() {
 fn a_validation_file_is_the_validation_split() {
     let train = ("train.csv", "text,label\na,0\nb,1\nc,0\n");
     let (_folder, settings) = dataset(&[train, ("validation.csv", "text,label\nd,1\n")]);
-    let splits = split(Dataset::load(&settings, None).unwrap(), 0.5, true, 1).unwrap();
-    let texts = |rows: &[autolora::data::Example]| rows.iter().map(|e| e.text.clone()).collect::<Vec<_>>().concat();
-    assert_eq!((texts(&splits.train), texts(&splits.validation)), ("abc".into(), "d".into()));
-    let (_folder, settings) = dataset(&[train]);
-    let splits = split(Dataset::load(&settings, None).unwrap(), 0.5, false, 1).unwrap();
-    assert_eq!((texts(&splits.train), texts(&splits.validation)), ("a".into(), "bc".into()));
-    let error = split(Dataset::load(&settings, None).unwrap(), 0.99, false, 1).unwrap_err();
+    let loaded = Dataset::load(&settings, None).unwrap();
+    let texts = |part: &autolora::data::Part| {
+        part.examples().unwrap().iter().map(Example::shown_text).collect::<Vec<_>>().concat()
+    };
+    assert_eq!((texts(&loaded.train), texts(&loaded.validation.unwrap())), ("abc".into(), "d".into()));
+    let row = |example| Encoded { ids: vec![example], type_ids: vec![0], target: Target::Class(0), example };
+    let rows = Rows::from([0, 1, 2].map(row).to_vec());
+    let rule = |validation_share| SplitRule { validation_share, shuffle: false, stratify: false, seed: 1 };
+    let (first, second) = split(&rows, rule(0.5), "train.csv").unwrap();
+    let ids = |rows: Rows| rows.iter().map(|row| row.unwrap().ids[0]).collect::<Vec<_>>();
+    assert_eq!((ids(first), ids(second)), (vec![0], vec![1, 2]));
+    let error = split(&rows, rule(0.99), "train.csv").unwrap_err();
     assert!(
         error.to_string().contains("3 training rows split by search.validation_share = 0.99 leave no row for D_tr")
     );
@@ -230,7 +239,8 @@ fn glue_files_load() {
         };
         let dataset = Dataset::load(&settings, None).unwrap();
         let test = dataset.test.unwrap();
-        (dataset.train.examples.len(), test.examples.len(), dataset.labels.names, test.examples[0].text.clone())
+        let first = test.examples().unwrap()[0].shown_text();
+        (dataset.train.examples, test.examples, dataset.labels.names, first)
     };
     let names = vec!["0".to_owned(), "1".to_owned()];
     let sst2 = load("SST-2", "sentence", "label");
@@ -245,11 +255,11 @@ fn truncation_and_padding_of_the_file_are_overridden() {
     let bytes = std::fs::read(model.join("tokenizer.json")).unwrap();
     let encode = |max_length, text: &str, pair: Option<&str>| {
         let encoder = TextEncoder::new("tokenizer.json", &bytes, max_length).unwrap();
-        let example = autolora::data::Example { text: text.into(), pair: pair.map(str::to_owned), label: 0 };
-        let mut told = Vec::new();
-        let mut rows = encoder.encode(&[example], |done, all| told.push((done, all))).unwrap();
-        assert_eq!((told, encoder.vocabulary(), encoder.pad_id()), (vec![(1, 1)], 30522, 0));
-        (rows.rows.remove(0), rows.truncated)
+        let content = Content::Text { text: text.into(), pair: pair.map(str::to_owned) };
+        let example = Example { content, target: Target::Class(0) };
+        let (mut rows, cuts) = encoder.encode(&[example], 0).unwrap();
+        assert_eq!((encoder.vocabulary(), encoder.pad_id()), (30522, 0));
+        (rows.remove(0), cuts.truncated)
     };
     let (short, cut) = encode(512, "Hello world", None);
     assert_eq!((short.ids, short.type_ids, cut), (vec![101, 7592, 2088, 102], vec![0; 4], 0));
@@ -258,4 +268,92 @@ fn truncation_and_padding_of_the_file_are_overridden() {
     let (pair, cut) = encode(9, "one two three four five six", Some("hello world"));
     assert_eq!(pair.ids, [101, 2028, 2048, 2093, 2176, 102, 7592, 2088, 102]);
     assert_eq!((pair.type_ids, cut), (vec![0, 0, 0, 0, 0, 0, 1, 1, 1], 1));
+}
+
+/// A tagged sentence whose tags are 1, 2, 3, ...
+fn tagged(words: &[&str]) -> Example {
+    let tags = (1..=words.len() as u32).collect();
+    Example { content: Content::Words(words.iter().map(|w| w.to_string()).collect()), target: Target::Tags(tags) }
+}
+
+fn tags(row: &Encoded) -> &[u32] {
+    let Target::Tags(tags) = &row.target else { panic!("{row:?} has no tags") };
+    tags
+}
+
+#[test]
+fn the_first_sub_word_carries_the_tag() {
+    let Some(model) = shared("models/all-MiniLM-L6-v2") else { return };
+    let bytes = std::fs::read(model.join("tokenizer.json")).unwrap();
+    let encoder = TextEncoder::new("tokenizer.json", &bytes, 512).unwrap();
+    // As transformers' BertTokenizerFast with is_split_into_words: hepatoblastoma is he ##pa ##to ##bla ##sto ##ma.
+    let (rows, cuts) = encoder.encode(&[tagged(&["Familial", "hepatoblastoma", "cells"])], 7).unwrap();
+    assert_eq!(rows[0].ids, [101, 6904, 4328, 6632, 2140, 2002, 4502, 3406, 28522, 16033, 2863, 4442, 102]);
+    let none = IGNORED;
+    assert_eq!(tags(&rows[0]), [none, 1, none, none, none, 2, none, none, none, none, none, 3, none]);
+    assert_eq!((rows.len(), rows[0].example, cuts), (1, 7, Default::default()));
+}
+
+#[test]
+fn a_long_sentence_goes_on_in_further_rows_and_no_word_is_lost() {
+    let Some(model) = shared("models/all-MiniLM-L6-v2") else { return };
+    let bytes = std::fs::read(model.join("tokenizer.json")).unwrap();
+    let encoder = TextEncoder::new("tokenizer.json", &bytes, 8).unwrap();
+    let words =
+        ["the", "cell", "hepatoblastoma", "\u{200b}", "cells", "grow", "in", "vitro", "hepatoblastomahepatoblastoma"];
+    let (rows, cuts) = encoder.encode(&[tagged(&words), tagged(&["short"])], 0).unwrap();
+    let all: Vec<u32> =
+        rows.iter().filter(|row| row.example == 0).flat_map(|row| row.target.tags().collect::<Vec<_>>()).collect();
+    assert_eq!(all, (1..=9).collect::<Vec<u32>>(), "every word once, in order");
+    for row in &rows {
+        assert!(row.ids.len() <= 8 && row.ids.len() == tags(row).len() && row.ids.len() == row.type_ids.len());
+        assert_eq!((row.ids[0], row.ids[row.ids.len() - 1]), (101, 102), "each piece has its special tokens");
+    }
+    assert_eq!((cuts.split, cuts.unknown_words, cuts.truncated), (1, 1, 0));
+    assert_eq!(cuts.moved_words, 9 - rows[0].target.tags().count());
+    assert_eq!(rows.last().unwrap().example, 1);
+}
+
+#[test]
+fn tokens_are_kept_on_disk_by_content_and_tokenizer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_data, settings) = dataset(&[("train.csv", "text,label\na b,x\nc,y\nd e f,x\n")]);
+    let bytes = include_bytes!("../assets/demo/tokenizer.json");
+    let tokens = |settings: &DataSettings, max_length| {
+        let loaded = Dataset::load(settings, None).unwrap();
+        let encoder = TextEncoder::new("tokenizer.json", bytes, max_length).unwrap();
+        let mut told = Vec::new();
+        let (rows, facts) =
+            tokenise(&loaded.train, &encoder, folder.path(), |done, all| told.push((done, all))).unwrap();
+        assert_eq!((told, facts.rows, facts.examples), (vec![(3, 3)], 3, 3));
+        rows.iter().map(|row| row.unwrap()).collect::<Vec<_>>()
+    };
+    let files = || {
+        let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let first = tokens(&settings, 64);
+    let one = files();
+    assert_eq!(one.len(), 1);
+    // What the cache has is what is read: a row is changed there, and seen.
+    let path = one.first().unwrap();
+    let mut stored = std::fs::read(path).unwrap();
+    stored[8] ^= 1;
+    std::fs::write(path, &stored).unwrap();
+    let second = tokens(&settings, 64);
+    assert_eq!((second[0].ids[0], &second[1..]), (first[0].ids[0] ^ 1, &first[1..]));
+    assert_eq!(files(), one);
+    // Another length, other columns, other content: other files.
+    assert!(tokens(&settings, 4).iter().all(|row| row.ids.len() <= 4));
+    assert_eq!(files().len(), 2);
+    let swapped = DataSettings { text: "label".into(), label: "text".into(), ..settings.clone() };
+    tokens(&swapped, 64);
+    assert_eq!(files().len(), 3);
+    std::fs::write(settings.train.as_ref().unwrap(), "text,label\na b,x\nc,y\nd e g,x\n").unwrap();
+    tokens(&settings, 64);
+    assert_eq!(files().len(), 4);
+    // A torn file is written again.
+    std::fs::write(path, &stored[..stored.len() / 2]).unwrap();
+    std::fs::write(settings.train.as_ref().unwrap(), "text,label\na b,x\nc,y\nd e f,x\n").unwrap();
+    assert_eq!(tokens(&settings, 64), first);
 }

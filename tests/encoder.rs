@@ -2,7 +2,7 @@
 
 use autolora::model::checkpoint::Checkpoint;
 use autolora::model::lora::{a_name, b_name};
-use autolora::model::{Dropout, EncoderConfig, Input, Pass, SequenceClassifier, Weights};
+use autolora::model::{Dropout, DropoutRates, EncoderConfig, HeadKind, Input, Pass, TaskModel, Weights};
 use autolora::train::gradient::{gradients, track, track_one};
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
@@ -60,7 +60,7 @@ fn checkpoint(config: &EncoderConfig) -> Checkpoint {
 }
 
 struct Setup {
-    model: SequenceClassifier,
+    model: TaskModel,
     weights: Weights,
     scales: Vec<f64>,
     input: Input,
@@ -69,8 +69,9 @@ struct Setup {
 
 fn setup(family: &str) -> Setup {
     let config = config(family);
-    let (mut model, _) = SequenceClassifier::load(&config, &checkpoint(&config), 3, 1, DType::F64, &CPU).unwrap();
-    let modules = model.encoder.attach(&["all-linear".to_string()]).unwrap();
+    let (mut model, _) =
+        TaskModel::load(&config, &checkpoint(&config), HeadKind::Sequence, 3, DType::F64, &CPU).unwrap();
+    let modules = model.attach(&["all-linear".to_string()]).unwrap();
     let mut weights = Weights::new();
     for (i, (path, inputs, outputs)) in modules.iter().enumerate() {
         weights.insert(a_name(path), random(&[2, *inputs], 100 + i as u64, 0.8));
@@ -143,8 +144,38 @@ fn every_trainable_tensor_of_roberta_has_the_gradient_of_central_differences() {
 }
 
 #[test]
+fn a_pooler_that_the_checkpoint_lacks_is_trained_and_saved() {
+    let config = config("bert");
+    let stored = checkpoint(&config);
+    let without: BTreeMap<String, Tensor> = stored
+        .names()
+        .filter(|name| !name.starts_with("pooler"))
+        .map(|name| (name.to_string(), stored.tensor(name).unwrap().clone()))
+        .collect();
+    let without = Checkpoint::from_tensors(without, "test");
+    let load = |checkpoint| TaskModel::load(&config, checkpoint, HeadKind::Sequence, 3, DType::F64, &CPU).unwrap();
+    let (mut model, notices) = load(&without);
+    assert!(notices.iter().any(|n| n.contains("no `pooler`: it is drawn new and trained")), "{notices:?}");
+    assert_eq!(model.saved_modules(), ["classifier", "pooler"]);
+    let head = model.initial_head(1, "test").unwrap();
+    let names: Vec<&str> = head.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        ["bert.pooler.dense.bias", "bert.pooler.dense.weight", "classifier.bias", "classifier.weight"],
+        "full paths of the task class"
+    );
+    let paths: Vec<String> = model.attach(&["all-linear".into()]).unwrap().into_iter().map(|(path, ..)| path).collect();
+    assert!(!paths.iter().any(|path| path.contains("pooler")), "trained whole, so no LoRA: {paths:?}");
+
+    let (mut model, notices) = load(&stored);
+    assert!(!notices.iter().any(|n| n.contains("pooler")), "{notices:?}");
+    assert_eq!(model.saved_modules(), ["classifier"]);
+    assert_eq!(model.attach(&["all-linear".into()]).unwrap().last().unwrap().0, "bert.pooler.dense");
+}
+
+#[test]
 fn gradients_hold_under_dropout_because_its_masks_replay() {
-    check_gradients("bert", Some(Dropout { key: 5, lora: 0.3, hidden: 0.2, attention: 0.2, head: 0.2 }));
+    check_gradients("bert", Some(Dropout { key: 5, rates: DropoutRates::everywhere(0.3, 0.2) }));
 }
 
 #[test]
@@ -161,8 +192,8 @@ fn the_whole_encoder_trains_when_its_tensors_are_tracked_with_the_same_values_as
         stored.names().map(|name| (name.to_string(), stored.tensor(name).unwrap().clone())).collect();
     let tracked = track(&all).unwrap();
     let trained = Checkpoint::from_tensors(tracked.clone(), "test");
-    let (mut model, _) = SequenceClassifier::load(&config, &trained, 3, 1, DType::F64, &CPU).unwrap();
-    model.encoder.attach(&["all-linear".to_string()]).unwrap();
+    let (mut model, _) = TaskModel::load(&config, &trained, HeadKind::Sequence, 3, DType::F64, &CPU).unwrap();
+    model.attach(&["all-linear".to_string()]).unwrap();
     let s = Setup { model, ..frozen };
     let loss = s.loss(&s.weights, &alpha, None);
     assert!((loss.to_scalar::<f64>().unwrap() - expected).abs() < 1e-6);

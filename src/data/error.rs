@@ -1,6 +1,6 @@
 //! What can be wrong with data. Every message says where, what was seen, what is allowed, and the next step.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An error of a data file, its labels or its tokens. `file` is as the user wrote it, `line` counts from 1.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,10 @@ pub enum DataError {
     OneLabel { file: String, label: String },
     #[error("{file}:{line}: the label \"{label}\" is not among those of the training file {train_file}: {}", known.join(", "))]
     UnknownLabel { file: String, line: usize, label: String, train_file: String, known: Vec<String> },
+    #[error(
+        "{file}:{line}: the label \"{label}\" is not a number, which data.task = \"regression\" needs; for classes set \"classification\""
+    )]
+    NoNumber { file: String, line: usize, label: String },
     #[error("data: no training data; give data.train (a file) or data.id (builtin:demo)")]
     NoTraining,
     #[error(
@@ -52,8 +56,12 @@ pub enum DataError {
     Tokenizer { file: String, message: String },
     #[error("data.max_length = {max_length}: the tokenizer adds {added} tokens of its own to a row, so at least {} are needed", added + 1)]
     TooShort { max_length: usize, added: usize },
-    #[error("{file}: row {row} cannot be tokenised: {message}")]
+    #[error("{file}: rows from {row} on cannot be tokenised: {message}")]
     Encode { file: String, row: usize, message: String },
+    #[error("cannot keep token ids in {}: {source}; make room there, or set AUTOLORA_HOME to another disk", path.display())]
+    Cache { path: PathBuf, source: std::io::Error },
+    #[error("row {row} of {rows} was asked for: a fault of the program")]
+    NoRow { row: usize, rows: usize },
 }
 
 fn nearest_hint(nearest: &Option<String>) -> String {

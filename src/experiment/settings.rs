@@ -45,7 +45,22 @@ choice! {
 }
 choice! {
     /// The figure that names a run's score; `auto` takes the task's usual one.
-    MetricKind { Auto = "auto", Accuracy = "accuracy", Matthews = "matthews_correlation" }
+    MetricKind {
+        Auto = "auto",
+        Accuracy = "accuracy",
+        Matthews = "matthews_correlation",
+        /// Of class 1 of two; then over all classes.
+        F1 = "f1",
+        F1Micro = "f1_micro",
+        F1Macro = "f1_macro",
+        Pearson = "pearson",
+        Spearman = "spearman",
+        /// Of entities, as seqeval counts them; then strictly in IOB2.
+        EntityPrecision = "entity_precision",
+        EntityRecall = "entity_recall",
+        EntityF1 = "entity_f1",
+        EntityF1Strict = "entity_f1_strict",
+    }
 }
 
 const POSITIVE: Kind = Kind::Float { min: 0.0, max: 1e9, exclusive: true };
@@ -73,6 +88,7 @@ settings! {
         header: Option<bool> = None, Kind::Bool, "", "first row names the columns; unset: yes, unless columns are given as numbers";
         quote: Option<String> = None, Kind::Text, "", "quote character of a TSV; unset: none (CSV: \")";
         max_length: usize = 128, Kind::Int { min: 4, max: 1_000_000 }, "tokens", "longer rows are cut";
+        stratify: bool = false, Kind::Bool, "", "D_tr and D_val with the classes in equal proportion (classification)";
         max_train_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the training file";
         max_test_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the held-out file";
         shuffle: bool = true, Kind::Bool, "", "false: rows in file order, batches consecutive, wrapping around";
@@ -141,6 +157,7 @@ settings! {
     "baseline" => BaselineSettings {
         head_only: bool = false, Kind::Bool, "", "also train the head alone on the frozen model, and score it";
         head_lr: f64 = 5e-3, POSITIVE, "", "peak learning rate of the head alone";
+        uniform: Option<usize> = None, Kind::Int { min: 1, max: 1024 }, "", "also retrain with this rank in every module, and score it";
     }
     /// `[runtime]`
     "runtime" => RuntimeSettings {

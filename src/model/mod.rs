@@ -1,21 +1,27 @@
 //! Frozen backbones and heads with LoRA-aware linear layers, and how they are loaded.
 
+pub mod activation;
 pub mod builtin;
 pub mod checkpoint;
-pub mod classifier;
 pub mod config;
-pub mod encoder;
+pub mod encoders;
+pub mod head;
+pub mod input;
+pub mod loader;
 pub mod lora;
 pub mod pass;
 pub mod source;
 pub mod targets;
+pub mod task_model;
 
-pub use classifier::SequenceClassifier;
 pub use config::EncoderConfig;
-pub use encoder::{Encoder, Input};
+pub use encoders::Encoder;
+pub use head::HeadKind;
+pub use input::Input;
 pub use lora::LoraLinear;
-pub use pass::{Dropout, Pass, Weights};
+pub use pass::{Dropout, DropoutRates, Pass, Weights};
 pub use source::{ModelFiles, SourceError};
+pub use task_model::TaskModel;
 
 /// What can go wrong between a model's files and a model.
 #[derive(Debug, thiserror::Error)]

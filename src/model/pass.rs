@@ -8,41 +8,84 @@ use std::collections::BTreeMap;
 /// `<module>.lora_B.weight` (out, r), `classifier.weight`, ... Ordered, so that norms and files do not depend on hashing.
 pub type Weights = BTreeMap<String, Tensor>;
 
+/// Dropout probabilities by site; 0 where a family has no dropout there.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct DropoutRates {
+    /// Of the input of a LoRA path.
+    pub lora: f64,
+    pub embeddings: f64,
+    /// Of DeBERTa's relative position embeddings.
+    pub positions: f64,
+    /// Of attention probabilities.
+    pub attention: f64,
+    pub attention_output: f64,
+    /// Of the feed-forward's result, or of its inner states (ModernBERT).
+    pub feed_forward: f64,
+    /// Of the input of the dense layer before the output layer.
+    pub pooler: f64,
+    /// Of the input of the output layer.
+    pub head: f64,
+}
+
+impl DropoutRates {
+    /// `p` at every site of the backbone and the head.
+    pub fn everywhere(lora: f64, p: f64) -> DropoutRates {
+        DropoutRates {
+            lora,
+            embeddings: p,
+            positions: p,
+            attention: p,
+            attention_output: p,
+            feed_forward: p,
+            pooler: p,
+            head: p,
+        }
+    }
+
+    /// Whether anything is dropped at all.
+    pub fn any(&self) -> bool {
+        *self != DropoutRates::default()
+    }
+
+    /// The dropout of a pass with this key.
+    pub fn keyed(self, key: u64) -> Dropout {
+        Dropout { key, rates: self }
+    }
+}
+
 /// Dropout of one pass: the same key draws the same masks, whatever is computed between.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     pub key: u64,
-    /// Of the input of a LoRA path.
-    pub lora: f64,
-    /// Of embeddings, attention output and feed-forward output.
-    pub hidden: f64,
-    /// Of attention probabilities.
-    pub attention: f64,
-    /// Of the input of the head.
-    pub head: f64,
+    pub rates: DropoutRates,
 }
 
-/// Where in a model a mask is drawn.
+/// Where in a model a mask is drawn: a layer, or a LoRA module, by its index.
 #[derive(Clone, Copy, Debug)]
 pub enum Site {
     Embeddings,
+    Positions(usize),
     Attention(usize),
     AttentionOutput(usize),
     FeedForward(usize),
-    Head(usize),
+    Pooler,
+    Head,
     Lora(usize),
 }
 
 impl Dropout {
     /// The mask of a site, `None` where its probability is 0.
     pub fn mask(&self, site: Site) -> Option<Mask> {
+        let rates = &self.rates;
         let (p, kind, index) = match site {
-            Site::Embeddings => (self.hidden, 1, 0),
-            Site::Attention(layer) => (self.attention, 2, layer),
-            Site::AttentionOutput(layer) => (self.hidden, 3, layer),
-            Site::FeedForward(layer) => (self.hidden, 4, layer),
-            Site::Head(n) => (self.head, 5, n),
-            Site::Lora(module) => (self.lora, 6, module),
+            Site::Embeddings => (rates.embeddings, 1, 0),
+            Site::Attention(layer) => (rates.attention, 2, layer),
+            Site::AttentionOutput(layer) => (rates.attention_output, 3, layer),
+            Site::FeedForward(layer) => (rates.feed_forward, 4, layer),
+            Site::Head => (rates.head, 5, 0),
+            Site::Lora(module) => (rates.lora, 6, module),
+            Site::Positions(layer) => (rates.positions, 7, layer),
+            Site::Pooler => (rates.pooler, 8, 0),
         };
         let site = (kind << 40) | index as u64;
         (p > 0.0).then(|| Mask::new(p, splitmix(self.key ^ splitmix(site))))

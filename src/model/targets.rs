@@ -1,6 +1,15 @@
 //! Which linear layers carry LoRA: by suffix as PEFT's `target_modules`, by full path, or `all-linear`.
 
 use super::ModelError;
+use super::config::Family;
+
+/// The layers that carry LoRA unless others are asked for: PEFT's choice for the family's `model_type`
+/// (`TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING`), query and value projections.
+pub fn default_targets(family: &Family) -> &'static [&'static str] {
+    match family {
+        Family::Bert | Family::Roberta | Family::XlmRoberta => &["query", "value"],
+    }
+}
 
 /// Resolves `targets` among the linear layers' full paths, in the order of the model.
 ///

@@ -3,9 +3,10 @@
 use crate::data::TextEncoder;
 use crate::data::error::DataError;
 use crate::data::hub::{Download, Hub};
+use crate::experiment::Task;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::source::{self, Weights as Stored};
-use crate::model::{EncoderConfig, ModelError, ModelFiles, SourceError};
+use crate::model::{EncoderConfig, HeadKind, ModelError, ModelFiles, SourceError};
 use std::path::Path;
 
 /// A model's files, its configuration and its tensors.
@@ -97,4 +98,9 @@ impl Base {
             Err(source) => Err(SourceError::Read { file: path.display().to_string(), source }),
         }
     }
+}
+
+/// The head that a task needs.
+pub fn head_kind(task: Task) -> HeadKind {
+    if task == Task::Tagging { HeadKind::Tokens } else { HeadKind::Sequence }
 }

@@ -110,6 +110,11 @@ impl RunDir {
         self.path.join("adapter")
     }
 
+    /// `predictions.jsonl`: what the run's model said of every held-out row.
+    pub fn predictions_path(&self) -> PathBuf {
+        self.path.join("predictions.jsonl")
+    }
+
     /// `worker.log`: what the worker's code says, for people.
     pub fn worker_log_path(&self) -> PathBuf {
         self.path.join("worker.log")

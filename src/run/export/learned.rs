@@ -4,12 +4,13 @@ use super::ExportError;
 use super::facts::{Facts, task_type};
 use crate::experiment::ScaleRule;
 use crate::model::Weights;
+use crate::model::head::saved_module;
 use crate::model::lora::{a_name, b_name};
 use crate::run::adapter::pattern::Pattern;
 use crate::run::adapter::{Adapter, LoraConfig};
 use crate::run::directory::RunDir;
 use crate::run::event::ModuleShape;
-use crate::train::classification::retrain_scales;
+use crate::train::problem::retrain_scales;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeSet;
 
@@ -167,7 +168,7 @@ impl Learned {
 
     /// The modules that are stored whole, as PEFT's `modules_to_save` names them.
     fn saved_modules(&self) -> Vec<String> {
-        let modules: BTreeSet<&str> = self.head().filter_map(|(name, _)| name.split('.').next()).collect();
+        let modules: BTreeSet<&str> = self.head().map(|(name, _)| saved_module(name)).collect();
         modules.into_iter().map(str::to_owned).collect()
     }
 

@@ -173,7 +173,7 @@ fn phases(job: &mut Job, checkpoint: Option<Checkpoint>) -> Progressed {
     }
     let mut from = checkpoint.map(|from| (from.phase, from.step, Tensors::of(&from)));
     if let Some((.., tensors)) = &mut from {
-        let adapter = tensors.take(ADAPTER, &prepared.task.device)?;
+        let adapter = tensors.take(ADAPTER, &prepared.problem.device)?;
         job.adapter = (!adapter.is_empty()).then_some(adapter);
         tensors.forget(ADAPTER);
     }
@@ -181,8 +181,9 @@ fn phases(job: &mut Job, checkpoint: Option<Checkpoint>) -> Progressed {
         if from.as_ref().is_some_and(|(at, ..)| *at > phase) {
             continue;
         }
-        // A checkpoint without state says only that the phase begins.
-        let state = from.take().filter(|(.., tensors)| !tensors.is_empty()).map(|(_, step, tensors)| (step, tensors));
+        // A checkpoint without state says only that the phase begins, or one of its parts.
+        let begun = from.take().filter(|(_, step, tensors)| *step > 0 || !tensors.is_empty());
+        let state = begun.map(|(_, step, tensors)| (step, tensors));
         if state.is_none() {
             job.save(Tensors::default(), phase, 0)?;
         }

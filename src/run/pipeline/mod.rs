@@ -7,6 +7,7 @@ mod job;
 mod prepare;
 mod progress;
 mod retrain;
+mod scores;
 mod search;
 mod state;
 

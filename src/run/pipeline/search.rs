@@ -5,16 +5,15 @@ use super::job::{End, Fault, Job, Progressed};
 use super::prepare::Prepared;
 use super::progress::Pace;
 use super::state::Tensors;
+use crate::data::Rows;
 use crate::data::random;
 use crate::data::sampler::Sampler;
-use crate::data::tokens::Encoded;
-use crate::model::Weights;
+use crate::model::{DropoutRates, Weights};
 use crate::run::event::{Event, Phase, Selection};
 use crate::search::allocation::{self, Module};
-use crate::search::classification::ClassificationObjective;
+use crate::search::lower::LowerLevel;
 use crate::search::selection::values;
 use crate::search::step::{DropoutKeys, Report, Rules, SearchState};
-use crate::train::classification::DropoutRates;
 use crate::train::gradient::squared_norm;
 use crate::train::optimizer::{Adam, AdamConfig};
 use candle_core::{DType, Tensor};
@@ -38,7 +37,7 @@ fn optimizers(job: &Job) -> (AdamConfig, AdamConfig) {
 }
 
 fn initial(job: &mut Job, prepared: &Prepared) -> Result<SearchState, Fault> {
-    let (task, lora) = (&prepared.task, job.ctx.experiment().lora.clone());
+    let (task, lora) = (&prepared.problem, job.ctx.experiment().lora.clone());
     let (seed, rank) = (job.ctx.experiment().runtime.seed, lora.rank);
     let weights = match &lora.init_from {
         Some(folder) => {
@@ -76,7 +75,7 @@ fn save(job: &mut Job, state: &SearchState, step: usize) -> Result<(), Fault> {
 }
 
 fn restore(job: &Job, prepared: &Prepared, tensors: &Tensors) -> Result<SearchState, Fault> {
-    let device = &prepared.task.device;
+    let device = &prepared.problem.device;
     let (for_weights, for_selection) = optimizers(job);
     let beta = tensors.take("selection", device)?.remove(BETA);
     Ok(SearchState {
@@ -91,7 +90,7 @@ fn restore(job: &Job, prepared: &Prepared, tensors: &Tensors) -> Result<SearchSt
 pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>) -> Progressed {
     let experiment = job.ctx.experiment().clone();
     let (seed, settings) = (experiment.runtime.seed, &experiment.search);
-    let sampler = |rows: &[Encoded], purpose| Sampler::of(rows, settings.batch_size, &experiment, purpose);
+    let sampler = |rows: &Rows, purpose| Sampler::of(rows, settings.batch_size, &experiment, purpose);
     let mut train = sampler(&prepared.train, "batches/search/train");
     let mut validation = sampler(&prepared.validation, "batches/search/validation");
     let warmup = settings.warmup_steps;
@@ -100,10 +99,10 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
         Some((done, tensors)) => (job.carried.warmed_up + done, restore(job, prepared, &tensors)?),
         None => (0, initial(job, prepared)?),
     };
-    let objective = ClassificationObjective {
-        task: &prepared.task,
-        scales: vec![experiment.lora.alpha / experiment.lora.rank as f64; prepared.task.modules.len()],
-        dropout: DropoutRates::search(experiment.lora.dropout, experiment.model.dropout),
+    let objective = LowerLevel {
+        problem: &prepared.problem,
+        scales: vec![experiment.lora.alpha / experiment.lora.rank as f64; prepared.problem.modules.len()],
+        dropout: DropoutRates::everywhere(experiment.lora.dropout, experiment.model.dropout.unwrap_or(0.0)),
     };
     let rules = rules(job);
     job.enter(Phase::Search, steps)?;
@@ -115,7 +114,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
             save(job, &state, step)?;
             return Ok(Some(End::requested(request, Phase::Search, step)));
         }
-        let tb = prepared.task.batch(&prepared.train, &train.indices(done))?;
+        let tb = prepared.problem.batch(&prepared.train, &train.indices(done))?;
         let key = |purpose: &str| Some(random::stream(seed, purpose, done as u64).next_u64());
         let weights = key("dropout/search/weights");
         if done < warmup {
@@ -125,7 +124,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
             job.ctx.emit(Event::Warmup { phase: Phase::Search, step: done + 1, total: warmup, train_loss })?;
         } else {
             let step = done - warmup;
-            let vb = prepared.task.batch(&prepared.validation, &validation.indices(step))?;
+            let vb = prepared.problem.batch(&prepared.validation, &validation.indices(step))?;
             let keys = DropoutKeys { hypergradient: key("dropout/search/replayed"), weights };
             let report = state.step(&rules, &objective, &tb, &vb, keys)?;
             log_step(job, prepared, &state, &rules, &report, (step + 1, steps))?;
@@ -194,7 +193,7 @@ fn terms(
     let settings = job.ctx.experiment();
     let alpha = values(rules.selection, &state.beta)?;
     let scale = settings.lora.alpha / settings.lora.rank as f64;
-    let modules = allocation::modules(&prepared.task.modules, &state.weights, &alpha, &state.beta, scale)?;
+    let modules = allocation::modules(&prepared.problem.modules, &state.weights, &alpha, &state.beta, scale)?;
     let chosen = &settings.allocation;
     let ranks = allocation::allocate(chosen.rule, chosen.threshold, chosen.budget, &modules);
     Ok((modules, ranks))
@@ -212,7 +211,7 @@ fn allocate(job: &mut Job, prepared: &Prepared, state: &SearchState, rules: &Rul
         );
         job.say(Phase::Allocate, "warning", message)?;
     }
-    let parameters = prepared.task.lora_parameters(&ranks);
+    let parameters = prepared.problem.lora_parameters(&ranks);
     job.carried.undecided = undecided == modules.len();
     job.carried.ranks = modules.iter().zip(&ranks).map(|(module, rank)| (module.path.clone(), *rank)).collect();
     job.carried.metrics.insert("lora_parameters".into(), parameters as f64);

@@ -1,14 +1,19 @@
 //! `config.json` of the encoders that are built here.
 
 use super::ModelError;
+use super::activation::Activation;
+use super::head::HeadKind;
+use super::pass::DropoutRates;
 use serde::Deserialize;
 
 /// Families of encoders, by `model_type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Family {
     Bert,
-    /// Also XLM-RoBERTa: positions start after the padding id, the head has two layers.
+    /// As BERT, but positions start after the padding id, and the head has two layers.
     Roberta,
+    /// As RoBERTa.
+    XlmRoberta,
 }
 
 impl Family {
@@ -16,21 +21,24 @@ impl Family {
     pub const NAMES: [&str; 3] = ["bert", "roberta", "xlm-roberta"];
 
     /// Prefix of the encoder's modules in the task classes of Hugging Face.
-    pub fn prefix(self) -> &'static str {
+    pub fn prefix(&self) -> &'static str {
         match self {
             Family::Bert => "bert",
-            Family::Roberta => "roberta",
+            Family::Roberta | Family::XlmRoberta => "roberta",
         }
     }
-}
 
-/// Non-linearity of the feed-forward layers, `hidden_act`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    Gelu,
-    GeluTanh,
-    Relu,
-    Silu,
+    /// Name of the task class.
+    pub fn architecture(&self, kind: HeadKind) -> &'static str {
+        match (self, kind) {
+            (Family::Bert, HeadKind::Sequence) => "BertForSequenceClassification",
+            (Family::Bert, HeadKind::Tokens) => "BertForTokenClassification",
+            (Family::Roberta, HeadKind::Sequence) => "RobertaForSequenceClassification",
+            (Family::Roberta, HeadKind::Tokens) => "RobertaForTokenClassification",
+            (Family::XlmRoberta, HeadKind::Sequence) => "XLMRobertaForSequenceClassification",
+            (Family::XlmRoberta, HeadKind::Tokens) => "XLMRobertaForTokenClassification",
+        }
+    }
 }
 
 /// A resolved configuration; names as in Hugging Face.
@@ -47,10 +55,10 @@ pub struct EncoderConfig {
     pub type_vocab_size: usize,
     pub layer_norm_eps: f64,
     pub pad_token_id: u32,
-    pub hidden_dropout_prob: f64,
-    pub attention_probs_dropout_prob: f64,
-    /// Dropout before the classifier; `hidden_dropout_prob` where the file has none.
-    pub classifier_dropout: f64,
+    /// Of the backbone and of a sequence head.
+    pub dropout: DropoutRates,
+    /// Of the input of a token head.
+    pub token_dropout: f64,
     /// Standard deviation of newly drawn weights.
     pub initializer_range: f64,
     /// Class names by id, where the file has them and they are not the generic `LABEL_n`.
@@ -110,19 +118,16 @@ impl EncoderConfig {
         let known = || Family::NAMES.join(", ");
         let family = match model_type.as_deref() {
             Some("bert") => Family::Bert,
-            Some("roberta" | "xlm-roberta") => Family::Roberta,
+            Some("roberta") => Family::Roberta,
+            Some("xlm-roberta") => Family::XlmRoberta,
             Some(other) => return Err(wrong(format!("model_type `{other}` is not supported; supported: {}", known()))),
             None => return Err(wrong(format!("`model_type` is missing; supported: {}", known()))),
         };
         let raw: Raw = serde_json::from_value(value).map_err(|e| wrong(e.to_string()))?;
         debug_assert_eq!(raw.model_type, model_type);
-        let activation = match raw.hidden_act.as_str() {
-            "gelu" => Activation::Gelu,
-            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Activation::GeluTanh,
-            "relu" => Activation::Relu,
-            "silu" | "swish" => Activation::Silu,
-            other => return Err(wrong(format!("hidden_act `{other}` is not one of gelu, gelu_new, relu, silu"))),
-        };
+        let activation = Activation::parse(&raw.hidden_act).ok_or_else(|| {
+            wrong(format!("hidden_act `{}` is not supported; supported: {}", raw.hidden_act, Activation::NAMES))
+        })?;
         if let Some(kind) = raw.position_embedding_type.filter(|kind| kind != "absolute") {
             return Err(wrong(format!("position_embedding_type `{kind}` is not supported; supported: absolute")));
         }
@@ -132,6 +137,8 @@ impl EncoderConfig {
                 raw.hidden_size, raw.num_attention_heads
             )));
         }
+        let classifier_dropout = raw.classifier_dropout.unwrap_or(raw.hidden_dropout_prob);
+        let pad_token_id = raw.pad_token_id.unwrap_or(if family == Family::Bert { 0 } else { 1 });
         Ok(EncoderConfig {
             family,
             vocab_size: raw.vocab_size,
@@ -143,10 +150,18 @@ impl EncoderConfig {
             max_position_embeddings: raw.max_position_embeddings,
             type_vocab_size: raw.type_vocab_size,
             layer_norm_eps: raw.layer_norm_eps,
-            pad_token_id: raw.pad_token_id.unwrap_or(if family == Family::Bert { 0 } else { 1 }),
-            hidden_dropout_prob: raw.hidden_dropout_prob,
-            attention_probs_dropout_prob: raw.attention_probs_dropout_prob,
-            classifier_dropout: raw.classifier_dropout.unwrap_or(raw.hidden_dropout_prob),
+            pad_token_id,
+            dropout: DropoutRates {
+                lora: 0.0,
+                embeddings: raw.hidden_dropout_prob,
+                positions: 0.0,
+                attention: raw.attention_probs_dropout_prob,
+                attention_output: raw.hidden_dropout_prob,
+                feed_forward: raw.hidden_dropout_prob,
+                pooler: classifier_dropout,
+                head: classifier_dropout,
+            },
+            token_dropout: classifier_dropout,
             initializer_range: raw.initializer_range,
             label_names: raw.id2label.and_then(label_names),
         })
@@ -156,7 +171,9 @@ impl EncoderConfig {
     pub fn max_length(&self) -> usize {
         match self.family {
             Family::Bert => self.max_position_embeddings,
-            Family::Roberta => self.max_position_embeddings.saturating_sub(self.pad_token_id as usize + 1),
+            Family::Roberta | Family::XlmRoberta => {
+                self.max_position_embeddings.saturating_sub(self.pad_token_id as usize + 1)
+            }
         }
     }
 }

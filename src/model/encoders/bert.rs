@@ -1,0 +1,91 @@
+//! BERT, RoBERTa and XLM-RoBERTa, and what DistilBERT shares with them.
+
+use super::post_norm::{Layer, Names};
+use super::{Body, look_up};
+use crate::model::ModelError;
+use crate::model::config::EncoderConfig;
+use crate::model::input::Input;
+use crate::model::loader::{Loader, Norm};
+use crate::model::lora::LoraLinear;
+use crate::model::pass::{Pass, Site};
+use crate::ops::{Attention, attention};
+use candle_core::{Result, Tensor};
+
+/// Embeddings, a norm, and layers of plain attention.
+pub struct Bert {
+    word: Tensor,
+    position: Tensor,
+    token_type: Option<Tensor>,
+    norm: Norm,
+    layers: Vec<Layer>,
+    heads: usize,
+}
+
+const NAMES: Names = Names {
+    query: "attention.self.query",
+    key: "attention.self.key",
+    value: "attention.self.value",
+    attention_output: "attention.output.dense",
+    attention_norm: "attention.output.LayerNorm",
+    intermediate: "intermediate.dense",
+    output: "output.dense",
+    output_norm: "output.LayerNorm",
+    drops_attention_output: true,
+};
+
+/// `BertModel`, `RobertaModel` and `XLMRobertaModel` without a pooler.
+pub fn load(config: &EncoderConfig, loader: &Loader) -> std::result::Result<Bert, ModelError> {
+    Bert::load(config, loader, "encoder.layer", &NAMES)
+}
+
+impl Bert {
+    /// With layers under `layers` (without a dot) that call their parts `names`.
+    pub fn load(
+        config: &EncoderConfig,
+        loader: &Loader,
+        layers: &str,
+        names: &Names,
+    ) -> std::result::Result<Bert, ModelError> {
+        let h = config.hidden_size;
+        let table = |name: &str, rows| loader.tensor(&format!("embeddings.{name}_embeddings.weight"), &[rows, h]);
+        Ok(Bert {
+            word: table("word", config.vocab_size)?,
+            position: table("position", config.max_position_embeddings)?,
+            token_type: match config.type_vocab_size {
+                0 => None,
+                types => Some(table("token_type", types)?),
+            },
+            norm: loader.norm("embeddings.LayerNorm", h, config.layer_norm_eps, true)?,
+            layers: (0..config.num_hidden_layers)
+                .map(|n| Layer::load(loader, &format!("{layers}.{n}."), names, config))
+                .collect::<std::result::Result<_, _>>()?,
+            heads: config.num_attention_heads,
+        })
+    }
+}
+
+impl Body for Bert {
+    fn forward(&self, input: &Input, pass: &Pass) -> Result<Tensor> {
+        let mut x = look_up(&self.word, &input.ids)?;
+        if let Some(token_type) = &self.token_type {
+            x = (x + look_up(token_type, &input.type_ids)?)?;
+        }
+        let x = (x + look_up(&self.position, &input.positions)?)?;
+        let mut x = pass.drop(self.norm.forward(&x)?, Site::Embeddings)?;
+        for (n, layer) in self.layers.iter().enumerate() {
+            let how = Attention { heads: self.heads, mask: input.mask.clone(), dropout: pass.mask(Site::Attention(n)) };
+            let (q, k, v) =
+                (layer.query.forward(&x, pass)?, layer.key.forward(&x, pass)?, layer.value.forward(&x, pass)?);
+            x = layer.finish(n, &attention(&q, &k, &v, &how)?, &x, pass)?;
+        }
+        Ok(x)
+    }
+
+    fn linears_mut(&mut self) -> Vec<&mut LoraLinear> {
+        self.layers.iter_mut().flat_map(Layer::linears_mut).collect()
+    }
+
+    fn word_embeddings(&self) -> &Tensor {
+        &self.word
+    }
+}

@@ -1,0 +1,90 @@
+//! Takes a module's tensors out of a checkpoint under the names of Hugging Face's task class.
+
+use super::ModelError;
+use super::checkpoint::Checkpoint;
+use super::lora::LoraLinear;
+use crate::ops::layer_norm;
+use candle_core::{DType, Device, Tensor};
+use std::cell::Cell;
+
+type Loaded<T> = std::result::Result<T, ModelError>;
+
+/// Layer norm over the last dimension.
+#[derive(Clone)]
+pub struct Norm {
+    weight: Tensor,
+    /// Zeros where the family's norms have none.
+    bias: Tensor,
+    epsilon: f64,
+}
+
+impl Norm {
+    /// Of weight (n), bias (n).
+    pub fn new(weight: Tensor, bias: Tensor, epsilon: f64) -> Norm {
+        Norm { weight, bias, epsilon }
+    }
+
+    /// x (.., n) -> (.., n).
+    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        layer_norm(x, &self.weight, &self.bias, self.epsilon)
+    }
+}
+
+/// Loads modules, and counts their elements.
+pub struct Loader<'a> {
+    checkpoint: &'a Checkpoint,
+    /// Prefix in the file and in the task class, each with its dot or empty.
+    stored: String,
+    named: String,
+    dtype: DType,
+    device: &'a Device,
+    elements: Cell<usize>,
+}
+
+impl<'a> Loader<'a> {
+    /// For the encoder, which the task class calls `prefix` and a checkpoint may store without it.
+    pub fn encoder(checkpoint: &'a Checkpoint, prefix: &str, dtype: DType, device: &'a Device) -> Loader<'a> {
+        let stored = checkpoint.encoder_prefix(prefix);
+        Loader { checkpoint, stored, named: format!("{prefix}."), dtype, device, elements: Cell::new(0) }
+    }
+
+    /// For what the task class has beside the encoder.
+    pub fn task(checkpoint: &'a Checkpoint, dtype: DType, device: &'a Device) -> Loader<'a> {
+        Loader { checkpoint, stored: String::new(), named: String::new(), dtype, device, elements: Cell::new(0) }
+    }
+
+    /// Whether the checkpoint has this tensor.
+    pub fn contains(&self, name: &str) -> bool {
+        self.checkpoint.contains(&format!("{}{name}", self.stored))
+    }
+
+    /// Elements of all tensors so far.
+    pub fn elements(&self) -> usize {
+        self.elements.get()
+    }
+
+    /// A tensor of this shape.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Loaded<Tensor> {
+        let tensor = self.checkpoint.get(&format!("{}{name}", self.stored), shape, self.dtype, self.device)?;
+        self.elements.set(self.elements.get() + tensor.elem_count());
+        Ok(tensor)
+    }
+
+    /// A linear layer: `{name}.weight` (outputs, inputs) and, with `bias`, `{name}.bias` (outputs).
+    pub fn linear(&self, name: &str, outputs: usize, inputs: usize, bias: bool) -> Loaded<LoraLinear> {
+        let weight = self.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
+        let bias = if bias { Some(self.tensor(&format!("{name}.bias"), &[outputs])?) } else { None };
+        Ok(LoraLinear::new(format!("{}{name}", self.named), weight, bias))
+    }
+
+    /// A layer norm: `{name}.weight` and, with `bias`, `{name}.bias` (width).
+    pub fn norm(&self, name: &str, width: usize, epsilon: f64, bias: bool) -> Loaded<Norm> {
+        let weight = self.tensor(&format!("{name}.weight"), &[width])?;
+        let bias = if bias {
+            self.tensor(&format!("{name}.bias"), &[width])?
+        } else {
+            Tensor::zeros(width, self.dtype, self.device)?
+        };
+        Ok(Norm::new(weight, bias, epsilon))
+    }
+}
