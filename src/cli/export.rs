@@ -1,7 +1,9 @@
 //! `autolora export RUN`
 
 use super::CliError;
+use super::base::open_base;
 use super::out::{bytes, find, table};
+use crate::data::hub::Hub;
 use crate::run::directory::RunDir;
 use crate::run::export::{self, ExportError, Exported, Learned, Scale, passport};
 use crate::run::view::State;
@@ -32,6 +34,8 @@ pub struct ExportArgs {
 enum Format {
     /// An adapter that PEFT loads, with a model card
     Peft,
+    /// A model with the adapter merged into its weights, which transformers loads
+    Merged,
     /// PEFT's LoraConfig with its rank_pattern, and the ranks as JSON, without weights
     Config,
 }
@@ -48,6 +52,7 @@ impl Format {
     fn name(self) -> &'static str {
         match self {
             Format::Peft => "peft",
+            Format::Merged => "merged",
             Format::Config => "config",
         }
     }
@@ -61,6 +66,11 @@ pub fn run(args: &ExportArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let exported = match args.format {
         Format::Peft => export::peft(&learned, scale, &folder)?,
         Format::Config => export::config(&learned, &folder)?,
+        Format::Merged => {
+            let model = &learned.facts.experiment.model;
+            let base = open_base(&model.id, model.revision.as_deref())?;
+            export::merged(&learned, &base, &Hub::from_env(), &folder)?
+        }
     };
     if args.json {
         writeln!(out, "{}", as_json(args, &run, &exported))?;
@@ -108,11 +118,11 @@ fn write_text(exported: &Exported, out: &mut impl Write) -> Result<(), CliError>
         writeln!(out, "checked  {readback}")?;
     }
     if !exported.passport.is_empty() {
-        let mut rows = vec![["program", "logits", "why", "known from"].map(String::from).to_vec()];
-        rows.extend(exported.passport.iter().map(|entry| {
-            vec![entry.runtime.into(), entry.verdict.name().into(), entry.why.clone(), entry.known_from.into()]
-        }));
+        let mut rows = vec![["program", "logits", "why"].map(String::from).to_vec()];
+        let row = |entry: &export::Entry| vec![entry.runtime.into(), entry.verdict.name().into(), entry.why.clone()];
+        rows.extend(exported.passport.iter().map(row));
         table(out, &rows)?;
+        writeln!(out, "by the rules of these programs, not by running them; passport.json says whose")?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ pub mod lifecycle;
 pub mod lock;
 pub mod log;
 pub mod pipeline;
+pub mod predict;
 pub mod process;
 pub mod signals;
 pub mod state;

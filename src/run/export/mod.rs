@@ -5,17 +5,19 @@ pub mod base;
 pub mod card;
 pub mod facts;
 pub mod learned;
+pub mod merged;
 pub mod passport;
 pub mod readback;
 
 pub use facts::Facts;
 pub use learned::{Learned, Scale};
+pub use merged::merged;
 pub use passport::{Entry, Verdict};
 pub use readback::Readback;
 
 use crate::experiment::Task;
 use crate::experiment::atomic::write_folder;
-use crate::model::{ModelError, builtin};
+use crate::model::{ModelError, SourceError, builtin};
 use crate::run::adapter::{self, AdapterError, LoraConfig};
 use crate::run::directory::{DirError, RunDir};
 use crate::run::file::FileError;
@@ -51,6 +53,8 @@ pub enum ExportError {
     Dir(#[from] DirError),
     #[error(transparent)]
     Adapter(#[from] AdapterError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]
