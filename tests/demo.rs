@@ -7,6 +7,8 @@ mod tokenizer;
 #[path = "../assets/demo/generate/words.rs"]
 mod words;
 
+use autolora::data::hub::Hub;
+use autolora::data::sources::locate;
 use autolora::data::{Dataset, Example, TextEncoder};
 use autolora::experiment::DataSettings;
 use std::collections::BTreeMap;
@@ -15,7 +17,8 @@ const SEED: u64 = 2024;
 
 fn demo() -> Vec<(&'static str, Vec<Example>)> {
     let settings = DataSettings { id: Some("builtin:demo".into()), ..DataSettings::default() };
-    let dataset = Dataset::load(&settings, None).unwrap();
+    let sources = locate(&settings, &Hub::from_env(), &mut |_| {}).unwrap();
+    let dataset = Dataset::load(&settings, sources, None).unwrap();
     assert_eq!(dataset.labels.names, ["negative", "positive"]);
     vec![
         ("train", dataset.train.examples().unwrap()),

@@ -92,7 +92,8 @@ pub fn run(args: &PredictArgs, out: &mut impl Write) -> Result<u8, CliError> {
             Some(Ok(())) => break,
             Some(Err(error)) => {
                 progress.clear();
-                return Err(CliError::new(1, error, Some(format!("the {done} rows before it are answered"))));
+                let advice = (done > 0).then(|| format!("the {done} rows before it are answered"));
+                return Err(CliError::new(1, error, advice));
             }
         }
     }
@@ -157,7 +158,7 @@ fn predictor(args: &PredictArgs) -> Result<Predictor, CliError> {
 impl From<PredictError> for CliError {
     fn from(error: PredictError) -> Self {
         let advice = match &error {
-            PredictError::NoHead { .. } => Some(
+            PredictError::NoHead { .. } | PredictError::OtherHead { .. } => Some(
                 "give a model that was trained for the task, an adapter with its head (--adapter), or a run (--run)"
                     .into(),
             ),

@@ -1,14 +1,14 @@
 //! A dataset before tokens: what `[data]` names, checked once from end to end, then read as often as needed. Rows are never
 //! all in memory.
 
-use super::catalogue;
-use super::error::{DataError, shown};
-use super::labels::{Labels, Learning};
-use super::table::{Column, ReadOptions, Row, Table};
+use super::columns::Columns;
+use super::error::DataError;
+use super::input::Input;
+use super::labels::{Answer, Labels, Learning};
+use super::reader::{BadRows, Column, ReadOptions, Row, Summary, Verdict, read};
+use super::sources::{Source, Sources};
 use super::target::{Target, TargetKind};
 use crate::experiment::{DataSettings, Task};
-use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
 
 /// What a row says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,15 +44,17 @@ impl Example {
     }
 }
 
-/// The rows of one file.
+/// The rows of one part, in one file or more.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// As the user wrote it, or `builtin:demo/train.tsv`.
+    /// As the user wrote it, or `builtin:demo/train.tsv`; the first of several.
     pub file: String,
     /// SHA-256 of the file, hexadecimal: what a run records to be reproducible.
     pub sha256: String,
     /// Number of examples.
     pub examples: usize,
+    /// Rows that are left out.
+    pub bad: BadRows,
     reader: Reader,
     labels: Labels,
     /// What to call the training file where a label is unknown.
@@ -63,66 +65,99 @@ pub struct Part {
 #[derive(Clone, Debug)]
 pub struct Dataset {
     pub task: Task,
+    pub columns: Columns,
     pub train: Part,
     /// D_val, where it has a file of its own.
     pub validation: Option<Part>,
     /// The held-out rows, for evaluation alone.
     pub test: Option<Part>,
+    /// Further held-out rows by name, e.g. MNLI's `mismatched`.
+    pub extra: Vec<(String, Part)>,
     /// The classes; none in a regression.
     pub labels: Labels,
 }
 
 impl Dataset {
-    /// Reads what `[data]` names, to the end of every file. `model_labels` are the model's class names by id, if it has any.
-    /// The labels are those of the whole training file.
-    pub fn load(settings: &DataSettings, model_labels: Option<&[String]>) -> Result<Self, DataError> {
-        let files = Files::of(settings)?;
-        let reader = |setting, source, max_rows| Reader {
-            setting,
+    /// Reads the rows of `sources`, to the end of every file. `model_labels` are the model's class names by id, if it has any.
+    /// The labels are those that the dataset declares, else those of the whole training part.
+    pub fn load(settings: &DataSettings, sources: Sources, model_labels: Option<&[String]>) -> Result<Self, DataError> {
+        let columns = sources.columns;
+        let reader = |source, max_rows| Reader {
             source,
             task: settings.task,
-            text: files.text.to_owned(),
-            label: files.label.to_owned(),
-            pair: settings.text_pair.clone(),
+            columns: columns.clone(),
             header: settings.header,
             quote: settings.quote.clone(),
             max_rows,
+            max_bad_share: settings.max_bad_share,
         };
-        let train = reader("data.train", files.train, settings.max_train_rows);
-        let validation = files.validation.map(|source| reader("data.validation", source, None));
-        let test = files.test.map(|source| reader("data.test", source, settings.max_test_rows));
-
+        let train = reader(sources.train, settings.max_train_rows);
         let mut learning = Learning::new(settings.task);
-        let (seen, train_examples) = train.scan(|row| learning.see(row))?;
-        let train_file = seen.file.clone();
-        let labels = learning.finish(&train_file, model_labels)?;
-        let part = |reader: Reader, seen: Seen, examples| Part {
-            file: seen.file,
-            sha256: seen.sha256,
-            examples,
+        let seen = train.scan(|_, _, _, answer| {
+            learning.see(&answer);
+            Ok(())
+        })?;
+        let train_file = train.file();
+        let labels = learning.finish(&train_file, columns.label.classes.as_deref(), model_labels)?;
+        let part = |reader: Reader, Summary { sha256, rows, bad }| Part {
+            file: reader.file(),
+            sha256,
+            examples: rows,
+            bad,
             reader,
             labels: labels.clone(),
             train_file: train_file.clone(),
         };
-        let check = |reader: Reader| {
-            let (seen, examples) = reader.scan(|row| reader.example(row, &labels, &train_file).map(drop))?;
-            Ok::<Part, DataError>(part(reader, seen, examples))
+        let check = |source, max_rows| {
+            let reader = reader(source, max_rows);
+            let known = |input: &Input, line, _, answer| labels.target(answer, input, line, &train_file).map(drop);
+            let seen = reader.scan(known)?;
+            Ok::<Part, DataError>(part(reader, seen))
         };
         Ok(Self {
             task: settings.task,
-            validation: validation.map(check).transpose()?,
-            test: test.map(check).transpose()?,
-            train: part(train, seen, train_examples),
+            validation: sources.validation.map(|source| check(source, None)).transpose()?,
+            test: sources.test.map(|source| check(source, settings.max_test_rows)).transpose()?,
+            extra: sources
+                .extra
+                .into_iter()
+                .map(|(name, source)| Ok((name, check(source, settings.max_test_rows)?)))
+                .collect::<Result<_, DataError>>()?,
+            train: part(train, seen),
+            columns: columns.clone(),
             labels,
         })
+    }
+
+    /// Every part with the setting that names it.
+    pub fn parts(&self) -> impl Iterator<Item = (String, &Part)> {
+        let own = [
+            ("data.train", Some(&self.train)),
+            ("data.validation", self.validation.as_ref()),
+            ("data.test", self.test.as_ref()),
+        ];
+        let own = own.into_iter().filter_map(|(setting, part)| Some((setting.to_owned(), part?)));
+        own.chain(self.extra.iter().map(|(name, part)| (format!("data.test/{name}"), part)))
+    }
+
+    /// What people should know of it: columns that were guessed, rows that are left out.
+    pub fn notices(&self) -> Vec<String> {
+        let bad = self.parts().map(|(_, part)| part).filter(|part| part.bad.count > 0).map(|part| {
+            let first: Vec<String> = part.bad.first.iter().map(|row| format!("\n  {row}")).collect();
+            let (count, all) = (part.bad.count, part.bad.count + part.examples);
+            format!("{count} of {all} rows of {} are broken and left out; the first:{}", part.file, first.concat())
+        });
+        self.columns.notice().into_iter().chain(bad).collect()
     }
 }
 
 impl Part {
     /// Every example, in the order of the file, to `each`.
     pub fn each(&self, mut each: impl FnMut(Example) -> Result<(), DataError>) -> Result<(), DataError> {
-        let mut read = |row: Row| each(self.reader.example(row, &self.labels, &self.train_file)?);
-        self.reader.scan(&mut read).map(drop)
+        let example = |input: &Input, line, content, answer| {
+            each(Example { content, target: self.labels.target(answer, input, line, &self.train_file)? })
+        };
+        self.reader.scan(example).map(drop)
     }
 
     /// All examples in memory: for small sets.
@@ -144,147 +179,79 @@ impl Part {
         }
     }
 
-    /// What decides the examples: the content of the file, how it is read, and the classes. For keys of caches.
+    /// What decides the examples: the content of the files, how they are read, and the classes. For keys of caches.
     pub fn fingerprint(&self) -> String {
-        let Reader { task, text, label, pair, header, quote, max_rows, .. } = &self.reader;
-        format!("{:?}", (&self.sha256, task, text, label, pair, header, quote, max_rows, &self.labels.names))
+        let Reader { source, task, columns, header, quote, max_rows, max_bad_share: _ } = &self.reader;
+        format!("{:?}", (&self.sha256, source.format, task, columns, header, quote, max_rows, &self.labels.names))
     }
 }
 
-/// Places of the columns in [`Row::fields`].
+/// Places of the columns in [`Row::fields`], the order of [`Columns::list`].
 const TEXT: usize = 0;
-pub(super) const LABEL: usize = 1;
+const LABEL: usize = 1;
 const PAIR: usize = 2;
 
-/// What a whole reading of a file found.
-struct Seen {
-    file: String,
-    sha256: String,
-}
-
-/// A file and how to read it.
+/// The files of a part and how to read them.
 #[derive(Clone, Debug)]
 struct Reader {
-    setting: &'static str,
     source: Source,
     task: Task,
-    text: String,
-    label: String,
-    pair: Option<String>,
+    columns: Columns,
     header: Option<bool>,
     quote: Option<String>,
     max_rows: Option<usize>,
+    max_bad_share: f64,
 }
 
 impl Reader {
-    /// Gives every row to `each`; returns what the file is and the number of rows.
-    fn scan(&self, mut each: impl FnMut(Row) -> Result<(), DataError>) -> Result<(Seen, usize), DataError> {
-        let columns: Vec<Column> = [
-            Some(Column { setting: "data.text", name: &self.text }),
-            Some(Column { setting: "data.label", name: &self.label }),
-            self.pair.as_deref().map(|name| Column { setting: "data.text_pair", name }),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let (header, quote, max_rows) = (self.header, self.quote.as_deref(), self.max_rows);
-        let options = ReadOptions { columns: &columns, header, quote, max_rows };
-        let (table, sha256) = self.source.read(self.setting, options)?;
-        check_filled(&table, &columns)?;
-        let rows = table.rows.len();
-        let file = table.file;
-        for row in table.rows {
-            each(row)?;
-        }
-        Ok((Seen { file, sha256 }, rows))
-    }
-
-    fn example(&self, row: Row, labels: &Labels, train_file: &str) -> Result<Example, DataError> {
-        let target = labels.target(self.task, &row, &self.setting_file(), train_file)?;
-        let mut fields = row.fields.into_iter();
-        let text = fields.nth(TEXT).unwrap_or_default();
-        let pair = fields.nth(PAIR - TEXT - 1);
-        Ok(Example { content: Content::Text { text, pair }, target })
-    }
-
-    /// The file, as errors name it.
-    fn setting_file(&self) -> String {
-        match &self.source {
-            Source::Path(path) => shown(&path.display().to_string()),
-            Source::Embedded(file) => file.name.to_owned(),
-        }
-    }
-}
-
-/// Where a part's bytes are.
-#[derive(Clone, Debug)]
-enum Source {
-    Path(PathBuf),
-    Embedded(catalogue::File),
-}
-
-impl Source {
-    fn read(&self, setting: &'static str, options: ReadOptions) -> Result<(Table, String), DataError> {
-        match self {
-            Source::Path(path) => {
-                let (table, bytes) = Table::open(setting, path, options)?;
-                Ok((table, sha256(&bytes)))
-            }
-            Source::Embedded(file) => Ok((Table::parse(file.name, file.bytes, options)?, sha256(file.bytes))),
-        }
-    }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The files of a dataset and the columns to take from them.
-struct Files<'a> {
-    train: Source,
-    validation: Option<Source>,
-    test: Option<Source>,
-    text: &'a str,
-    label: &'a str,
-}
-
-impl<'a> Files<'a> {
-    fn of(settings: &'a DataSettings) -> Result<Self, DataError> {
-        let path = |path: &Option<PathBuf>| path.as_deref().map(Path::to_owned).map(Source::Path);
-        let Some(id) = &settings.id else {
-            let train = path(&settings.train).ok_or(DataError::NoTraining)?;
-            let (validation, test) = (path(&settings.validation), path(&settings.test));
-            return Ok(Self { train, validation, test, text: &settings.text, label: &settings.label });
+    /// Gives every row that is not broken to `each`, with its file and line.
+    fn scan(
+        &self,
+        mut each: impl FnMut(&Input, usize, Content, Answer) -> Result<(), DataError>,
+    ) -> Result<Summary, DataError> {
+        let columns = self.columns.list();
+        let options = ReadOptions {
+            columns: &columns,
+            format: Some(self.source.format),
+            header: self.header,
+            quote: self.quote.as_deref(),
+            max_rows: self.max_rows,
+            max_bad_share: self.max_bad_share,
         };
-        let paths =
-            [("data.train", &settings.train), ("data.validation", &settings.validation), ("data.test", &settings.test)];
-        if let Some((setting, _)) = paths.into_iter().find(|(_, path)| path.is_some()) {
-            return Err(DataError::IdAndPaths { setting });
-        }
-        let entry = catalogue::find(id)?;
-        Ok(Self {
-            train: Source::Embedded(entry.train),
-            validation: Some(Source::Embedded(entry.validation)),
-            test: Some(Source::Embedded(entry.test)),
-            text: entry.text,
-            label: entry.label,
+        read(&self.source.files, &options, &mut |input, row| {
+            let line = row.line;
+            Ok(match self.row(row, &columns) {
+                Ok((content, answer)) => {
+                    each(input, line, content, answer)?;
+                    Verdict::Taken
+                }
+                Err(why) => Verdict::Broken(why),
+            })
         })
     }
-}
 
-/// An empty text or label is an error that names the first ten lines.
-fn check_filled(table: &Table, columns: &[Column]) -> Result<(), DataError> {
-    for (place, column) in columns.iter().enumerate() {
-        let empty: Vec<usize> =
-            table.rows.iter().filter(|row| row.fields[place].trim().is_empty()).map(|row| row.line).collect();
-        if !empty.is_empty() {
-            return Err(DataError::EmptyField {
-                file: table.file.clone(),
-                column: super::error::shown(column.name),
-                count: empty.len(),
-                first: empty.into_iter().take(10).collect(),
-            });
+    /// What a row says, else why it is broken.
+    fn row(&self, row: Row, columns: &[Column]) -> Result<(Content, Answer), String> {
+        let (text, label) = (&row.fields[TEXT], &row.fields[LABEL]);
+        let (text_column, label_column) = (&columns[TEXT], &columns[LABEL]);
+        if self.task == Task::Tagging {
+            let (words, tags) = (text.list(text_column)?, label.list(label_column)?);
+            if words.len() != tags.len() {
+                return Err(format!("{} words and {} tags", words.len(), tags.len()));
+            }
+            if tags.iter().any(|tag| tag.trim().is_empty()) {
+                return Err("a tag is empty".into());
+            }
+            return Ok((Content::Words(words.to_vec()), Answer::Tags(tags.to_vec())));
         }
+        let pair = columns.get(PAIR).map(|column| row.fields[PAIR].text(column).map(str::to_owned)).transpose()?;
+        let content = Content::Text { text: text.text(text_column)?.to_owned(), pair };
+        let label = label.text(label_column)?;
+        Ok((content, Answer::of(self.task, label)?))
     }
-    Ok(())
+
+    /// The first file, as the user wrote it.
+    fn file(&self) -> String {
+        self.source.files.first().map_or(String::new(), |input| input.name.clone())
+    }
 }

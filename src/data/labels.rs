@@ -1,11 +1,35 @@
 //! Labels: from what a file says to class ids, tags or scores.
 
-use super::dataset::LABEL;
 use super::error::{DataError, shown};
-use super::table::Row;
+use super::input::Input;
 use super::target::Target;
 use crate::experiment::Task;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What a row says is right.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Label(String),
+    Score(f32),
+    /// One a word.
+    Tags(Vec<String>),
+}
+
+impl Answer {
+    /// The answer that a text is, else why it is none.
+    pub fn of(task: Task, text: &str) -> Result<Answer, String> {
+        match task {
+            Task::Regression => match text.trim().parse::<f32>() {
+                Ok(score) if score.is_finite() => Ok(Answer::Score(score)),
+                _ => Err(format!(
+                    "the label \"{}\" is not a number, which data.task = \"regression\" needs (for classes: \"classification\")",
+                    shown(text)
+                )),
+            },
+            _ => Ok(Answer::Label(text.to_owned())),
+        }
+    }
+}
 
 /// The classes of a task; the id of a class is its place. None in a regression.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,23 +49,31 @@ impl Learning {
         Learning { task, seen: BTreeSet::new() }
     }
 
-    /// Notes the label of a training row.
-    pub fn see(&mut self, row: Row) -> Result<(), DataError> {
-        if self.task == Task::Classification
-            && let Some(label) = row.fields.into_iter().nth(LABEL)
-            && !self.seen.contains(&label)
-        {
-            self.seen.insert(label);
+    /// Notes the answer of a training row.
+    pub fn see(&mut self, answer: &Answer) {
+        let labels = match answer {
+            Answer::Label(label) => std::slice::from_ref(label),
+            Answer::Tags(tags) => tags,
+            Answer::Score(_) => &[],
+        };
+        for label in labels {
+            if !self.seen.contains(label) {
+                self.seen.insert(label.clone());
+            }
         }
-        Ok(())
     }
 
     /// The classes of the training labels. Whole numbers 0..n-1 are class ids; other labels take the ids of the model's
-    /// `label2id` where it covers all of them, else their place in sorted order (numbers by value). `model` holds the
-    /// model's class names by id, if it has any. `file` names the training file in errors.
+    /// `label2id` where it covers all of them, else those that the dataset declares, else their place in sorted order
+    /// (numbers by value). `declared` and `model` hold class names by id. `file` names the training file in errors.
     ///
     /// Errors where there is one class only.
-    pub fn finish(self, file: &str, model: Option<&[String]>) -> Result<Labels, DataError> {
+    pub fn finish(
+        self,
+        file: &str,
+        declared: Option<&[String]>,
+        model: Option<&[String]>,
+    ) -> Result<Labels, DataError> {
         let seen = self.seen;
         if self.task == Task::Regression {
             return Ok(Labels::default());
@@ -50,7 +82,11 @@ impl Learning {
             let label = seen.first().map_or(String::new(), |label| shown(label));
             return Err(DataError::OneLabel { file: file.to_owned(), label });
         }
-        if let Some(names) = model.filter(|names| seen.iter().all(|label| names.contains(label))) {
+        let covers = |names: &&[String]| {
+            let declared = declared.into_iter().flatten();
+            seen.iter().chain(declared).all(|label| names.contains(label))
+        };
+        if let Some(names) = model.filter(covers).or(declared) {
             return Ok(Labels::of(names.to_vec()));
         }
         let numbers: Option<BTreeMap<i64, &String>> = seen.iter().map(|l| Some((l.parse().ok()?, l))).collect();
@@ -78,21 +114,21 @@ impl Labels {
         self.ids.get(label).copied()
     }
 
-    /// The answer of a row; a label that training has not seen is an error, and so is a score that is no number.
-    pub fn target(&self, task: Task, row: &Row, file: &str, train_file: &str) -> Result<Target, DataError> {
-        let label = row.fields.get(LABEL).map_or("", String::as_str);
-        match task {
-            Task::Regression => match label.trim().parse::<f32>() {
-                Ok(score) if score.is_finite() => Ok(Target::Score(score)),
-                _ => Err(DataError::NoNumber { file: file.to_owned(), line: row.line, label: shown(label) }),
-            },
-            _ => self.id(label).map(Target::Class).ok_or_else(|| DataError::UnknownLabel {
-                file: file.to_owned(),
-                line: row.line,
+    /// An answer in ids; a label that training has not seen is an error, which names its file and line.
+    pub fn target(&self, answer: Answer, input: &Input, line: usize, train_file: &str) -> Result<Target, DataError> {
+        let id = |label: &str| {
+            self.id(label).ok_or_else(|| DataError::UnknownLabel {
+                file: input.name.clone(),
+                line,
                 label: shown(label),
                 train_file: train_file.to_owned(),
                 known: self.names.iter().map(|name| shown(name)).collect(),
-            }),
-        }
+            })
+        };
+        Ok(match answer {
+            Answer::Label(label) => Target::Class(id(&label)?),
+            Answer::Score(score) => Target::Score(score),
+            Answer::Tags(tags) => Target::Tags(tags.iter().map(|tag| id(tag)).collect::<Result<_, _>>()?),
+        })
     }
 }

@@ -2,17 +2,20 @@
 
 pub mod batches;
 pub mod catalogue;
+pub mod columns;
 pub mod dataset;
 pub mod error;
 pub mod formats;
 pub mod hub;
+pub mod input;
 pub mod labels;
 pub mod random;
+pub mod reader;
 pub mod rows;
 pub mod sampler;
+pub mod sources;
 pub mod split;
 pub mod store;
-pub mod table;
 pub mod target;
 pub mod tokenise;
 pub mod tokens;

@@ -67,11 +67,11 @@ fn data(experiment: &Experiment, list: &mut Vec<Complaint>) {
         let help = Some("leave it out for a TSV without quoting".to_string());
         complain(list, &["data.quote"], "must be one ASCII character, such as \"", help);
     }
-    let pair = data.text_pair.as_deref();
+    let (text, pair) = (data.text.as_deref(), data.text_pair.as_deref());
     for (key, column, other, taken) in [
-        ("data.label", Some(data.label.as_str()), "data.text", Some(data.text.as_str())),
-        ("data.text_pair", pair, "data.text", Some(data.text.as_str())),
-        ("data.text_pair", pair, "data.label", Some(data.label.as_str())),
+        ("data.label", data.label.as_deref(), "data.text", text),
+        ("data.text_pair", pair, "data.text", text),
+        ("data.text_pair", pair, "data.label", data.label.as_deref()),
     ] {
         if column.is_some() && column == taken {
             complain(list, &[key, other], format!("names the same column as {other}"), None);
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn columns_and_targets_are_not_named_twice() {
         let mut experiment = demo();
-        experiment.data.label = "text".into();
+        (experiment.data.text, experiment.data.label) = (Some("text".into()), Some("text".into()));
         experiment.lora.targets = Texts::Many(vec!["query".into(), "query".into()]);
         experiment.data.quote = Some("''".into());
         assert_eq!(keys(&experiment), ["data.quote", "data.label", "lora.targets"]);

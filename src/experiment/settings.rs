@@ -8,6 +8,21 @@ choice! {
     Task { Classification = "classification", Regression = "regression", Tagging = "tagging", Generation = "generation" }
 }
 choice! {
+    /// How a data file is laid out.
+    FileFormat {
+        /// RFC 4180.
+        Csv = "csv",
+        /// Tabs between the columns.
+        Tsv = "tsv",
+        /// One JSON object a line.
+        JsonLines = "jsonl",
+        /// As on the Hugging Face hub.
+        Parquet = "parquet",
+        /// A word and its tag a line, an empty line between sentences.
+        Conll = "conll",
+    }
+}
+choice! {
     /// How the selection variables' gradient is formed (method.md, "One search step").
     Hypergradient {
         /// One SGD look-ahead, mixed term around W, times eta: the paper, DARTS form.
@@ -82,15 +97,17 @@ settings! {
         validation: Option<PathBuf> = None, Kind::Path, "", "D_val; without it the training file is split";
         test: Option<PathBuf> = None, Kind::Path, "", "held-out file, for evaluation alone";
         task: Task = Task::Classification, Kind::Choice(Task::NAMES), "", "what the labels are";
-        text: String = "text".into(), Kind::Text, "", "column of the text (1, 2, ... without a header)";
-        text_pair: Option<String> = None, Kind::Text, "", "column of the second text of a pair";
-        label: String = "label".into(), Kind::Text, "", "column of the label";
+        text: Option<String> = None, Kind::Text, "", "column of the text, or of the words (1, 2, ... without a header); unset: by its name";
+        text_pair: Option<String> = None, Kind::Text, "", "column of the second text of a pair; unset: by its name, where data.text is unset too";
+        label: Option<String> = None, Kind::Text, "", "column of the label, the score or the tags; unset: by its name";
+        format: Option<FileFormat> = None, Kind::Choice(FileFormat::NAMES), "", "how the files are laid out; unset: by their ending, for tagging also by their look";
         header: Option<bool> = None, Kind::Bool, "", "first row names the columns; unset: yes, unless columns are given as numbers";
         quote: Option<String> = None, Kind::Text, "", "quote character of a TSV; unset: none (CSV: \")";
         max_length: usize = 128, Kind::Int { min: 4, max: 1_000_000 }, "tokens", "longer rows are cut";
         stratify: bool = false, Kind::Bool, "", "D_tr and D_val with the classes in equal proportion (classification)";
         max_train_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the training file";
         max_test_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the held-out file";
+        max_bad_share: f64 = 0.0, Kind::Float { min: 0.0, max: 1.0, exclusive: false }, "", "share of a file's rows that may be broken and left out";
         shuffle: bool = true, Kind::Bool, "", "false: rows in file order, batches consecutive, wrapping around";
         group_by_length: bool = true, Kind::Bool, "", "batches of rows of like length: less padding; not without data.shuffle";
     }

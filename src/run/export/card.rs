@@ -7,7 +7,10 @@ use super::readback::Readback;
 use crate::data::error::shown;
 use crate::experiment::{Choice, Task};
 use crate::model::builtin;
+use crate::run::event::Metrics;
+use crate::run::fold::evaluated_words;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// What a card is of.
@@ -30,14 +33,7 @@ pub fn text(learned: &Learned, of: Of, readback: &Readback, passport: &[Entry]) 
         ranks(&mut text, learned)?;
         runtimes(&mut text, passport)?;
         writeln!(text, "## Checked\n")?;
-        writeln!(
-            text,
-            "Read back after writing: the Delta W of {} modules differ from those of the run by at most {:.1e} (the largest \
-             element of them is {:.2e}); the head is equal.\n",
-            readback.modules.len(),
-            readback.largest(),
-            readback.largest_delta
-        )?;
+        writeln!(text, "After writing, this was read back from the disk: {readback}; the head is equal.\n")?;
         writeln!(text, "`autolora.json` has the settings, the hashes of the data and everything above as JSON.")
     })();
     text
@@ -105,23 +101,22 @@ fn about(facts: &Facts, of: Of) -> String {
     text
 }
 
-/// The run's figures beside those of the baselines.
+/// The figures of everything that was evaluated.
 fn scores(text: &mut String, facts: &Facts) -> std::fmt::Result {
-    let figure = |key: &str| facts.metrics.get(key).map_or("-".into(), |value| format!("{value:.4}"));
-    let baselines = ["majority_", "head_only_"];
-    let own = |name: &&String| {
-        !baselines.iter().any(|prefix| name.starts_with(prefix)) && !["test_rows", "score"].contains(&name.as_str())
-    };
-    let names: Vec<&String> = facts.metrics.keys().filter(own).collect();
     writeln!(text, "## Scores\n")?;
-    if names.is_empty() {
+    if facts.evaluations.is_empty() {
         return writeln!(text, "None: the run had no held-out rows.\n");
     }
     let rows = facts.metrics.get("test_rows").map_or(String::new(), |rows| format!(" ({rows} held-out rows)"));
-    writeln!(text, "| figure{rows} | this model | head alone, model frozen | majority class |\n|---|---|---|---|")?;
+    let columns: Vec<String> = facts.evaluations.iter().map(|(what, _)| in_line(&evaluated_words(what))).collect();
+    writeln!(text, "| figure{rows} | {} |", columns.join(" | "))?;
+    writeln!(text, "|{}", "---|".repeat(columns.len() + 1))?;
+    let names: BTreeSet<&String> = facts.evaluations.iter().flat_map(|(_, figures)| figures.keys()).collect();
     for name in names {
-        let of_baseline = |prefix: &str| figure(&format!("{prefix}{}", name.trim_start_matches("test_")));
-        writeln!(text, "| {name} | {} | {} | {} |", figure(name), of_baseline("head_only_"), of_baseline("majority_"))?;
+        let cell =
+            |(_, figures): &(String, Metrics)| figures.get(name).map_or("-".into(), |value| format!("{value:.4}"));
+        let cells: Vec<String> = facts.evaluations.iter().map(cell).collect();
+        writeln!(text, "| {} | {} |", in_line(name), cells.join(" | "))?;
     }
     writeln!(text)
 }
@@ -173,7 +168,7 @@ fn load(text: &mut String, facts: &Facts, of: Of) -> std::fmt::Result {
             writeln!(text, "tokenizer = AutoTokenizer.from_pretrained(base{revision})")?;
         }
     }
-    let length = facts.experiment.data.max_length;
+    let length = facts.max_length;
     match facts.experiment.data.task {
         Task::Tagging => {
             writeln!(text, "words = [\"some\", \"words\"]")?;

@@ -26,6 +26,10 @@ pub struct Facts {
     pub ranks: Ranks,
     pub undecided: bool,
     pub metrics: Metrics,
+    /// What was evaluated (`run`, `majority`, ...) and its figures, in the order of the phases.
+    pub evaluations: Vec<(String, Metrics)>,
+    /// Tokens that a row is cut to.
+    pub max_length: usize,
     /// Commit of a hub model.
     pub commit: Option<String>,
     /// SHA-256 of the data files by setting.
@@ -41,26 +45,29 @@ impl Facts {
     pub fn of(dir: &RunDir) -> Result<Facts, ExportError> {
         let records = Follower::new(&dir.events_path()).read_all()?;
         let view = RunView::of(&records);
-        let (mut labels, mut commit, mut sha256) = (Vec::new(), None, BTreeMap::new());
+        let (mut labels, mut max_length, mut commit, mut sha256) = (Vec::new(), 0, None, BTreeMap::new());
         for record in records {
             match record.event {
-                Event::Prepared { labels: names, .. } => labels = names,
+                Event::Prepared { labels: names, max_length: length, .. } => (labels, max_length) = (names, length),
                 Event::Inputs { commit: at, sha256: files, .. } => (commit, sha256) = (at, files),
                 _ => {}
             }
         }
-        let info = dir.info();
+        let (info, experiment) = (dir.info(), dir.experiment()?);
+        let evaluations = view.evaluations.iter().map(|(_, what, figures)| (what.clone(), figures.clone())).collect();
         Ok(Facts {
             id: info.id.clone(),
             name: info.name.clone(),
             version: info.version.clone(),
-            experiment: dir.experiment()?,
+            max_length: if max_length == 0 { experiment.data.max_length } else { max_length },
+            experiment,
             labels,
             modules: view.modules.iter().map(|module| (module.path.clone(), module.shape.clone())).collect(),
             ranks: if view.allocated { view.ranks() } else { Ranks::new() },
             undecided: view.undecided,
             train_rows: view.train_rows + view.validation_rows,
             metrics: view.metrics,
+            evaluations,
             commit,
             sha256,
         })
@@ -113,7 +120,7 @@ impl Facts {
             "num_labels": self.outputs(),
             "id2label": id2label(&self.labels),
             "label2id": label2id(&self.labels),
-            "max_length": self.experiment.data.max_length,
+            "max_length": self.max_length,
             "ranks": self.ranks_in_order().into_iter().map(|(path, rank)| (path.into(), json!(rank))).collect::<Map<_, _>>(),
             "undecided": self.undecided,
             "lora_parameters": self.parameters(),

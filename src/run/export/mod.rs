@@ -197,5 +197,8 @@ fn write_json(folder: &Path, name: &str, value: &Value) -> io::Result<()> {
 /// A safetensors file that says, as PyTorch's do, whose layout it has.
 fn write_tensors(path: &Path, tensors: Vec<(String, Tensor)>) -> Result<(), ExportError> {
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    Ok(safetensors::serialize_to_file(tensors, Some(metadata), path)?)
+    // The library makes files for their owner alone; those of an export are as readable as any other.
+    let permissions = fs::File::create(path)?.metadata()?.permissions();
+    safetensors::serialize_to_file(tensors, Some(metadata), path)?;
+    Ok(fs::set_permissions(path, permissions)?)
 }

@@ -54,13 +54,12 @@ impl Readback {
 
 impl fmt::Display for Readback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Delta W of {} modules differs by at most {:.1e} from what was trained (largest element {:.2e})",
-            self.modules.len(),
-            self.largest(),
-            self.largest_delta
-        )
+        write!(f, "Delta W of {} modules ", self.modules.len())?;
+        match self.largest() {
+            0.0 => write!(f, "is what was trained, to the bit")?,
+            off => write!(f, "differs by at most {off:.1e} from what was trained")?,
+        }
+        write!(f, " (largest element {:.2e})", self.largest_delta)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::job::Fault;
 use super::progress::Pace;
 use crate::data::hub::{Download, Hub};
+use crate::data::sources;
 use crate::data::{Cuts, Dataset, Labels, Part, Rows, SplitRule, split, tokenise};
 use crate::experiment::Experiment;
 use crate::experiment::home::tokens_folder;
@@ -25,6 +26,8 @@ pub struct Prepared {
     pub validation: Rows,
     /// None where no held-out rows are given: nothing is scored then.
     pub test: Option<Rows>,
+    /// Further held-out sets by name, e.g. `mismatched` of MNLI.
+    pub further: Vec<(String, Rows)>,
     /// SHA-256 of the data files by setting.
     pub inputs: BTreeMap<String, String>,
 }
@@ -41,11 +44,12 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let experiment = ctx.experiment().clone();
     let device = ctx.device().clone();
     let base = Base::of(fetch(ctx, &experiment)?)?;
-    let dataset = Dataset::load(&experiment.data, base.config.label_names.as_deref())?;
+    let sources = sources::locate(&experiment.data, &Hub::from_env(), &mut |_| {})?;
+    let dataset = Dataset::load(&experiment.data, sources, base.config.label_names.as_deref())?;
     let inputs = record_inputs(ctx, &experiment, base.files.commit.clone(), &dataset)?;
     let settings = &experiment;
     let max_length = base.max_length(settings.data.max_length);
-    let Tokens { train, validation, test, cuts } = tokens(ctx, &experiment, &base, &dataset)?;
+    let Tokens { train, validation, test, further, cuts } = tokens(ctx, &experiment, &base, &dataset)?;
 
     let outputs = dataset.labels.outputs();
     let Base { files, config, checkpoint } = base;
@@ -56,7 +60,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let frozen_parameters = model.frozen_parameters();
     let problem = Problem { model, modules, device, pad_id: config.pad_token_id };
     let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
-    notices.into_iter().try_for_each(&mut say)?;
+    dataset.notices().into_iter().chain(notices).try_for_each(&mut say)?;
     cut_notices(cuts, max_length).into_iter().try_for_each(&mut say)?;
     let paths: Vec<&str> = problem.modules.iter().map(|(path, ..)| path.as_str()).collect();
     say(format!("LoRA on {} linear layers: {}", paths.len(), folded(&paths)))?;
@@ -82,8 +86,9 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
             .map(|(path, inputs, outputs)| (path.clone(), ModuleShape { inputs: *inputs, outputs: *outputs }))
             .collect(),
         warmup_steps: settings.search.warmup_steps,
+        max_length,
     })?;
-    Ok(Prepared { problem, labels: dataset.labels, train, validation, test, inputs })
+    Ok(Prepared { problem, labels: dataset.labels, train, validation, test, further, inputs })
 }
 
 /// The rows of all parts, and what had to be cut.
@@ -91,14 +96,14 @@ struct Tokens {
     train: Rows,
     validation: Rows,
     test: Option<Rows>,
+    further: Vec<(String, Rows)>,
     cuts: Cuts,
 }
 
 fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dataset) -> Result<Tokens, Fault> {
     let encoder = base.tokenizer(experiment.data.max_length)?;
     let cache = tokens_folder()?;
-    let parts = [Some(&dataset.train), dataset.validation.as_ref(), dataset.test.as_ref()];
-    let total = parts.iter().flatten().map(|part| part.examples).sum();
+    let total = dataset.parts().map(|(_, part)| part.examples).sum();
     let mut pace = Pace::new(Phase::Prepare, 0, (0, total), experiment.runtime.checkpoint_every);
     let (mut before, mut cuts) = (0, Cuts::default());
     let mut rows = |part: &Part| -> Result<Rows, Fault> {
@@ -116,6 +121,8 @@ fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dat
     let all = rows(&dataset.train)?;
     let validation = dataset.validation.as_ref().map(&mut rows).transpose()?;
     let test = dataset.test.as_ref().map(&mut rows).transpose()?;
+    let further = dataset.extra.iter().map(|(name, part)| Ok((name.clone(), rows(part)?)));
+    let further = further.collect::<Result<_, Fault>>()?;
     let (train, validation) = match validation {
         Some(validation) => (all, validation),
         None => {
@@ -128,7 +135,7 @@ fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dat
             split(&all, rule, &dataset.train.file)?
         }
     };
-    Ok(Tokens { train, validation, test, cuts })
+    Ok(Tokens { train, validation, test, further, cuts })
 }
 
 /// What people should know of rows that were too long.
@@ -193,10 +200,8 @@ fn record_inputs(
         pinned.model.revision.clone_from(&commit);
         ctx.dir().write_experiment(&pinned)?;
     }
-    let parts = [Some(&dataset.train), dataset.validation.as_ref(), dataset.test.as_ref()];
-    let settings = ["data.train", "data.validation", "data.test"];
-    let hashes = settings.into_iter().zip(parts).filter_map(|(setting, part)| Some((setting, &part?.sha256)));
-    let sha256: BTreeMap<String, String> = hashes.map(|(setting, hash)| (setting.to_string(), hash.clone())).collect();
+    let sha256: BTreeMap<String, String> =
+        dataset.parts().map(|(setting, part)| (setting, part.sha256.clone())).collect();
     ctx.emit(Event::Inputs { phase: Phase::Prepare, commit, sha256: sha256.clone() })?;
     Ok(sha256)
 }

@@ -10,7 +10,7 @@ use crate::experiment::{Choice, Task};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::head::Plan;
 use crate::model::lora::{a_name, b_name};
-use crate::model::{ModelError, SourceError, TaskModel, Weights};
+use crate::model::{HeadKind, ModelError, SourceError, TaskModel, Weights};
 use crate::run::adapter::{Adapter, AdapterError};
 use crate::run::base::{Base, BaseError, head_kind};
 use crate::run::export::facts::task_type;
@@ -44,6 +44,8 @@ pub enum Answer {
 pub enum PredictError {
     #[error("{model} has no head for {}: it has no tensor `{tensor}`", task.name())]
     NoHead { model: String, task: Task, tensor: String },
+    #[error("{model} has the head of {architecture}, which is not one for {}", task.name())]
+    OtherHead { model: String, task: Task, architecture: String },
     #[error("{model}: its head has {found} outputs; {} {needed}", task.name())]
     Outputs { model: String, task: Task, found: usize, needed: &'static str },
     #[error("{file}: {problem}")]
@@ -150,6 +152,9 @@ impl Predictor {
         let known = known_tensors(&base, task);
         if let Some(parts) = &parts {
             base.checkpoint = overlaid(&base, &parts.whole);
+        }
+        if let (None, Some(architecture)) = (&parts, other_head(&base, task)) {
+            return Err(PredictError::OtherHead { model: model_name, task, architecture });
         }
         let (head, outputs) = head_of(&base.checkpoint).ok_or_else(|| PredictError::NoHead {
             model: model_name.clone(),
@@ -272,6 +277,18 @@ fn check_outputs(model: &str, task: Task, found: usize) -> Result<(), PredictErr
         _ => return Ok(()),
     };
     Err(PredictError::Outputs { model: model.into(), task, found, needed })
+}
+
+/// The task class that the base's `config.json` names, where that is one with another kind of head.
+fn other_head(base: &Base, task: Task) -> Option<String> {
+    let config: serde_json::Value = serde_json::from_slice(&base.files.config.bytes).ok()?;
+    let named = config["architectures"].as_array()?.iter().filter_map(|class| class.as_str());
+    let (own, other) = match head_kind(task) {
+        HeadKind::Sequence => ("ForSequenceClassification", "ForTokenClassification"),
+        HeadKind::Tokens => ("ForTokenClassification", "ForSequenceClassification"),
+    };
+    let mut named = named.filter(|class| class.ends_with(own) || class.ends_with(other));
+    named.next().filter(|class| class.ends_with(other)).map(shown)
 }
 
 /// An adapter says what it was trained for, if not always.

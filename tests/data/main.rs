@@ -1,119 +1,18 @@
 //! Data files as users have them: every format, every fault.
 
-use autolora::data::table::{Column, ReadOptions, Table};
+mod formats;
+
+use autolora::data::hub::Hub;
+use autolora::data::sources::locate;
 use autolora::data::{
     Content, DataError, Dataset, Encoded, Example, IGNORED, Rows, SplitRule, Target, TextEncoder, split, tokenise,
 };
-use autolora::experiment::DataSettings;
+use autolora::experiment::{DataSettings, Task};
 use std::path::{Path, PathBuf};
 
-const COLUMNS: &[Column] =
-    &[Column { setting: "data.text", name: "text" }, Column { setting: "data.label", name: "label" }];
-
-fn options() -> ReadOptions<'static> {
-    ReadOptions { columns: COLUMNS, header: None, quote: None, max_rows: None }
-}
-
-/// Lines and fields of a table.
-fn rows(file: &str, text: &str, options: ReadOptions) -> Vec<(usize, Vec<String>)> {
-    let table = Table::parse(file, text.as_bytes(), options).unwrap();
-    table.rows.into_iter().map(|row| (row.line, row.fields)).collect()
-}
-
-fn row(line: usize, text: &str, label: &str) -> (usize, Vec<String>) {
-    (line, vec![text.into(), label.into()])
-}
-
-fn error(file: &str, bytes: &[u8], options: ReadOptions) -> String {
-    Table::parse(file, bytes, options).unwrap_err().to_string()
-}
-
-#[test]
-fn csv_is_rfc_4180() {
-    let text = "\u{feff}id,label,text\r\n1,yes,\"a, \"\"quoted\"\" one\"\r\n\r\n2,no,\"over\nlines\"\r\n3,no,plain";
-    let expected = [row(2, "a, \"quoted\" one", "yes"), row(4, "over\nlines", "no"), row(6, "plain", "no")];
-    assert_eq!(rows("a.csv", text, options()), expected);
-}
-
-#[test]
-fn tsv_has_no_quoting_unless_asked() {
-    let text = "text\tlabel\n\"a\t1\n5\" pipe\"\t0\r\n";
-    assert_eq!(rows("a.TSV", text, options()), [row(2, "\"a", "1"), row(3, "5\" pipe\"", "0")]);
-    let quoted = ReadOptions { quote: Some("'"), ..options() };
-    assert_eq!(rows("a.tsv", "text\tlabel\n'a\tb'\t1\n", quoted), [row(2, "a\tb", "1")]);
-}
-
-#[test]
-fn json_lines_hold_texts_numbers_and_booleans() {
-    let text = "{\"label\": 1, \"text\": \"a\\nb\", \"more\": [1]}\n\n{\"text\": \"c\", \"label\": true}\n";
-    assert_eq!(rows("a.jsonl", text, options()), [row(1, "a\nb", "1"), row(3, "c", "true")]);
-}
-
-#[test]
-fn columns_given_as_numbers_mean_no_header() {
-    let columns = [Column { setting: "data.text", name: "4" }, Column { setting: "data.label", name: "2" }];
-    let text = "gj\t1\t\tfirst\ngj\t0\t*\tsecond\n";
-    let numbered = ReadOptions { columns: &columns, ..options() };
-    assert_eq!(rows("a.tsv", text, numbered), [row(1, "first", "1"), row(2, "second", "0")]);
-    let said = ReadOptions { header: Some(true), ..numbered };
-    assert!(error("a.tsv", text.as_bytes(), said).contains("no such column"));
-}
-
-#[test]
-fn a_limit_reads_only_the_first_rows() {
-    let one = ReadOptions { max_rows: Some(1), ..options() };
-    assert_eq!(rows("a.csv", "text,label\na,1\nb,2,3\n", one), [row(2, "a", "1")]);
-    assert_eq!(rows("a.jsonl", "{\"text\":\"a\",\"label\":1}\n{", one), [row(1, "a", "1")]);
-}
-
-#[test]
-fn faults_say_where_and_what() {
-    let cases: &[(&str, &[u8], &str)] = &[
-        ("a.txt", b"", "a.txt: unknown format .txt; allowed: .csv, .tsv, .jsonl (one JSON object a line)"),
-        ("a.csv", b"", "a.csv has no rows; one row a line is needed"),
-        ("a.csv", b"text,label\n", "a.csv has no rows after its header; one row a line is needed"),
-        ("a.jsonl", b"\n \n", "a.jsonl has no rows; one row a line is needed"),
-        (
-            "a.csv",
-            b"text,label\na,1\n\nb,1,2\n",
-            "a.csv:4: 3 fields where 2 fields expected; a separator or a quote is missing or one too many",
-        ),
-        ("a.tsv", b"text\tlabel\na\t1\nb\n", "a.tsv:3: 1 field where 2 fields expected"),
-        ("a.csv", b"text,label\na,1\n\"b,1\nc,1\n", "a.csv:3: a quote opens here and never closes"),
-        ("a.csv", b"text,label\na,1\nb\xff,1\n", "a.csv:3: not UTF-8 text; save it as UTF-8"),
-        ("a.csv", b"\xff\xfet\0", "a.csv:1: not UTF-8 text; it is UTF-16"),
-        ("a.csv", b"text,label,text\n", "a.csv: the column \"text\" is there twice"),
-        (
-            "a.csv",
-            b"Text,labels\na,1\n",
-            "data.text = \"text\": a.csv has no such column; did you mean Text?; its columns: Text, labels",
-        ),
-        (
-            "a.jsonl",
-            b"{\"text\":\"a\",\"lable\":1}",
-            "data.label = \"label\": a.jsonl has no such column; did you mean lable?",
-        ),
-        (
-            "a.jsonl",
-            b"{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\"}",
-            "a.jsonl:2: no \"label\" in this row; it has text",
-        ),
-        (
-            "a.jsonl",
-            b"{\"text\":\"a\",\"label\":1}\n{\"text\":",
-            "a.jsonl:2: not a JSON object: EOF while parsing a value",
-        ),
-        ("a.json", b"[{\"text\":\"a\"}]", "a.json:1: a JSON array; one object a line is needed"),
-        ("a.jsonl", b"{\"text\":null,\"label\":1}", "a.jsonl:1: \"text\" is null; a text or a number is needed"),
-        ("a.jsonl", b"{\"text\":\"a\",\"text\":\"b\"}", "a.jsonl:1: the key \"text\" is there twice"),
-        ("a.csv", b"te\x1bxt,label\n", "its columns: te\\u{1b}xt, label"),
-    ];
-    for (file, bytes, expected) in cases {
-        let seen = error(file, bytes, options());
-        assert!(seen.contains(expected), "{seen:?} does not say {expected:?}");
-    }
-    let quote = ReadOptions { quote: Some("''"), ..options() };
-    assert!(error("a.tsv", b"text\tlabel\n", quote).contains("data.quote: \"''\" is not one ASCII character"));
+/// The dataset of settings that need no network.
+fn load(settings: &DataSettings, model: Option<&[String]>) -> Result<Dataset, DataError> {
+    Dataset::load(settings, locate(settings, &Hub::from_env(), &mut |_| {})?, model)
 }
 
 /// A folder with files, and settings that name them.
@@ -131,13 +30,13 @@ fn dataset(files: &[(&str, &str)]) -> (tempfile::TempDir, DataSettings) {
 
 fn load_error(files: &[(&str, &str)]) -> String {
     let (folder, settings) = dataset(files);
-    let text = Dataset::load(&settings, None).unwrap_err().to_string();
+    let text = load(&settings, None).unwrap_err().to_string();
     text.replace(&format!("{}/", folder.path().display()), "")
 }
 
 fn label_ids(train: &str, model: Option<&[String]>) -> (Vec<String>, Vec<u32>) {
     let (_folder, settings) = dataset(&[("train.csv", train)]);
-    let dataset = Dataset::load(&settings, model).unwrap();
+    let dataset = load(&settings, model).unwrap();
     let class = |example: &Example| example.target.class().unwrap();
     (dataset.labels.names.clone(), dataset.train.examples().unwrap().iter().map(class).collect())
 }
@@ -162,44 +61,105 @@ fn faults_of_a_dataset_say_where_and_what() {
     assert_eq!(seen, expected);
     assert!(load_error(&[good, ("validation.tsv", "text\tlabel\na\tz\n")]).starts_with("validation.tsv:2: the label"));
     let seen = load_error(&[("train.csv", "text,label\na,x\nb,x\n")]);
-    assert_eq!(seen, "train.csv: every row has the label \"x\"; classification needs at least two");
+    assert_eq!(seen, "train.csv: every row has the label \"x\"; at least two are needed");
     let seen = load_error(&[("train.tsv", "text\tlabel\n \tx\nb\tx\n\ty\n")]);
-    assert_eq!(seen, "train.tsv: 2 rows have an empty text: line 2, 4; remove or fill them");
+    let expected = "2 of 3 rows are broken\n  train.tsv:2: the text is empty\n  train.tsv:4: the text is empty\n; repair \
+                    them, or set data.max_bad_share (now 0) to the share of rows that may be left out";
+    assert_eq!(seen, expected);
     let many = format!("text,label\n{}", "a,\n".repeat(12));
     let seen = load_error(&[("train.csv", &many)]);
-    assert!(seen.contains("12 rows have an empty label: line 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...;"), "{seen}");
+    assert!(seen.starts_with("12 of 12 rows are broken\n  train.csv:2: the label is empty\n"), "{seen}");
+    assert!(seen.contains("  train.csv:11: the label is empty\n  and 2 more\n"), "{seen}");
+}
+
+#[test]
+fn columns_are_taken_by_their_usual_names() {
+    let seen = |file: &str, text: &str, task: Task| {
+        let (_folder, settings) = dataset(&[(file, text)]);
+        let loaded = load(&DataSettings { task, ..settings }, None).unwrap();
+        (loaded.notices().concat(), loaded.train.examples().unwrap().remove(0))
+    };
+    let (said, first) = seen("train.csv", "idx,Question,sentence,label\n1,q,s,0\n2,q,s,1\n", Task::Classification);
+    let expected =
+        "columns taken by their names: data.text = \"Question\", data.text_pair = \"sentence\", data.label = \"label\"";
+    assert_eq!((said.as_str(), first.content), (expected, Content::Text { text: "q".into(), pair: Some("s".into()) }));
+    let (_, first) = seen("train.jsonl", "{\"score\": 2.5, \"label\": 1, \"text\": \"a\"}\n", Task::Regression);
+    assert_eq!(first.target, Target::Score(2.5));
+    let (_, first) = seen("train.tsv", "a\tO\nb\tB-x\n\nc\tO\n", Task::Tagging);
+    assert_eq!(
+        first,
+        Example { content: Content::Words(vec!["a".into(), "b".into()]), target: Target::Tags(vec![1, 0]) }
+    );
+    let (said, first) = seen(
+        "train.jsonl",
+        "{\"id\": 1, \"tokens\": [\"a\"], \"ner_tags\": [0]}\n{\"id\": 1, \"tokens\": [\"a\"], \"ner_tags\": [1]}",
+        Task::Tagging,
+    );
+    assert!(said.contains("data.label = \"ner_tags\""), "{said}");
+    assert_eq!(first.target, Target::Tags(vec![0]));
+    let seen = load_error(&[("train.csv", "a,b\n1,2\n")]);
+    let expected = "train.csv: no column of the text can be told by its name; set data.text to one of a, b (without a header: its number)";
+    assert_eq!(seen, expected);
+    let seen = load_error(&[("train.csv", "text,b\n1,2\n")]);
+    assert!(
+        seen.contains("no column of the label can be told by its name; set data.label to one of text, b"),
+        "{seen}"
+    );
+}
+
+#[test]
+fn broken_rows_are_said_and_left_out() {
+    let text = "{\"tokens\": [\"a\", \"b\"], \"tags\": [\"O\", \"B-x\"]}\n{\"tokens\": [\"a\"], \"tags\": []}\n\
+                {\"tokens\": [\"a\"], \"tags\": [\"O\", \"O\"]}\n{\"tokens\": \"a\", \"tags\": [\"O\"]}\n";
+    let (folder, settings) = dataset(&[("train.jsonl", text)]);
+    let settings = DataSettings { task: Task::Tagging, max_bad_share: 0.75, ..settings };
+    let loaded = load(&settings, None).unwrap();
+    assert_eq!((loaded.train.examples, loaded.train.examples().unwrap().len()), (1, 1));
+    let said = loaded.notices().concat().replace(&format!("{}/", folder.path().display()), "");
+    for expected in [
+        "3 of 4 rows of train.jsonl are broken and left out; the first:",
+        "train.jsonl:2: the tags are empty",
+        "train.jsonl:3: 1 words and 2 tags",
+        "train.jsonl:4: the tokens are a text, where a list is needed",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+    let (folder, settings) = dataset(&[("train.csv", "text,label\na,0.5\nb,c\n")]);
+    let seen = load(&DataSettings { task: Task::Regression, ..settings }, None).unwrap_err().to_string();
+    let place = folder.path().join("train.csv").display().to_string();
+    assert!(seen.starts_with(&format!("{place}:3: the label \"c\" is not a number")), "{seen}");
 }
 
 #[test]
 fn a_file_that_is_not_there_is_named_with_its_neighbour() {
     let (folder, mut settings) = dataset(&[("train.csv", "text,label\na,x\nb,y\n")]);
     settings.train = Some(folder.path().join("trian.csv"));
-    let error = Dataset::load(&settings, None).unwrap_err();
+    let error = load(&settings, None).unwrap_err();
     assert!(matches!(&error, DataError::NotFound { setting: "data.train", .. }));
     assert!(error.to_string().ends_with(&format!("did you mean {}?", folder.path().join("train.csv").display())));
-    assert!(matches!(Dataset::load(&DataSettings::default(), None), Err(DataError::NoTraining)));
+    assert!(matches!(load(&DataSettings::default(), None), Err(DataError::NoTraining)));
 }
 
 #[test]
 fn the_catalogue_knows_the_demo_alone() {
     let named = |id: &str| DataSettings { id: Some(id.into()), ..Default::default() };
-    let demo = Dataset::load(&named("builtin:demo"), None).unwrap();
+    let demo = load(&named("builtin:demo"), None).unwrap();
     let ones = demo.train.examples().unwrap().iter().filter(|e| e.target.class() == Some(1)).count() as f64;
     let ones = ones / demo.train.examples as f64;
     assert!((0.4..=0.6).contains(&ones), "share of class 1: {ones}");
     assert!(demo.validation.is_some() && demo.test.is_some());
     assert_eq!(demo.train.sha256.len(), 64);
-    let error = Dataset::load(&named("glue"), None).unwrap_err().to_string();
+    let error = load(&named("glue"), None).unwrap_err().to_string();
     assert!(error.contains("\"glue\": no such dataset; there is builtin:demo"), "{error}");
     let both = DataSettings { train: Some("a.csv".into()), ..named("builtin:demo") };
-    assert!(matches!(Dataset::load(&both, None), Err(DataError::IdAndPaths { setting: "data.train" })));
+    assert!(matches!(load(&both, None), Err(DataError::IdAndPaths { setting: "data.train" })));
 }
 
 #[test]
 fn a_validation_file_is_the_validation_split() {
     let train = ("train.csv", "text,label\na,0\nb,1\nc,0\n");
     let (_folder, settings) = dataset(&[train, ("validation.csv", "text,label\nd,1\n")]);
-    let loaded = Dataset::load(&settings, None).unwrap();
+    let loaded = load(&settings, None).unwrap();
     let texts = |part: &autolora::data::Part| {
         part.examples().unwrap().iter().map(Example::shown_text).collect::<Vec<_>>().concat()
     };
@@ -233,11 +193,11 @@ fn glue_files_load() {
         let settings = DataSettings {
             train: Some(glue.join(folder).join("train.tsv")),
             test: Some(glue.join(folder).join("dev.tsv")),
-            text: text.into(),
-            label: label.into(),
+            text: Some(text.into()),
+            label: Some(label.into()),
             ..Default::default()
         };
-        let dataset = Dataset::load(&settings, None).unwrap();
+        let dataset = load(&settings, None).unwrap();
         let test = dataset.test.unwrap();
         let first = test.examples().unwrap()[0].shown_text();
         (dataset.train.examples, test.examples, dataset.labels.names, first)
@@ -318,9 +278,9 @@ fn a_long_sentence_goes_on_in_further_rows_and_no_word_is_lost() {
 fn tokens_are_kept_on_disk_by_content_and_tokenizer() {
     let folder = tempfile::tempdir().unwrap();
     let (_data, settings) = dataset(&[("train.csv", "text,label\na b,x\nc,y\nd e f,x\n")]);
-    let bytes = include_bytes!("../assets/demo/tokenizer.json");
+    let bytes = include_bytes!("../../assets/demo/tokenizer.json");
     let tokens = |settings: &DataSettings, max_length| {
-        let loaded = Dataset::load(settings, None).unwrap();
+        let loaded = load(settings, None).unwrap();
         let encoder = TextEncoder::new("tokenizer.json", bytes, max_length).unwrap();
         let mut told = Vec::new();
         let (rows, facts) =
@@ -346,7 +306,7 @@ fn tokens_are_kept_on_disk_by_content_and_tokenizer() {
     // Another length, other columns, other content: other files.
     assert!(tokens(&settings, 4).iter().all(|row| row.ids.len() <= 4));
     assert_eq!(files().len(), 2);
-    let swapped = DataSettings { text: "label".into(), label: "text".into(), ..settings.clone() };
+    let swapped = DataSettings { text: Some("label".into()), label: Some("text".into()), ..settings.clone() };
     tokens(&swapped, 64);
     assert_eq!(files().len(), 3);
     std::fs::write(settings.train.as_ref().unwrap(), "text,label\na b,x\nc,y\nd e g,x\n").unwrap();
