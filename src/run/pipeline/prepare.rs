@@ -4,12 +4,12 @@ use super::job::Fault;
 use super::progress::Pace;
 use crate::data::hub::{Download, Hub};
 use crate::data::sources;
-use crate::data::{Cuts, Dataset, Labels, Part, Rows, SplitRule, TextEncoder, split, tokenise};
+use crate::data::{Cuts, Dataset, Labels, Part, Rows, SplitRule, split, tokenise};
+use crate::experiment::Experiment;
 use crate::experiment::home::tokens_folder;
-use crate::experiment::{Experiment, Task};
-use crate::model::checkpoint::Checkpoint;
-use crate::model::source::{self, ModelFiles, Weights as StoredWeights};
-use crate::model::{EncoderConfig, HeadKind, TaskModel};
+use crate::model::TaskModel;
+use crate::model::source::{self, ModelFiles};
+use crate::run::base::{Base, head_kind};
 use crate::run::event::{Event, ModuleShape, Phase};
 use crate::run::worker::Context;
 use crate::search::allocation::default_threshold;
@@ -21,8 +21,6 @@ use std::time::{Duration, Instant};
 /// What every later phase works on.
 pub struct Prepared {
     pub problem: Problem,
-    /// Name of the model, for the adapter's configuration.
-    pub model_name: String,
     pub labels: Labels,
     pub train: Rows,
     pub validation: Rows,
@@ -45,22 +43,18 @@ impl Prepared {
 pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let experiment = ctx.experiment().clone();
     let device = ctx.device().clone();
-    let files = fetch(ctx, &experiment)?;
-    let config = EncoderConfig::parse(&files.config.bytes, &files.config.name)?;
-    let checkpoint = match &files.weights {
-        StoredWeights::Files(paths) => Checkpoint::from_files(paths)?,
-        StoredWeights::Embedded { name, bytes } => Checkpoint::from_bytes(bytes, name)?,
-    };
+    let base = Base::of(fetch(ctx, &experiment)?)?;
     let sources = sources::locate(&experiment.data, &Hub::from_env(), &mut |_| {})?;
-    let dataset = Dataset::load(&experiment.data, sources, config.label_names.as_deref())?;
-    let inputs = record_inputs(ctx, &experiment, files.commit.clone(), &dataset)?;
+    let dataset = Dataset::load(&experiment.data, sources, base.config.label_names.as_deref())?;
+    let inputs = record_inputs(ctx, &experiment, base.files.commit.clone(), &dataset)?;
     let settings = &experiment;
-    let max_length = settings.data.max_length.min(config.max_length());
-    let Tokens { train, validation, test, further, cuts } = tokens(ctx, &experiment, &files, &config, &dataset)?;
+    let max_length = base.max_length(settings.data.max_length);
+    let Tokens { train, validation, test, further, cuts } = tokens(ctx, &experiment, &base, &dataset)?;
 
-    let kind = if dataset.task == Task::Tagging { HeadKind::Tokens } else { HeadKind::Sequence };
     let outputs = dataset.labels.outputs();
-    let (mut model, notices) = TaskModel::load(&config, &checkpoint, kind, outputs, DType::F32, &device)?;
+    let Base { files, config, checkpoint } = base;
+    let (mut model, notices) =
+        TaskModel::load(&config, &checkpoint, head_kind(dataset.task), outputs, DType::F32, &device)?;
     drop(checkpoint);
     let modules = model.attach(settings.lora.targets.as_slice())?;
     let frozen_parameters = model.frozen_parameters();
@@ -92,8 +86,9 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
             .map(|(path, inputs, outputs)| (path.clone(), ModuleShape { inputs: *inputs, outputs: *outputs }))
             .collect(),
         warmup_steps: settings.search.warmup_steps,
+        max_length,
     })?;
-    Ok(Prepared { problem, model_name: files.id, labels: dataset.labels, train, validation, test, further, inputs })
+    Ok(Prepared { problem, labels: dataset.labels, train, validation, test, further, inputs })
 }
 
 /// The rows of all parts, and what had to be cut.
@@ -105,23 +100,8 @@ struct Tokens {
     cuts: Cuts,
 }
 
-fn tokens(
-    ctx: &mut Context,
-    experiment: &Experiment,
-    files: &ModelFiles,
-    config: &EncoderConfig,
-    dataset: &Dataset,
-) -> Result<Tokens, Fault> {
-    let max_length = experiment.data.max_length.min(config.max_length());
-    let encoder = TextEncoder::new(&files.tokenizer.name, &files.tokenizer.bytes, max_length)?;
-    if encoder.vocabulary() > config.vocab_size {
-        return Err(Fault::said(format!(
-            "{}: {} tokens, more than the model's vocab_size {}: it is not this model's tokenizer",
-            files.tokenizer.name,
-            encoder.vocabulary(),
-            config.vocab_size
-        )));
-    }
+fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dataset) -> Result<Tokens, Fault> {
+    let encoder = base.tokenizer(experiment.data.max_length)?;
     let cache = tokens_folder()?;
     let total = dataset.parts().map(|(_, part)| part.examples).sum();
     let mut pace = Pace::new(Phase::Prepare, 0, (0, total), experiment.runtime.checkpoint_every);
