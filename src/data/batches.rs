@@ -1,6 +1,19 @@
 //! Rows padded to one length.
 
-use super::tokens::Encoded;
+use super::error::DataError;
+use super::rows::Rows;
+use super::target::{IGNORED, Target};
+
+/// What the rows of a batch are answered with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answers {
+    /// Class ids, one a row.
+    Classes(Vec<u32>),
+    /// Numbers, one a row.
+    Scores(Vec<f32>),
+    /// Class ids (rows, length), [`IGNORED`] where none counts.
+    Tags(Vec<u32>),
+}
 
 /// Rows of equal length, row-major: `ids`, `type_ids` and `mask` are (rows, length).
 #[derive(Clone, Debug, PartialEq)]
@@ -14,30 +27,39 @@ pub struct Batch {
     pub type_ids: Vec<u32>,
     /// 1 for a token, 0 for padding.
     pub mask: Vec<u8>,
-    /// Class ids, one a row.
-    pub labels: Vec<u32>,
+    pub answers: Answers,
 }
 
 impl Batch {
-    /// The rows `rows` of `set`, padded with `pad_id` to the longest of them.
-    pub fn collate(set: &[Encoded], rows: &[usize], pad_id: u32) -> Self {
-        let length = rows.iter().map(|row| set[*row].ids.len()).max().unwrap_or(0);
+    /// The rows `rows` of `set`, padded with `pad_id` to the longest of them. All have targets of one kind.
+    pub fn collate(set: &Rows, rows: &[usize], pad_id: u32) -> Result<Self, DataError> {
+        let length = rows.iter().map(|row| set.length(*row)).max().unwrap_or(0);
         let cells = rows.len() * length;
-        let mut batch = Self {
-            rows: rows.to_vec(),
-            length,
-            ids: vec![pad_id; cells],
-            type_ids: vec![0; cells],
-            mask: vec![0; cells],
-            labels: rows.iter().map(|row| set[*row].label).collect(),
-        };
-        for (place, row) in rows.iter().map(|row| &set[*row]).enumerate() {
+        let (mut ids, mut type_ids, mut mask) = (vec![pad_id; cells], vec![0; cells], vec![0; cells]);
+        let (mut classes, mut scores, mut tags) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, row) in rows.iter().enumerate() {
+            let row = set.get(*row)?;
             let cells = place * length..place * length + row.ids.len();
-            batch.ids[cells.clone()].copy_from_slice(&row.ids);
-            batch.type_ids[cells.clone()].copy_from_slice(&row.type_ids);
-            batch.mask[cells].fill(1);
+            ids[cells.clone()].copy_from_slice(&row.ids);
+            type_ids[cells.clone()].copy_from_slice(&row.type_ids);
+            mask[cells].fill(1);
+            match row.target {
+                Target::Class(class) => classes.push(class),
+                Target::Score(score) => scores.push(score),
+                Target::Tags(row) => {
+                    tags.extend_from_slice(&row);
+                    tags.resize((place + 1) * length, IGNORED);
+                }
+            }
         }
-        batch
+        let answers = if !tags.is_empty() {
+            Answers::Tags(tags)
+        } else if !scores.is_empty() {
+            Answers::Scores(scores)
+        } else {
+            Answers::Classes(classes)
+        };
+        Ok(Self { rows: rows.to_vec(), length, ids, type_ids, mask, answers })
     }
 
     /// Number of rows.
@@ -58,38 +80,53 @@ impl Batch {
 
 /// The rows of each batch of an evaluation; every row once. With `by_length`, rows of like length share a batch, which
 /// saves padding: put results back by [`Batch::rows`]. Else in the order of the set.
-pub fn evaluation_batches(set: &[Encoded], batch_size: usize, by_length: bool) -> Vec<Vec<usize>> {
+pub fn evaluation_batches(set: &Rows, batch_size: usize, by_length: bool) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..set.len()).collect();
     if by_length {
-        order.sort_by_key(|row| set[*row].ids.len());
+        order.sort_by_key(|row| set.length(*row));
     }
     order.chunks(batch_size.max(1)).map(<[usize]>::to_vec).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tokens::Encoded;
     use super::*;
 
-    fn encoded(ids: &[u32], label: u32) -> Encoded {
-        Encoded { ids: ids.to_vec(), type_ids: vec![1; ids.len()], label }
+    fn encoded(ids: &[u32], target: Target) -> Encoded {
+        Encoded { ids: ids.to_vec(), type_ids: vec![1; ids.len()], target, example: 0 }
     }
 
     #[test]
     fn a_batch_is_padded_to_its_longest_row() {
-        let set = [encoded(&[5, 6, 7, 8], 0), encoded(&[5], 1), encoded(&[5, 6], 2)];
-        let batch = Batch::collate(&set, &[2, 1], 9);
+        let ids: [&[u32]; 3] = [&[5, 6, 7, 8], &[5], &[5, 6]];
+        let set = |target: fn(u32) -> Target| -> Rows {
+            ids.iter().zip(0..).map(|(ids, n)| encoded(ids, target(n))).collect::<Vec<_>>().into()
+        };
+        let batch = Batch::collate(&set(Target::Class), &[2, 1], 9).unwrap();
         assert_eq!((batch.length, batch.len(), batch.tokens()), (2, 2, 3));
         assert_eq!(batch.ids, [5, 6, 5, 9]);
         assert_eq!(batch.type_ids, [1, 1, 1, 0]);
         assert_eq!(batch.mask, [1, 1, 1, 0]);
-        assert_eq!((batch.labels, batch.rows), (vec![2, 1], vec![2, 1]));
+        assert_eq!((batch.answers, batch.rows), (Answers::Classes(vec![2, 1]), vec![2, 1]));
+        let batch = Batch::collate(&set(|n| Target::Score(n as f32 / 2.0)), &[2, 1], 9).unwrap();
+        assert_eq!(batch.answers, Answers::Scores(vec![1.0, 0.5]));
+    }
+
+    #[test]
+    fn padding_has_no_tag() {
+        let row = |ids: &[u32], tags: &[u32]| encoded(ids, Target::Tags(tags.to_vec()));
+        let set = Rows::from(vec![row(&[5, 6, 7], &[IGNORED, 2, 0]), row(&[5], &[1])]);
+        let batch = Batch::collate(&set, &[1, 0], 9).unwrap();
+        assert_eq!(batch.answers, Answers::Tags(vec![1, IGNORED, IGNORED, IGNORED, 2, 0]));
     }
 
     #[test]
     fn an_evaluation_covers_every_row() {
-        let set = [encoded(&[5, 6, 7], 0), encoded(&[5], 1), encoded(&[5, 6], 2)];
+        let ids: [&[u32]; 3] = [&[5, 6, 7], &[5], &[5, 6]];
+        let set: Rows = ids.iter().map(|ids| encoded(ids, Target::Class(0))).collect::<Vec<_>>().into();
         assert_eq!(evaluation_batches(&set, 2, false), [vec![0, 1], vec![2]]);
         assert_eq!(evaluation_batches(&set, 2, true), [vec![1, 2], vec![0]]);
-        assert!(evaluation_batches(&[], 2, true).is_empty());
+        assert!(evaluation_batches(&Rows::default(), 2, true).is_empty());
     }
 }

@@ -1,161 +1,257 @@
-//! The rows of a classification dataset: files or catalogue to texts with class ids.
+//! A dataset before tokens: what `[data]` names, checked once from end to end, then read as often as needed. Rows are never
+//! all in memory.
 
-use super::catalogue;
+use super::columns::Columns;
 use super::error::DataError;
-use super::labels::Labels;
-use super::table::{Column, ReadOptions, Table};
-use crate::experiment::DataSettings;
-use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use super::input::Input;
+use super::labels::{Answer, Labels, Learning};
+use super::reader::{BadRows, Column, ReadOptions, Row, Summary, Verdict, read};
+use super::sources::{Source, Sources};
+use super::target::{Target, TargetKind};
+use crate::experiment::{DataSettings, Task};
 
-/// One row.
+/// What a row says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Example {
-    pub text: String,
-    pub pair: Option<String>,
-    /// Class id.
-    pub label: u32,
+pub enum Content {
+    Text {
+        text: String,
+        pair: Option<String>,
+    },
+    /// The words of a tagged sentence.
+    Words(Vec<String>),
 }
 
-/// The rows of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    pub content: Content,
+    /// Tags are one a word.
+    pub target: Target,
+}
+
+impl Example {
+    /// A text with a class.
+    pub fn text(text: impl Into<String>, class: u32) -> Example {
+        Example { content: Content::Text { text: text.into(), pair: None }, target: Target::Class(class) }
+    }
+
+    /// The first text, or the words with spaces between.
+    pub fn shown_text(&self) -> String {
+        match &self.content {
+            Content::Text { text, .. } => text.clone(),
+            Content::Words(words) => words.join(" "),
+        }
+    }
+}
+
+/// The rows of one part, in one file or more.
+#[derive(Clone, Debug)]
 pub struct Part {
-    /// As the user wrote it, or `builtin:demo/train.tsv`.
+    /// As the user wrote it, or `builtin:demo/train.tsv`; the first of several.
     pub file: String,
     /// SHA-256 of the file, hexadecimal: what a run records to be reproducible.
     pub sha256: String,
-    pub examples: Vec<Example>,
+    /// Number of examples.
+    pub examples: usize,
+    /// Rows that are left out.
+    pub bad: BadRows,
+    reader: Reader,
+    labels: Labels,
+    /// What to call the training file where a label is unknown.
+    train_file: String,
 }
 
 /// A dataset before it is split.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Dataset {
+    pub task: Task,
+    pub columns: Columns,
     pub train: Part,
     /// D_val, where it has a file of its own.
     pub validation: Option<Part>,
     /// The held-out rows, for evaluation alone.
     pub test: Option<Part>,
+    /// Further held-out rows by name, e.g. MNLI's `mismatched`.
+    pub extra: Vec<(String, Part)>,
+    /// The classes; none in a regression.
     pub labels: Labels,
 }
 
 impl Dataset {
-    /// Reads what `[data]` names. `model_labels` are the model's class names by id, if it has any. The labels are those of the whole training file.
-    pub fn load(settings: &DataSettings, model_labels: Option<&[String]>) -> Result<Self, DataError> {
-        let files = Files::of(settings)?;
-        let columns: Vec<Column> = [
-            Some(Column { setting: "data.text", name: files.text }),
-            Some(Column { setting: "data.label", name: files.label }),
-            settings.text_pair.as_deref().map(|name| Column { setting: "data.text_pair", name }),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let read = |setting, source: &Source, max_rows| {
-            let (header, quote) = (settings.header, settings.quote.as_deref());
-            let options = ReadOptions { columns: &columns, header, quote, max_rows };
-            let (table, sha256) = source.read(setting, options)?;
-            check_filled(&table, &columns)?;
-            Ok::<_, DataError>((table, sha256))
+    /// Reads the rows of `sources`, to the end of every file. `model_labels` are the model's class names by id, if it has any.
+    /// The labels are those that the dataset declares, else those of the whole training part.
+    pub fn load(settings: &DataSettings, sources: Sources, model_labels: Option<&[String]>) -> Result<Self, DataError> {
+        let columns = sources.columns;
+        let reader = |source, max_rows| Reader {
+            source,
+            task: settings.task,
+            columns: columns.clone(),
+            header: settings.header,
+            quote: settings.quote.clone(),
+            max_rows,
+            max_bad_share: settings.max_bad_share,
         };
-        let train = read("data.train", &files.train, settings.max_train_rows)?;
-        let validation = files.validation.map(|source| read("data.validation", &source, None)).transpose()?;
-        let test = files.test.map(|source| read("data.test", &source, settings.max_test_rows)).transpose()?;
-        let seen: Vec<&str> = train.0.rows.iter().map(|row| row.fields[LABEL].as_str()).collect();
-        let train_file = train.0.file.clone();
-        let labels = Labels::learn(&train_file, &seen, model_labels)?;
-        let part = |(table, sha256)| part(table, sha256, &labels, &train_file);
+        let train = reader(sources.train, settings.max_train_rows);
+        let mut learning = Learning::new(settings.task);
+        let seen = train.scan(|_, _, _, answer| {
+            learning.see(&answer);
+            Ok(())
+        })?;
+        let train_file = train.file();
+        let labels = learning.finish(&train_file, columns.label.classes.as_deref(), model_labels)?;
+        let part = |reader: Reader, Summary { sha256, rows, bad }| Part {
+            file: reader.file(),
+            sha256,
+            examples: rows,
+            bad,
+            reader,
+            labels: labels.clone(),
+            train_file: train_file.clone(),
+        };
+        let check = |source, max_rows| {
+            let reader = reader(source, max_rows);
+            let known = |input: &Input, line, _, answer| labels.target(answer, input, line, &train_file).map(drop);
+            let seen = reader.scan(known)?;
+            Ok::<Part, DataError>(part(reader, seen))
+        };
         Ok(Self {
-            train: part(train)?,
-            validation: validation.map(part).transpose()?,
-            test: test.map(part).transpose()?,
+            task: settings.task,
+            validation: sources.validation.map(|source| check(source, None)).transpose()?,
+            test: sources.test.map(|source| check(source, settings.max_test_rows)).transpose()?,
+            extra: sources
+                .extra
+                .into_iter()
+                .map(|(name, source)| Ok((name, check(source, settings.max_test_rows)?)))
+                .collect::<Result<_, DataError>>()?,
+            train: part(train, seen),
+            columns: columns.clone(),
             labels,
         })
     }
+
+    /// Every part with the setting that names it.
+    pub fn parts(&self) -> impl Iterator<Item = (String, &Part)> {
+        let own = [
+            ("data.train", Some(&self.train)),
+            ("data.validation", self.validation.as_ref()),
+            ("data.test", self.test.as_ref()),
+        ];
+        let own = own.into_iter().filter_map(|(setting, part)| Some((setting.to_owned(), part?)));
+        own.chain(self.extra.iter().map(|(name, part)| (format!("data.test/{name}"), part)))
+    }
+
+    /// What people should know of it: columns that were guessed, rows that are left out.
+    pub fn notices(&self) -> Vec<String> {
+        let bad = self.parts().map(|(_, part)| part).filter(|part| part.bad.count > 0).map(|part| {
+            let first: Vec<String> = part.bad.first.iter().map(|row| format!("\n  {row}")).collect();
+            let (count, all) = (part.bad.count, part.bad.count + part.examples);
+            format!("{count} of {all} rows of {} are broken and left out; the first:{}", part.file, first.concat())
+        });
+        self.columns.notice().into_iter().chain(bad).collect()
+    }
 }
 
-/// Places of the columns in [`super::table::Row::fields`].
+impl Part {
+    /// Every example, in the order of the file, to `each`.
+    pub fn each(&self, mut each: impl FnMut(Example) -> Result<(), DataError>) -> Result<(), DataError> {
+        let example = |input: &Input, line, content, answer| {
+            each(Example { content, target: self.labels.target(answer, input, line, &self.train_file)? })
+        };
+        self.reader.scan(example).map(drop)
+    }
+
+    /// All examples in memory: for small sets.
+    pub fn examples(&self) -> Result<Vec<Example>, DataError> {
+        let mut all = Vec::with_capacity(self.examples);
+        self.each(|example| {
+            all.push(example);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// The kind of the targets.
+    pub fn targets(&self) -> TargetKind {
+        match self.reader.task {
+            Task::Regression => TargetKind::Score,
+            Task::Tagging => TargetKind::Tags,
+            Task::Classification | Task::Generation => TargetKind::Class,
+        }
+    }
+
+    /// What decides the examples: the content of the files, how they are read, and the classes. For keys of caches.
+    pub fn fingerprint(&self) -> String {
+        let Reader { source, task, columns, header, quote, max_rows, max_bad_share: _ } = &self.reader;
+        format!("{:?}", (&self.sha256, source.format, task, columns, header, quote, max_rows, &self.labels.names))
+    }
+}
+
+/// Places of the columns in [`Row::fields`], the order of [`Columns::list`].
 const TEXT: usize = 0;
 const LABEL: usize = 1;
 const PAIR: usize = 2;
 
-/// Where a part's bytes are.
-enum Source {
-    Path(PathBuf),
-    Embedded(catalogue::File),
+/// The files of a part and how to read them.
+#[derive(Clone, Debug)]
+struct Reader {
+    source: Source,
+    task: Task,
+    columns: Columns,
+    header: Option<bool>,
+    quote: Option<String>,
+    max_rows: Option<usize>,
+    max_bad_share: f64,
 }
 
-impl Source {
-    fn read(&self, setting: &'static str, options: ReadOptions) -> Result<(Table, String), DataError> {
-        match self {
-            Source::Path(path) => {
-                let (table, bytes) = Table::open(setting, path, options)?;
-                Ok((table, sha256(&bytes)))
-            }
-            Source::Embedded(file) => Ok((Table::parse(file.name, file.bytes, options)?, sha256(file.bytes))),
-        }
-    }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The files of a dataset and the columns to take from them.
-struct Files<'a> {
-    train: Source,
-    validation: Option<Source>,
-    test: Option<Source>,
-    text: &'a str,
-    label: &'a str,
-}
-
-impl<'a> Files<'a> {
-    fn of(settings: &'a DataSettings) -> Result<Self, DataError> {
-        let path = |path: &Option<PathBuf>| path.as_deref().map(Path::to_owned).map(Source::Path);
-        let Some(id) = &settings.id else {
-            let train = path(&settings.train).ok_or(DataError::NoTraining)?;
-            let (validation, test) = (path(&settings.validation), path(&settings.test));
-            return Ok(Self { train, validation, test, text: &settings.text, label: &settings.label });
+impl Reader {
+    /// Gives every row that is not broken to `each`, with its file and line.
+    fn scan(
+        &self,
+        mut each: impl FnMut(&Input, usize, Content, Answer) -> Result<(), DataError>,
+    ) -> Result<Summary, DataError> {
+        let columns = self.columns.list();
+        let options = ReadOptions {
+            columns: &columns,
+            format: Some(self.source.format),
+            header: self.header,
+            quote: self.quote.as_deref(),
+            max_rows: self.max_rows,
+            max_bad_share: self.max_bad_share,
         };
-        let paths =
-            [("data.train", &settings.train), ("data.validation", &settings.validation), ("data.test", &settings.test)];
-        if let Some((setting, _)) = paths.into_iter().find(|(_, path)| path.is_some()) {
-            return Err(DataError::IdAndPaths { setting });
-        }
-        let entry = catalogue::find(id)?;
-        Ok(Self {
-            train: Source::Embedded(entry.train),
-            validation: Some(Source::Embedded(entry.validation)),
-            test: Some(Source::Embedded(entry.test)),
-            text: entry.text,
-            label: entry.label,
+        read(&self.source.files, &options, &mut |input, row| {
+            let line = row.line;
+            Ok(match self.row(row, &columns) {
+                Ok((content, answer)) => {
+                    each(input, line, content, answer)?;
+                    Verdict::Taken
+                }
+                Err(why) => Verdict::Broken(why),
+            })
         })
     }
-}
 
-/// An empty text or label is an error that names the first ten lines.
-fn check_filled(table: &Table, columns: &[Column]) -> Result<(), DataError> {
-    for (place, column) in columns.iter().enumerate() {
-        let empty: Vec<usize> =
-            table.rows.iter().filter(|row| row.fields[place].trim().is_empty()).map(|row| row.line).collect();
-        if !empty.is_empty() {
-            return Err(DataError::EmptyField {
-                file: table.file.clone(),
-                column: super::error::shown(column.name),
-                count: empty.len(),
-                first: empty.into_iter().take(10).collect(),
-            });
+    /// What a row says, else why it is broken.
+    fn row(&self, row: Row, columns: &[Column]) -> Result<(Content, Answer), String> {
+        let (text, label) = (&row.fields[TEXT], &row.fields[LABEL]);
+        let (text_column, label_column) = (&columns[TEXT], &columns[LABEL]);
+        if self.task == Task::Tagging {
+            let (words, tags) = (text.list(text_column)?, label.list(label_column)?);
+            if words.len() != tags.len() {
+                return Err(format!("{} words and {} tags", words.len(), tags.len()));
+            }
+            if tags.iter().any(|tag| tag.trim().is_empty()) {
+                return Err("a tag is empty".into());
+            }
+            return Ok((Content::Words(words.to_vec()), Answer::Tags(tags.to_vec())));
         }
+        let pair = columns.get(PAIR).map(|column| row.fields[PAIR].text(column).map(str::to_owned)).transpose()?;
+        let content = Content::Text { text: text.text(text_column)?.to_owned(), pair };
+        let label = label.text(label_column)?;
+        Ok((content, Answer::of(self.task, label)?))
     }
-    Ok(())
-}
 
-fn part(table: Table, sha256: String, labels: &Labels, train_file: &str) -> Result<Part, DataError> {
-    let ids = labels.ids(&table, LABEL, train_file)?;
-    let example = |(row, label): (super::table::Row, u32)| {
-        let mut fields = row.fields.into_iter();
-        let text = fields.nth(TEXT).unwrap_or_default();
-        Example { text, pair: fields.nth(PAIR - TEXT - 1), label }
-    };
-    Ok(Part { file: table.file, sha256, examples: table.rows.into_iter().zip(ids).map(example).collect() })
+    /// The first file, as the user wrote it.
+    fn file(&self) -> String {
+        self.source.files.first().map_or(String::new(), |input| input.name.clone())
+    }
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with data. Every message says where, what was seen, what is allowed, and the next step.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An error of a data file, its labels or its tokens. `file` is as the user wrote it, `line` counts from 1.
 #[derive(Debug, thiserror::Error)]
@@ -9,32 +9,38 @@ pub enum DataError {
     NotFound { setting: &'static str, file: String, nearest: Option<String> },
     #[error("cannot read {file}: {source}")]
     Read { file: String, source: std::io::Error },
-    #[error("{file}: unknown format {seen}; allowed: .csv, .tsv, .jsonl (one JSON object a line)")]
+    #[error(
+        "{file}: unknown format {seen}; allowed: .csv, .tsv, .jsonl (one JSON object a line), .parquet, \
+         .conll (a word and its tag a line); data.format names it where the ending does not"
+    )]
     Format { file: String, seen: String },
     #[error("data.quote: {seen:?} is not one ASCII character such as \" or '")]
     Quote { seen: String },
-    #[error("{file} has no rows{}; one row a line is needed", if *.header { " after its header" } else { "" })]
-    Empty { file: String, header: bool },
+    #[error("{file} has no rows")]
+    Empty { file: String },
     #[error("{file}:{line}: not UTF-8 text; {advice}")]
     Utf8 { file: String, line: usize, advice: &'static str },
-    #[error(
-        "{file}:{line}: {} where {} expected; a separator or a quote is missing or one too many",
-        fields(*.seen), fields(*.expected)
-    )]
-    Fields { file: String, line: usize, seen: usize, expected: usize },
     #[error("{file}:{line}: a quote opens here and never closes; a {quote} inside a field is written twice")]
     OpenQuote { file: String, line: usize, quote: char },
     #[error("{file}:{line}: {message}")]
     Broken { file: String, line: usize, message: String },
+    #[error("{file} is no parquet file that can be read: {message}")]
+    Parquet { file: String, message: String },
+    #[error(
+        "{}; repair {}, or set data.max_bad_share (now {allowed}) to the share of rows that may be left out",
+        bad_rows(*.count, *.total, first), if *.count == 1 { "it" } else { "them" }
+    )]
+    BadRows { count: usize, total: usize, allowed: f64, first: Vec<BadRow> },
     #[error("{file}: the column \"{column}\" is there twice; rename one")]
     DuplicateColumn { file: String, column: String },
     #[error("{setting} = \"{column}\": {file} has no such column{}; its columns: {}", nearest_hint(nearest), present.join(", "))]
     MissingColumn { setting: &'static str, column: String, file: String, present: Vec<String>, nearest: Option<String> },
-    #[error("{file}:{line}: no \"{column}\" in this row; it has {}", present.join(", "))]
-    MissingKey { file: String, line: usize, column: String, present: Vec<String> },
-    #[error("{file}: {count} {} an empty {column}: line {}; remove or fill them", if *.count == 1 { "row has" } else { "rows have" }, lines(*.count, first))]
-    EmptyField { file: String, column: String, count: usize, first: Vec<usize> },
-    #[error("{file}: every row has the label \"{label}\"; classification needs at least two")]
+    #[error(
+        "{file}: no column of the {what} can be told by its name; set {setting} to one of {} (without a header: its number)",
+        present.join(", ")
+    )]
+    NoGuess { setting: &'static str, what: &'static str, file: String, present: Vec<String> },
+    #[error("{file}: every row has the label \"{label}\"; at least two are needed")]
     OneLabel { file: String, label: String },
     #[error("{file}:{line}: the label \"{label}\" is not among those of the training file {train_file}: {}", known.join(", "))]
     UnknownLabel { file: String, line: usize, label: String, train_file: String, known: Vec<String> },
@@ -52,22 +58,48 @@ pub enum DataError {
     Tokenizer { file: String, message: String },
     #[error("data.max_length = {max_length}: the tokenizer adds {added} tokens of its own to a row, so at least {} are needed", added + 1)]
     TooShort { max_length: usize, added: usize },
-    #[error("{file}: row {row} cannot be tokenised: {message}")]
+    #[error("{file}: rows from {row} on cannot be tokenised: {message}")]
     Encode { file: String, row: usize, message: String },
+    #[error("cannot keep token ids in {}: {source}; make room there, or set AUTOLORA_HOME to another disk", path.display())]
+    Cache { path: PathBuf, source: std::io::Error },
+    #[error("row {row} of {rows} was asked for: a fault of the program")]
+    NoRow { row: usize, rows: usize },
 }
 
 fn nearest_hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or(String::new(), |name| format!("; did you mean {name}?"))
 }
 
-fn fields(count: usize) -> String {
-    if count == 1 { "1 field".into() } else { format!("{count} fields") }
+/// A row that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    pub file: String,
+    /// Line, or row of a parquet file, from 1.
+    pub line: usize,
+    pub why: String,
 }
 
-fn lines(count: usize, first: &[usize]) -> String {
-    let shown: Vec<String> = first.iter().map(usize::to_string).collect();
-    let more = if count > first.len() { ", ..." } else { "" };
-    format!("{}{more}", shown.join(", "))
+impl std::fmt::Display for BadRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.why)
+    }
+}
+
+/// One broken row in a line; several below each other.
+fn bad_rows(count: usize, total: usize, first: &[BadRow]) -> String {
+    match first {
+        [row] => row.to_string(),
+        rows => {
+            let mut text = format!("{count} of {total} rows are broken");
+            for row in rows {
+                text.push_str(&format!("\n  {row}"));
+            }
+            if count > rows.len() {
+                text.push_str(&format!("\n  and {} more", count - rows.len()));
+            }
+            text + "\n"
+        }
+    }
 }
 
 /// Text of a data file as it may appear in a message: control characters escaped, at most 80 characters.

@@ -2,20 +2,30 @@
 
 pub mod batches;
 pub mod catalogue;
+pub mod columns;
 pub mod dataset;
 pub mod error;
 pub mod formats;
 pub mod hub;
+pub mod input;
 pub mod labels;
 pub mod random;
+pub mod reader;
+pub mod rows;
 pub mod sampler;
+pub mod sources;
 pub mod split;
-pub mod table;
+pub mod store;
+pub mod target;
+pub mod tokenise;
 pub mod tokens;
 
-pub use batches::{Batch, evaluation_batches};
-pub use dataset::{Dataset, Example, Part};
+pub use batches::{Answers, Batch, evaluation_batches};
+pub use dataset::{Content, Dataset, Example, Part};
 pub use error::DataError;
 pub use labels::Labels;
-pub use split::{Splits, split};
-pub use tokens::{Encoded, EncodedRows, TextEncoder};
+pub use rows::Rows;
+pub use split::{SplitRule, split};
+pub use target::{IGNORED, Target, TargetKind};
+pub use tokenise::tokenise;
+pub use tokens::{Cuts, Encoded, TextEncoder};

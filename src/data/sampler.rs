@@ -1,7 +1,7 @@
 //! Which rows make the batch of a training step.
 
 use super::random::permutation;
-use super::tokens::Encoded;
+use super::rows::Rows;
 use crate::experiment::Experiment;
 
 /// Batches of a pool within which rows are sorted by length, at most: Hugging Face's `group_by_length` takes as many.
@@ -51,14 +51,14 @@ impl Sampler {
     }
 
     /// What `data.shuffle` and `data.group_by_length` say, seeded by `runtime.seed`.
-    pub fn of(rows: &[Encoded], batch_size: usize, experiment: &Experiment, purpose: &'static str) -> Self {
+    pub fn of(rows: &Rows, batch_size: usize, experiment: &Experiment, purpose: &'static str) -> Self {
         let (data, seed) = (&experiment.data, experiment.runtime.seed);
         // Rows are repeated within a batch only where the order is the user's own.
         let batch_size = if data.shuffle { batch_size.min(rows.len()) } else { batch_size };
         match (data.shuffle, data.group_by_length) {
             (false, _) => Self::consecutive(rows.len(), batch_size),
             (true, false) => Self::shuffled(rows.len(), batch_size, seed, purpose),
-            (true, true) => Self::by_length(rows.iter().map(|row| row.ids.len()).collect(), batch_size, seed, purpose),
+            (true, true) => Self::by_length(rows.lengths(), batch_size, seed, purpose),
         }
     }
 

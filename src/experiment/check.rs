@@ -3,7 +3,7 @@
 use super::kind::seen;
 use super::parse::Complaint;
 use super::setting::Choice;
-use super::{BUILTIN_DEMO, Experiment, Precision, Rule, SelectionKind, Task};
+use super::{BUILTIN_DEMO, Experiment, MetricKind, Precision, Rule, SelectionKind, Task};
 use std::ops::RangeInclusive;
 
 /// Every complaint about the whole: what excludes or needs what (method.md, "From selection values to ranks").
@@ -42,19 +42,36 @@ fn data(experiment: &Experiment, list: &mut Vec<Complaint>) {
         let help = Some("give your own files as data.train, data.validation and data.test".to_string());
         complain(list, &["data.id"], format!("is no dataset of the catalogue, which has {BUILTIN_DEMO}"), help);
     }
-    if data.task != Task::Classification {
-        let message = format!("is not yet in this version as {}: classification is", data.task);
+    if data.task == Task::Generation {
+        let message = "is not yet in this version as generation: classification, regression and tagging are";
         complain(list, &["data.task"], message, None);
+    }
+    if data.stratify && data.task != Task::Classification {
+        complain(list, &["data.stratify", "data.task"], format!("needs classes, and a {} has none", data.task), None);
+    }
+    if data.stratify && !data.shuffle {
+        complain(list, &["data.stratify", "data.shuffle"], "needs data.shuffle: else rows stay in file order", None);
+    }
+    if data.task == Task::Tagging && data.text_pair.is_some() {
+        complain(list, &["data.text_pair", "data.task"], "does not go with tagging, which has one sentence", None);
+    }
+    let figures = MetricKind::of(data.task);
+    let metric = experiment.evaluate.metric;
+    if metric != MetricKind::Auto && !figures.is_empty() && !figures.contains(&metric) {
+        let names: Vec<_> = figures.iter().map(Choice::name).collect();
+        let message = format!("{metric} is no figure of task {}", data.task);
+        let help = Some(format!("auto, or one of {}", names.join(", ")));
+        complain(list, &["evaluate.metric", "data.task"], message, help);
     }
     if data.quote.as_deref().is_some_and(|quote| quote.len() != 1) {
         let help = Some("leave it out for a TSV without quoting".to_string());
         complain(list, &["data.quote"], "must be one ASCII character, such as \"", help);
     }
-    let pair = data.text_pair.as_deref();
+    let (text, pair) = (data.text.as_deref(), data.text_pair.as_deref());
     for (key, column, other, taken) in [
-        ("data.label", Some(data.label.as_str()), "data.text", Some(data.text.as_str())),
-        ("data.text_pair", pair, "data.text", Some(data.text.as_str())),
-        ("data.text_pair", pair, "data.label", Some(data.label.as_str())),
+        ("data.label", data.label.as_deref(), "data.text", text),
+        ("data.text_pair", pair, "data.text", text),
+        ("data.text_pair", pair, "data.label", data.label.as_deref()),
     ] {
         if column.is_some() && column == taken {
             complain(list, &[key, other], format!("names the same column as {other}"), None);
@@ -219,7 +236,7 @@ mod tests {
     #[test]
     fn columns_and_targets_are_not_named_twice() {
         let mut experiment = demo();
-        experiment.data.label = "text".into();
+        (experiment.data.text, experiment.data.label) = (Some("text".into()), Some("text".into()));
         experiment.lora.targets = Texts::Many(vec!["query".into(), "query".into()]);
         experiment.data.quote = Some("''".into());
         assert_eq!(keys(&experiment), ["data.quote", "data.label", "lora.targets"]);

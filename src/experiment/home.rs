@@ -18,6 +18,14 @@ pub fn home() -> Result<PathBuf, NoHome> {
     home_in(|name| std::env::var_os(name))
 }
 
+/// The folder of token ids, `home()/cache/tokens`: it may be removed whenever no run is at work.
+///
+/// # Errors
+/// [`NoHome`], as [`home`].
+pub fn tokens_folder() -> Result<PathBuf, NoHome> {
+    home().map(|home| home.join("cache").join("tokens"))
+}
+
 /// The folder of saved presets, `home()/presets`.
 ///
 /// # Errors

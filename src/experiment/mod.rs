@@ -7,6 +7,7 @@ pub mod files;
 pub mod home;
 pub mod kind;
 mod layer;
+mod metric;
 pub mod nearest;
 pub mod parse;
 pub mod preset;

@@ -8,6 +8,21 @@ choice! {
     Task { Classification = "classification", Regression = "regression", Tagging = "tagging", Generation = "generation" }
 }
 choice! {
+    /// How a data file is laid out.
+    FileFormat {
+        /// RFC 4180.
+        Csv = "csv",
+        /// Tabs between the columns.
+        Tsv = "tsv",
+        /// One JSON object a line.
+        JsonLines = "jsonl",
+        /// As on the Hugging Face hub.
+        Parquet = "parquet",
+        /// A word and its tag a line, an empty line between sentences.
+        Conll = "conll",
+    }
+}
+choice! {
     /// How the selection variables' gradient is formed (method.md, "One search step").
     Hypergradient {
         /// One SGD look-ahead, mixed term around W, times eta: the paper, DARTS form.
@@ -45,7 +60,22 @@ choice! {
 }
 choice! {
     /// The figure that names a run's score; `auto` takes the task's usual one.
-    MetricKind { Auto = "auto", Accuracy = "accuracy", Matthews = "matthews_correlation" }
+    MetricKind {
+        Auto = "auto",
+        Accuracy = "accuracy",
+        Matthews = "matthews_correlation",
+        /// Of class 1 of two; then over all classes.
+        F1 = "f1",
+        F1Micro = "f1_micro",
+        F1Macro = "f1_macro",
+        Pearson = "pearson",
+        Spearman = "spearman",
+        /// Of entities, as seqeval counts them; then strictly in IOB2.
+        EntityPrecision = "entity_precision",
+        EntityRecall = "entity_recall",
+        EntityF1 = "entity_f1",
+        EntityF1Strict = "entity_f1_strict",
+    }
 }
 
 const POSITIVE: Kind = Kind::Float { min: 0.0, max: 1e9, exclusive: true };
@@ -67,14 +97,17 @@ settings! {
         validation: Option<PathBuf> = None, Kind::Path, "", "D_val; without it the training file is split";
         test: Option<PathBuf> = None, Kind::Path, "", "held-out file, for evaluation alone";
         task: Task = Task::Classification, Kind::Choice(Task::NAMES), "", "what the labels are";
-        text: String = "text".into(), Kind::Text, "", "column of the text (1, 2, ... without a header)";
-        text_pair: Option<String> = None, Kind::Text, "", "column of the second text of a pair";
-        label: String = "label".into(), Kind::Text, "", "column of the label";
+        text: Option<String> = None, Kind::Text, "", "column of the text, or of the words (1, 2, ... without a header); unset: by its name";
+        text_pair: Option<String> = None, Kind::Text, "", "column of the second text of a pair; unset: by its name, where data.text is unset too";
+        label: Option<String> = None, Kind::Text, "", "column of the label, the score or the tags; unset: by its name";
+        format: Option<FileFormat> = None, Kind::Choice(FileFormat::NAMES), "", "how the files are laid out; unset: by their ending, for tagging also by their look";
         header: Option<bool> = None, Kind::Bool, "", "first row names the columns; unset: yes, unless columns are given as numbers";
         quote: Option<String> = None, Kind::Text, "", "quote character of a TSV; unset: none (CSV: \")";
         max_length: usize = 128, Kind::Int { min: 4, max: 1_000_000 }, "tokens", "longer rows are cut";
+        stratify: bool = false, Kind::Bool, "", "D_tr and D_val with the classes in equal proportion (classification)";
         max_train_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the training file";
         max_test_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the held-out file";
+        max_bad_share: f64 = 0.0, Kind::Float { min: 0.0, max: 1.0, exclusive: false }, "", "share of a file's rows that may be broken and left out";
         shuffle: bool = true, Kind::Bool, "", "false: rows in file order, batches consecutive, wrapping around";
         group_by_length: bool = true, Kind::Bool, "", "batches of rows of like length: less padding; not without data.shuffle";
     }
@@ -141,6 +174,7 @@ settings! {
     "baseline" => BaselineSettings {
         head_only: bool = false, Kind::Bool, "", "also train the head alone on the frozen model, and score it";
         head_lr: f64 = 5e-3, POSITIVE, "", "peak learning rate of the head alone";
+        uniform: Option<usize> = None, Kind::Int { min: 1, max: 1024 }, "", "also retrain with this rank in every module, and score it";
     }
     /// `[runtime]`
     "runtime" => RuntimeSettings {

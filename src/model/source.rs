@@ -2,7 +2,7 @@
 
 use super::builtin;
 use crate::data::error::{nearest_sibling, shown};
-use crate::data::hub::{Download, Hub, HubError, Snapshot, is_model_id, is_plain_file};
+use crate::data::hub::{Download, Hub, HubError, Snapshot, is_plain_file, is_repo_id};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -64,7 +64,7 @@ pub fn locate(
     if path.is_file() {
         return Err(SourceError::File { id: shown(id) });
     }
-    if !is_model_id(id) || is_slip_of_a_folder(&path) {
+    if !is_repo_id(id) || is_slip_of_a_folder(&path) {
         return Err(SourceError::NoFolder { id: shown(id), nearest: nearest_sibling(&path) });
     }
     from_hub(id, hub.snapshot(id, revision, CONFIG)?, progress)

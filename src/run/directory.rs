@@ -110,6 +110,11 @@ impl RunDir {
         self.path.join("adapter")
     }
 
+    /// `predictions.jsonl`: what the run's model said of every held-out row; `further`: of a further set of that name.
+    pub fn predictions_path(&self, further: Option<&str>) -> PathBuf {
+        self.path.join(further.map_or("predictions.jsonl".into(), |set| format!("predictions-{set}.jsonl")))
+    }
+
     /// `worker.log`: what the worker's code says, for people.
     pub fn worker_log_path(&self) -> PathBuf {
         self.path.join("worker.log")

@@ -2,8 +2,8 @@
 //! [`hypergradient`], the [`step`] that uses it, and [`allocation`] of ranks.
 
 pub mod allocation;
-pub mod classification;
 pub mod hypergradient;
+pub mod lower;
 pub mod selection;
 pub mod step;
 

@@ -1,8 +1,8 @@
 //! Plain training of factors and head: retraining with allocated ranks, and controls that train the head alone.
 
-use super::classification::{Classification, DeviceBatch};
 use super::gradient::{clip, gradients, scalar, track};
 use super::optimizer::Adam;
+use super::problem::{DeviceBatch, Problem};
 use super::schedule::LinearSchedule;
 use crate::model::{DropoutRates, Pass, Weights};
 use candle_core::Result;
@@ -28,7 +28,7 @@ impl FitState {
     /// One step on a batch; `step` counts from 0, `key` draws the dropout masks. Returns the loss and the gradient's norm.
     pub fn step(
         &mut self,
-        task: &Classification,
+        problem: &Problem,
         rules: &FitRules,
         batch: &DeviceBatch,
         step: usize,
@@ -36,7 +36,7 @@ impl FitState {
     ) -> Result<(f64, f64)> {
         let tracked = track(&self.weights)?;
         let dropout = rules.dropout.any().then(|| rules.dropout.keyed(key));
-        let loss = task.loss(batch, &Pass { weights: &tracked, scales: &rules.scales, alpha: None, dropout })?;
+        let loss = problem.loss(batch, &Pass { weights: &tracked, scales: &rules.scales, alpha: None, dropout })?;
         let mut gradient = gradients(&loss, &tracked, None)?.0;
         let norm = clip(&mut gradient, rules.clip_norm)?;
         self.weights = self.optimizer.step(&self.weights, &gradient, rules.schedule.at(step))?;

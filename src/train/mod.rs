@@ -1,8 +1,8 @@
-//! What search and retraining share: optimisers, schedules, gradients, evaluation, metrics.
+//! What search and retraining share: the training problem, optimisers, schedules, gradients, metrics.
 
-pub mod classification;
 pub mod fit;
 pub mod gradient;
 pub mod metrics;
 pub mod optimizer;
+pub mod problem;
 pub mod schedule;

@@ -4,7 +4,7 @@
 use super::monitor::Head;
 use super::msg::{Msg, Watching};
 use super::runs::RunRow;
-use crate::experiment::{Experiment, MetricKind};
+use crate::experiment::Experiment;
 use crate::run::directory::RunDir;
 use crate::run::event::{Metrics, Record};
 use crate::run::follow::Follower;
@@ -136,10 +136,7 @@ fn data_name(experiment: &Experiment) -> String {
 /// The figure that is the run's score: the one that was asked for, else the task's usual one.
 fn score(metrics: &Metrics, experiment: &Experiment) -> Option<(String, f64)> {
     let named = |name: &str| metrics.get(name).map(|value| (name.to_owned(), *value));
-    match experiment.evaluate.metric {
-        MetricKind::Auto => ["accuracy", "matthews_correlation"].into_iter().find_map(named),
-        metric => named(&metric.to_string()),
-    }
+    named(&experiment.evaluate.metric.resolve(experiment.data.task).to_string())
 }
 
 /// The records at the end of a log.

@@ -1,16 +1,18 @@
-//! `evaluate`: the retrained model on the held-out rows, beside the majority class.
+//! `evaluate`: the retrained model on the held-out rows, beside an answer that looks at no text.
 
 use super::job::{End, Fault, Job, Progressed};
 use super::prepare::Prepared;
 use super::progress::Pace;
 use super::retrain::allocated;
+use super::scores::{Answered, Prediction, argmax};
 use super::state::Tensors;
+use crate::data::Rows;
 use crate::data::batches::evaluation_batches;
-use crate::data::tokens::Encoded;
-use crate::experiment::MetricKind;
 use crate::model::Weights;
 use crate::run::event::{Event, Metrics, Phase};
-use crate::train::metrics;
+use crate::run::file::write_atomically;
+use crate::run::fold::metric_key;
+use crate::train::problem::Output;
 use candle_core::{Device, Tensor};
 
 /// A model to score, and where in its phase the scoring stands.
@@ -18,96 +20,140 @@ pub struct Scoring<'a> {
     pub phase: Phase,
     pub weights: &'a Weights,
     pub scales: &'a [f64],
-    pub rows: &'a [Encoded],
-    /// Steps of the phase before the scoring.
+    pub rows: &'a Rows,
+    /// Steps of the phase before the scoring, and after it.
     pub steps_before: usize,
+    pub steps_after: usize,
 }
 
 /// What came of a scoring.
 pub enum Scored {
-    Done(Metrics),
+    /// With the mean loss.
+    Done(Answered, f64),
     Left(End),
 }
 
 /// Names of what a checkpoint holds of an unfinished scoring.
 const LOGITS: &str = "logits";
+const TAGS: &str = "tags";
+const WORDS: &str = "words";
 const LOSS: &str = "loss";
+const COUNT: &str = "count";
+
+/// What is done of a scoring: predictions in the order of the batches, losses, and over how many rows or words.
+#[derive(Default)]
+struct Done {
+    batches: usize,
+    predictions: Vec<Prediction>,
+    loss_sum: f64,
+    count: f64,
+}
 
 impl Scoring<'_> {
-    /// Number of batches.
-    pub fn steps(&self, job: &Job) -> usize {
-        self.rows.len().div_ceil(job.ctx.experiment().evaluate.batch_size)
-    }
-
-    /// Scores every row, or until a request; `from`: batches done, with their logits.
+    /// Scores every row, or until a request; `from`: batches done, with their predictions.
     pub fn run(&self, job: &mut Job, prepared: &Prepared, from: Option<(usize, &Tensors)>) -> Result<Scored, Fault> {
         let experiment = job.ctx.experiment();
         let by_length = experiment.data.shuffle && experiment.data.group_by_length;
+        let task = experiment.data.task;
         let batches = evaluation_batches(self.rows, experiment.evaluate.batch_size, by_length);
-        let mut done = 0;
-        let mut logits: Vec<Vec<f32>> = Vec::with_capacity(self.rows.len());
-        let mut loss_sum = 0.0;
-        if let Some((before, tensors)) = from
-            && let Some(stored) = tensors.take("evaluation", &Device::Cpu)?.get(LOGITS)
-        {
-            (done, logits) = (before, stored.to_vec2()?);
-            loss_sum = job.carried.partial.get(LOSS).copied().unwrap_or(0.0);
-        }
+        let mut done = match from {
+            Some((before, tensors)) => Done::restore(job, before, tensors)?,
+            None => Done::default(),
+        };
         let every = job.ctx.experiment().runtime.checkpoint_every;
-        let mut pace = Pace::new(self.phase, self.steps_before + done, (0, self.steps_before + batches.len()), every);
-        while done < batches.len() {
+        let all = self.steps_before + batches.len() + self.steps_after;
+        let mut pace = Pace::new(self.phase, self.steps_before + done.batches, (0, all), every);
+        while done.batches < batches.len() {
             if let Some(request) = job.ctx.request() {
-                self.save(job, &logits, loss_sum, done)?;
-                return Ok(Scored::Left(End::requested(request, self.phase, self.steps_before + done)));
+                self.save(job, &done)?;
+                return Ok(Scored::Left(End::requested(request, self.phase, self.steps_before + done.batches)));
             }
-            let batch = prepared.task.batch(self.rows, &batches[done])?;
-            let (rows, loss) = prepared.task.evaluate(&batch, self.weights, self.scales)?;
-            loss_sum += loss * rows.len() as f64;
-            logits.extend(rows);
-            done += 1;
-            if let Some(event) = pace.tick(self.steps_before + done) {
+            let batch = prepared.problem.batch(self.rows, &batches[done.batches])?;
+            let (outputs, loss, count) = prepared.problem.evaluate(&batch, self.weights, self.scales)?;
+            done.loss_sum += loss;
+            done.count += count as f64;
+            done.predictions.extend(outputs.into_iter().map(|output| match output {
+                Output::Row(logits) => Prediction::Row(logits),
+                Output::Words(words) => Prediction::Tags(words.iter().map(|logits| argmax(logits)).collect()),
+            }));
+            done.batches += 1;
+            if let Some(event) = pace.tick(self.steps_before + done.batches) {
                 job.ctx.emit(event)?;
             }
             if pace.save_due() {
-                self.save(job, &logits, loss_sum, done)?;
+                self.save(job, &done)?;
             }
         }
         job.carried.partial.clear();
-        let order: Vec<usize> = batches.concat();
-        let predictions: Vec<u32> = logits.iter().map(|row| argmax(row)).collect();
-        let labels: Vec<u32> = order.iter().map(|row| self.rows[*row].label).collect();
-        Ok(Scored::Done(Metrics::from([
-            ("accuracy".into(), metrics::accuracy(&predictions, &labels)),
-            ("matthews_correlation".into(), metrics::matthews_correlation(&predictions, &labels)),
-            ("test_loss".into(), loss_sum / self.rows.len().max(1) as f64),
-        ])))
+        let mut predictions: Vec<(usize, Prediction)> = batches.concat().into_iter().zip(done.predictions).collect();
+        predictions.sort_by_key(|(row, _)| *row);
+        let predictions = predictions.into_iter().map(|(_, prediction)| prediction).collect();
+        let loss = done.loss_sum / done.count.max(1.0);
+        Ok(Scored::Done(Answered::join(task, self.rows, predictions)?, loss))
     }
 
-    fn save(&self, job: &mut Job, logits: &[Vec<f32>], loss_sum: f64, done: usize) -> Result<(), Fault> {
+    fn save(&self, job: &mut Job, done: &Done) -> Result<(), Fault> {
         let mut tensors = Tensors::default();
-        let width = logits.first().map_or(0, Vec::len);
-        let flat = Tensor::from_vec(logits.concat(), (logits.len(), width), &Device::Cpu)?;
-        tensors.put("evaluation", &Weights::from([(LOGITS.into(), flat)]));
+        tensors.put("evaluation", &done.tensors()?);
         if self.phase == Phase::Baseline {
             tensors.put("weights", self.weights);
         }
-        job.carried.partial.insert(LOSS.into(), loss_sum);
-        job.save(tensors, self.phase, self.steps_before + done)
+        job.carried.partial.insert(LOSS.into(), done.loss_sum);
+        job.carried.partial.insert(COUNT.into(), done.count);
+        job.save(tensors, self.phase, self.steps_before + done.batches)
     }
 }
 
-/// The class of the highest logit, the first where several are equal.
-fn argmax(row: &[f32]) -> u32 {
-    let mut best = 0;
-    for (class, logit) in row.iter().enumerate() {
-        if *logit > row[best] {
-            best = class;
+impl Done {
+    fn tensors(&self) -> Result<Weights, Fault> {
+        let (mut logits, mut tags, mut words, mut width) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for prediction in &self.predictions {
+            match prediction {
+                Prediction::Row(row) => {
+                    width = row.len();
+                    logits.extend_from_slice(row);
+                }
+                Prediction::Tags(row) => {
+                    words.push(row.len() as u32);
+                    tags.extend_from_slice(row);
+                }
+            }
         }
+        let mut stored = Weights::new();
+        if words.is_empty() {
+            stored.insert(LOGITS.into(), Tensor::from_vec(logits, (self.predictions.len(), width), &Device::Cpu)?);
+        } else {
+            let flat = |values: Vec<u32>| Tensor::from_vec(values.clone(), values.len(), &Device::Cpu);
+            stored.extend([(TAGS.into(), flat(tags)?), (WORDS.into(), flat(words)?)]);
+        }
+        Ok(stored)
     }
-    best as u32
+
+    fn restore(job: &Job, batches: usize, tensors: &Tensors) -> Result<Done, Fault> {
+        let stored = tensors.take("evaluation", &Device::Cpu)?;
+        let sum = |name: &str| job.carried.partial.get(name).copied().unwrap_or(0.0);
+        let mut predictions = Vec::new();
+        if let Some(logits) = stored.get(LOGITS) {
+            predictions.extend(logits.to_vec2()?.into_iter().map(Prediction::Row));
+        } else if let (Some(tags), Some(words)) = (stored.get(TAGS), stored.get(WORDS)) {
+            let mut tags = tags.to_vec1::<u32>()?.into_iter();
+            let words = words.to_vec1::<u32>()?;
+            predictions.extend(words.iter().map(|n| Prediction::Tags(tags.by_ref().take(*n as usize).collect())));
+        } else {
+            return Ok(Done::default());
+        }
+        Ok(Done { batches, predictions, loss_sum: sum(LOSS), count: sum(COUNT) })
+    }
 }
 
-/// Scores the adapter on the held-out rows.
+/// The figures of a finished scoring, with its loss.
+pub fn figures(answered: &Answered, loss: f64, prepared: &Prepared) -> Metrics {
+    let mut figures = answered.figures(&prepared.labels);
+    figures.insert("test_loss".into(), loss);
+    figures
+}
+
+/// Scores the adapter on the held-out rows, and writes its predictions; then on further held-out sets, if the dataset has some.
 pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>) -> Progressed {
     let Some(rows) = &prepared.test else {
         job.enter(Phase::Evaluate, 0)?;
@@ -117,27 +163,71 @@ pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors
     };
     let (_, scales) = allocated(job, prepared);
     let weights = job.adapter.clone().unwrap_or_default();
-    let scoring = Scoring { phase: Phase::Evaluate, weights: &weights, scales: &scales, rows, steps_before: 0 };
-    let total = scoring.steps(job);
+    let further = prepared.further.iter().map(|(name, rows)| (Some(name.as_str()), rows));
+    let sets: Vec<(Option<&str>, &Rows)> = std::iter::once((None, rows)).chain(further).collect();
+    let batch_size = job.ctx.experiment().evaluate.batch_size;
+    let steps = |(_, rows): &(Option<&str>, &Rows)| rows.len().div_ceil(batch_size);
+    let total: usize = sets.iter().map(steps).sum();
     job.enter(Phase::Evaluate, total)?;
-    let scores = match scoring.run(job, prepared, from.as_ref().map(|(step, tensors)| (*step, tensors)))? {
-        Scored::Done(scores) => scores,
-        Scored::Left(end) => return Ok(Some(end)),
-    };
-    let training: Vec<u32> = prepared.train.iter().chain(&prepared.validation).map(|row| row.label).collect();
-    let labels: Vec<u32> = rows.iter().map(|row| row.label).collect();
-    let (_, majority) = metrics::majority(&training, &labels);
-    let score = match job.ctx.experiment().evaluate.metric {
-        MetricKind::Auto | MetricKind::Accuracy => "accuracy",
-        MetricKind::Matthews => "matthews_correlation",
-    };
-    let carried = &mut job.carried.metrics;
-    carried.extend(scores.clone());
-    carried.insert("score".into(), scores.get(score).copied().unwrap_or(f64::NAN));
-    carried.insert("test_rows".into(), rows.len() as f64);
-    carried.insert("majority_accuracy".into(), majority);
-    job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: "run".into(), metrics: scores })?;
-    let metrics = Metrics::from([("accuracy".into(), majority), ("matthews_correlation".into(), 0.0)]);
-    job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: "majority".into(), metrics })?;
+    let mut before = 0;
+    for set in &sets {
+        let after = before + steps(set);
+        let from = from.as_ref().map(|(step, tensors)| (*step, tensors));
+        // Scored before the checkpoint: its figures are in what is carried.
+        if from.is_none_or(|(step, _)| step < after) {
+            let scoring = Scoring {
+                phase: Phase::Evaluate,
+                weights: &weights,
+                scales: &scales,
+                rows: set.1,
+                steps_before: before,
+                steps_after: total - after,
+            };
+            let from = from.filter(|(step, _)| *step > before).map(|(step, tensors)| (step - before, tensors));
+            match scoring.run(job, prepared, from)? {
+                Scored::Done(answered, loss) => said(job, prepared, set.0, &answered, loss)?,
+                Scored::Left(end) => return Ok(Some(end)),
+            }
+            job.save(Tensors::default(), Phase::Evaluate, after)?;
+        }
+        before = after;
+    }
     Ok(None)
+}
+
+/// Keeps what was said of a held-out set; `further` names one beside the main one.
+fn said(
+    job: &mut Job,
+    prepared: &Prepared,
+    further: Option<&str>,
+    answered: &Answered,
+    loss: f64,
+) -> Result<(), Fault> {
+    let mut predictions = Vec::new();
+    answered.write(&prepared.labels, &mut predictions)?;
+    write_atomically(&job.ctx.dir().predictions_path(further), &predictions)?;
+    let figures = figures(answered, loss, prepared);
+    if let Some(set) = further {
+        let named = figures.iter().map(|(figure, value)| (metric_key(set, figure), *value));
+        job.carried.metrics.extend(named);
+        return Ok(job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: set.into(), metrics: figures })?);
+    }
+    let blind = answered.blind(&prepared.all_training_rows(), &prepared.labels)?;
+    let experiment = job.ctx.experiment();
+    let name = experiment.evaluate.metric.resolve(experiment.data.task).to_string();
+    let rows = prepared.test.as_ref().map_or(0, Rows::len);
+    let carried = &mut job.carried.metrics;
+    carried.extend(figures.clone());
+    carried.insert("test_rows".into(), rows as f64);
+    carried.extend(blind.get("accuracy").map(|value| ("majority_accuracy".to_owned(), *value)));
+    match figures.get(&name) {
+        Some(score) => drop(carried.insert("score".into(), *score)),
+        None => {
+            let message =
+                format!("{name} is not defined on these predictions (all alike, or not two classes): no score");
+            job.say(Phase::Evaluate, "warning", message)?;
+        }
+    }
+    job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: "run".into(), metrics: figures })?;
+    Ok(job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: "majority".into(), metrics: blind })?)
 }

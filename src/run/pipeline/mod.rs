@@ -2,10 +2,12 @@
 
 mod baseline;
 mod evaluate;
+mod init_from;
 mod job;
 mod prepare;
 mod progress;
 mod retrain;
+mod scores;
 mod search;
 mod state;
 

@@ -1,39 +1,41 @@
-//! `prepare`: model and data from their sources to a classifier on a device and rows of token ids.
+//! `prepare`: model and data from their sources to a model with a task on a device and rows of token ids.
 
 use super::job::Fault;
-use crate::data::dataset::Dataset;
+use super::progress::Pace;
 use crate::data::hub::{Download, Hub};
-use crate::data::split::split;
-use crate::data::tokens::{Encoded, TextEncoder};
+use crate::data::sources;
+use crate::data::{Cuts, Dataset, Labels, Part, Rows, SplitRule, split, tokenise};
 use crate::experiment::Experiment;
-use crate::model::checkpoint::Checkpoint;
-use crate::model::source::{self, ModelFiles, Weights as StoredWeights};
-use crate::model::{EncoderConfig, HeadKind, TaskModel};
+use crate::experiment::home::tokens_folder;
+use crate::model::TaskModel;
+use crate::model::source::{self, ModelFiles};
+use crate::run::base::{Base, head_kind};
 use crate::run::event::{Event, ModuleShape, Phase};
 use crate::run::worker::Context;
 use crate::search::allocation::default_threshold;
-use crate::train::classification::Classification;
+use crate::train::problem::Problem;
 use candle_core::DType;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// What every later phase works on.
 pub struct Prepared {
-    pub task: Classification,
-    /// Name of the model, for the adapter's configuration.
-    pub model_name: String,
-    pub train: Vec<Encoded>,
-    pub validation: Vec<Encoded>,
+    pub problem: Problem,
+    pub labels: Labels,
+    pub train: Rows,
+    pub validation: Rows,
     /// None where no held-out rows are given: nothing is scored then.
-    pub test: Option<Vec<Encoded>>,
+    pub test: Option<Rows>,
+    /// Further held-out sets by name, e.g. `mismatched` of MNLI.
+    pub further: Vec<(String, Rows)>,
     /// SHA-256 of the data files by setting.
     pub inputs: BTreeMap<String, String>,
 }
 
 impl Prepared {
     /// D_tr and D_val together: what retraining trains on.
-    pub fn all_training_rows(&self) -> Vec<Encoded> {
-        self.train.iter().chain(&self.validation).cloned().collect()
+    pub fn all_training_rows(&self) -> Rows {
+        self.train.chain(&self.validation)
     }
 }
 
@@ -41,84 +43,148 @@ impl Prepared {
 pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let experiment = ctx.experiment().clone();
     let device = ctx.device().clone();
-    let files = fetch(ctx, &experiment)?;
-    let config = EncoderConfig::parse(&files.config.bytes, &files.config.name)?;
-    let checkpoint = match &files.weights {
-        StoredWeights::Files(paths) => Checkpoint::from_files(paths)?,
-        StoredWeights::Embedded { name, bytes } => Checkpoint::from_bytes(bytes, name)?,
-    };
-    let dataset = Dataset::load(&experiment.data, config.label_names.as_deref())?;
-    let inputs = record_inputs(ctx, &experiment, files.commit.clone(), &dataset)?;
-    let labels = dataset.labels.names.clone();
+    let base = Base::of(fetch(ctx, &experiment)?)?;
+    let sources = sources::locate(&experiment.data, &Hub::from_env(), &mut |_| {})?;
+    let dataset = Dataset::load(&experiment.data, sources, base.config.label_names.as_deref())?;
+    let inputs = record_inputs(ctx, &experiment, base.files.commit.clone(), &dataset)?;
     let settings = &experiment;
-    let splits = split(dataset, settings.search.validation_share, settings.data.shuffle, settings.runtime.seed)?;
+    let max_length = base.max_length(settings.data.max_length);
+    let Tokens { train, validation, test, further, cuts } = tokens(ctx, &experiment, &base, &dataset)?;
 
-    let max_length = settings.data.max_length.min(config.max_length());
-    let encoder = TextEncoder::new(&files.tokenizer.name, &files.tokenizer.bytes, max_length)?;
-    if encoder.vocabulary() > config.vocab_size {
-        return Err(Fault::said(format!(
-            "{}: {} tokens, more than the model's vocab_size {}: it is not this model's tokenizer",
-            files.tokenizer.name,
-            encoder.vocabulary(),
-            config.vocab_size
-        )));
-    }
-    let mut truncated = 0;
-    let total = splits.train.len() + splits.validation.len() + splits.test.as_ref().map_or(0, Vec::len);
-    let mut pace = super::progress::Pace::new(Phase::Prepare, 0, (0, total), settings.runtime.checkpoint_every);
-    let mut before = 0;
-    let mut encode = |ctx: &mut Context, rows: &[crate::data::dataset::Example]| -> Result<Vec<Encoded>, Fault> {
-        let mut written = Ok(());
-        let encoded = encoder.encode(rows, |done, _| {
-            if let (true, Some(event)) = (written.is_ok(), pace.tick(before + done)) {
-                written = ctx.emit(event);
-            }
-        })?;
-        written?;
-        before += rows.len();
-        truncated += encoded.truncated;
-        Ok(encoded.rows)
-    };
-    let train = encode(ctx, &splits.train)?;
-    let validation = encode(ctx, &splits.validation)?;
-    let test = splits.test.as_deref().map(|rows| encode(ctx, rows)).transpose()?;
-
+    let outputs = dataset.labels.outputs();
+    let Base { files, config, checkpoint } = base;
     let (mut model, notices) =
-        TaskModel::load(&config, &checkpoint, HeadKind::Sequence, labels.len(), DType::F32, &device)?;
+        TaskModel::load(&config, &checkpoint, head_kind(dataset.task), outputs, DType::F32, &device)?;
     drop(checkpoint);
     let modules = model.attach(settings.lora.targets.as_slice())?;
     let frozen_parameters = model.frozen_parameters();
-    let task = Classification { model, modules, device, pad_id: config.pad_token_id };
-    for notice in notices {
-        ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message: notice })?;
-    }
-    if truncated > 0 {
-        let message = format!("{truncated} of {total} rows were cut to {max_length} tokens");
-        ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message })?;
-    }
-    let head_parameters = task.head_parameters();
+    let problem = Problem { model, modules, device, pad_id: config.pad_token_id };
+    let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
+    dataset.notices().into_iter().chain(notices).try_for_each(&mut say)?;
+    cut_notices(cuts, max_length).into_iter().try_for_each(&mut say)?;
+    let paths: Vec<&str> = problem.modules.iter().map(|(path, ..)| path.as_str()).collect();
+    say(format!("LoRA on {} linear layers: {}", paths.len(), folded(&paths)))?;
+    let head_parameters = problem.head_parameters();
     let rule = settings.allocation.rule;
     ctx.emit(Event::Prepared {
         phase: Phase::Prepare,
         model: files.id.clone(),
         train_rows: train.len(),
         validation_rows: validation.len(),
-        test_rows: test.as_ref().map_or(0, Vec::len),
-        truncated_rows: truncated,
-        labels,
+        test_rows: test.as_ref().map_or(0, Rows::len),
+        truncated_rows: cuts.truncated + cuts.split,
+        labels: dataset.labels.names.clone(),
         rank: settings.lora.rank,
         threshold: settings.allocation.threshold.or(default_threshold(rule, settings.lora.rank)),
-        trainable_parameters: task.lora_parameters(&vec![settings.lora.rank; task.modules.len()]) + head_parameters,
+        trainable_parameters: problem.lora_parameters(&vec![settings.lora.rank; problem.modules.len()])
+            + head_parameters,
         frozen_parameters,
         head_parameters,
-        modules: task
+        modules: problem
             .modules
             .iter()
             .map(|(path, inputs, outputs)| (path.clone(), ModuleShape { inputs: *inputs, outputs: *outputs }))
             .collect(),
         warmup_steps: settings.search.warmup_steps,
+        max_length,
     })?;
-    Ok(Prepared { task, model_name: files.id, train, validation, test, inputs })
+    Ok(Prepared { problem, labels: dataset.labels, train, validation, test, further, inputs })
+}
+
+/// The rows of all parts, and what had to be cut.
+struct Tokens {
+    train: Rows,
+    validation: Rows,
+    test: Option<Rows>,
+    further: Vec<(String, Rows)>,
+    cuts: Cuts,
+}
+
+fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dataset) -> Result<Tokens, Fault> {
+    let encoder = base.tokenizer(experiment.data.max_length)?;
+    let cache = tokens_folder()?;
+    let total = dataset.parts().map(|(_, part)| part.examples).sum();
+    let mut pace = Pace::new(Phase::Prepare, 0, (0, total), experiment.runtime.checkpoint_every);
+    let (mut before, mut cuts) = (0, Cuts::default());
+    let mut rows = |part: &Part| -> Result<Rows, Fault> {
+        let mut written = Ok(());
+        let (rows, facts) = tokenise(part, &encoder, &cache, |done, _| {
+            if let (true, Some(event)) = (written.is_ok(), pace.tick(before + done)) {
+                written = ctx.emit(event);
+            }
+        })?;
+        written?;
+        before += part.examples;
+        cuts += facts.cuts;
+        Ok(rows)
+    };
+    let all = rows(&dataset.train)?;
+    let validation = dataset.validation.as_ref().map(&mut rows).transpose()?;
+    let test = dataset.test.as_ref().map(&mut rows).transpose()?;
+    let further = dataset.extra.iter().map(|(name, part)| Ok((name.clone(), rows(part)?)));
+    let further = further.collect::<Result<_, Fault>>()?;
+    let (train, validation) = match validation {
+        Some(validation) => (all, validation),
+        None => {
+            let rule = SplitRule {
+                validation_share: experiment.search.validation_share,
+                shuffle: experiment.data.shuffle,
+                stratify: experiment.data.stratify,
+                seed: experiment.runtime.seed,
+            };
+            split(&all, rule, &dataset.train.file)?
+        }
+    };
+    Ok(Tokens { train, validation, test, further, cuts })
+}
+
+/// What people should know of rows that were too long.
+fn cut_notices(cuts: Cuts, max_length: usize) -> Vec<String> {
+    let Cuts { truncated, split, moved_words, unknown_words } = cuts;
+    let notices = [
+        (truncated, format!("{truncated} texts were cut to {max_length} tokens")),
+        (
+            split,
+            format!(
+                "{split} sentences are longer than {max_length} tokens: they go on in further rows, so that \
+                 {moved_words} words are not lost"
+            ),
+        ),
+        (
+            unknown_words,
+            format!("{unknown_words} words are no token of the tokenizer: the unknown token stands for them"),
+        ),
+    ];
+    notices.into_iter().filter(|(count, _)| *count > 0).map(|(_, notice)| notice).collect()
+}
+
+/// Module paths with the layers' numbers as a range: `encoder.layer.{0-5}.attention.self.query`.
+fn folded(paths: &[&str]) -> String {
+    let mut patterns: Vec<(String, Vec<usize>)> = Vec::new();
+    for path in paths {
+        let number = path.split('.').find_map(|part| part.parse::<usize>().ok());
+        let is_number = |part: &&str| part.parse::<usize>().is_ok();
+        let first = path.split('.').position(|part| is_number(&part));
+        let parts = path.split('.').enumerate().map(|(n, part)| if Some(n) == first { "{}" } else { part });
+        let pattern = parts.collect::<Vec<_>>().join(".");
+        match patterns.iter_mut().find(|(known, _)| *known == pattern) {
+            Some((_, numbers)) => numbers.extend(number),
+            None => patterns.push((pattern, number.into_iter().collect())),
+        }
+    }
+    let shown = |(pattern, numbers): &(String, Vec<usize>)| {
+        let in_a_row = numbers.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        match (numbers.as_slice(), in_a_row) {
+            ([], _) => pattern.clone(),
+            ([only], _) => pattern.replace("{}", &only.to_string()),
+            ([first, .., last], true) => pattern.replace("{}", &format!("{{{first}-{last}}}")),
+            (all, false) => {
+                let all: Vec<String> = all.iter().map(usize::to_string).collect();
+                pattern.replace("{}", &format!("{{{}}}", all.join(",")))
+            }
+        }
+    };
+    patterns.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
 /// Says what the run reads, and pins a hub model to its commit in `experiment.toml`: resumed, or started anew from that
@@ -134,10 +200,8 @@ fn record_inputs(
         pinned.model.revision.clone_from(&commit);
         ctx.dir().write_experiment(&pinned)?;
     }
-    let parts = [Some(&dataset.train), dataset.validation.as_ref(), dataset.test.as_ref()];
-    let settings = ["data.train", "data.validation", "data.test"];
-    let hashes = settings.into_iter().zip(parts).filter_map(|(setting, part)| Some((setting, &part?.sha256)));
-    let sha256: BTreeMap<String, String> = hashes.map(|(setting, hash)| (setting.to_string(), hash.clone())).collect();
+    let sha256: BTreeMap<String, String> =
+        dataset.parts().map(|(setting, part)| (setting, part.sha256.clone())).collect();
     ctx.emit(Event::Inputs { phase: Phase::Prepare, commit, sha256: sha256.clone() })?;
     Ok(sha256)
 }

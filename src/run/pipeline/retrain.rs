@@ -4,14 +4,14 @@ use super::job::{End, Fault, Job, Progressed};
 use super::prepare::Prepared;
 use super::progress::Pace;
 use super::state::Tensors;
+use crate::data::Rows;
 use crate::data::random;
 use crate::data::sampler::Sampler;
-use crate::data::tokens::Encoded;
 use crate::model::Weights;
 use crate::run::event::{Event, Phase};
-use crate::train::classification::retrain_scales;
 use crate::train::fit::{FitRules, FitState};
 use crate::train::optimizer::{Adam, AdamConfig};
+use crate::train::problem::retrain_scales;
 use crate::train::schedule::LinearSchedule;
 use rand_chacha::rand_core::Rng;
 
@@ -20,11 +20,12 @@ pub struct Fit<'a> {
     pub phase: Phase,
     /// Separates its random draws from those of other phases.
     pub purpose: &'static str,
-    pub rows: &'a [Encoded],
+    pub rows: &'a Rows,
     pub initial: Weights,
     pub scales: Vec<f64>,
     pub lr: f64,
-    /// Steps of the phase that come after the training, for its progress.
+    /// Steps of the phase before the training and after it, for its progress.
+    pub steps_before: usize,
     pub steps_after: usize,
 }
 
@@ -35,53 +36,56 @@ pub enum Fitted {
 }
 
 impl Fit<'_> {
-    fn sampler(&self, job: &Job) -> Sampler {
+    /// Number of training steps on `rows`.
+    pub fn steps_of(rows: &Rows, job: &Job) -> usize {
         let experiment = job.ctx.experiment();
-        Sampler::of(self.rows, experiment.retrain.batch_size, experiment, self.purpose)
+        Sampler::of(rows, experiment.retrain.batch_size, experiment, "").steps(experiment.retrain.epochs).max(1)
     }
 
-    /// Number of training steps.
-    pub fn steps(&self, job: &Job) -> usize {
-        self.sampler(job).steps(job.ctx.experiment().retrain.epochs).max(1)
-    }
-
-    /// Trains to the end, or to a request; `from` is the steps done and the state of a checkpoint.
+    /// Trains to the end, or to a request; `from` is the step of the phase and the state of a checkpoint.
     pub fn run(&self, job: &mut Job, prepared: &Prepared, from: Option<(usize, &Tensors)>) -> Result<Fitted, Fault> {
         let experiment = job.ctx.experiment().clone();
         let settings = &experiment.retrain;
         let adam = AdamConfig::new(settings.optimizer, settings.betas, settings.weight_decay);
+        let before = self.steps_before;
         let (mut done, mut state) = match from {
-            Some((done, tensors)) => {
-                let device = &prepared.task.device;
+            Some((step, tensors)) if !tensors.is_empty() => {
+                let done = step - before;
+                let device = &prepared.problem.device;
                 let optimizer = tensors.take_adam("optimizer", adam, &job.carried, device)?;
                 (done, FitState { weights: tensors.take("weights", device)?, optimizer })
             }
-            None => (0, FitState { weights: self.initial.clone(), optimizer: Adam::new(adam) }),
+            _ => (0, FitState { weights: self.initial.clone(), optimizer: Adam::new(adam) }),
         };
-        let mut sampler = self.sampler(job);
-        let total = self.steps(job);
+        let mut sampler = Sampler::of(self.rows, settings.batch_size, &experiment, self.purpose);
+        let total = Fit::steps_of(self.rows, job);
         let rules = FitRules {
             scales: self.scales.clone(),
             schedule: LinearSchedule::new(self.lr, settings.warmup_share, total),
             clip_norm: settings.clip_norm,
-            dropout: prepared.task.model.dropout_rates(experiment.lora.dropout, experiment.model.dropout),
+            dropout: prepared.problem.model.dropout_rates(experiment.lora.dropout, experiment.model.dropout),
         };
-        let mut pace = Pace::new(self.phase, done, (0, total + self.steps_after), experiment.runtime.checkpoint_every);
+        let mut pace = Pace::new(
+            self.phase,
+            before + done,
+            (0, before + total + self.steps_after),
+            experiment.runtime.checkpoint_every,
+        );
         while done < total {
             if let Some(request) = job.ctx.request() {
-                save(job, &state, self.phase, done)?;
-                return Ok(Fitted::Left(End::requested(request, self.phase, done)));
+                save(job, &state, self.phase, before + done)?;
+                return Ok(Fitted::Left(End::requested(request, self.phase, before + done)));
             }
-            let batch = prepared.task.batch(self.rows, &sampler.indices(done))?;
+            let batch = prepared.problem.batch(self.rows, &sampler.indices(done))?;
             let key = random::stream(experiment.runtime.seed, self.purpose, done as u64).next_u64();
-            let (loss, norm) = state.step(&prepared.task, &rules, &batch, done, key)?;
+            let (loss, norm) = state.step(&prepared.problem, &rules, &batch, done, key)?;
             let lr = rules.schedule.at(done);
             done += 1;
-            job.check_loss(self.phase, done, "training", loss, lr)?;
+            job.check_loss(self.phase, before + done, "training", loss, lr)?;
             if done % experiment.runtime.log_every == 0 || done == total {
                 job.ctx.emit(Event::Step {
                     phase: self.phase,
-                    step: done,
+                    step: before + done,
                     train_loss: loss,
                     validation_loss: None,
                     lr,
@@ -90,11 +94,11 @@ impl Fit<'_> {
                     mixed_norm: None,
                 })?;
             }
-            if let Some(event) = pace.tick(done) {
+            if let Some(event) = pace.tick(before + done) {
                 job.ctx.emit(event)?;
             }
             if pace.save_due() {
-                save(job, &state, self.phase, done)?;
+                save(job, &state, self.phase, before + done)?;
             }
         }
         Ok(Fitted::Done(state.weights))
@@ -111,7 +115,7 @@ fn save(job: &mut Job, state: &FitState, phase: Phase, step: usize) -> Result<()
 /// The allocated ranks in model order, and the scale of each module.
 pub fn allocated(job: &Job, prepared: &Prepared) -> (Vec<usize>, Vec<f64>) {
     let rank = |(path, _, _): &(String, usize, usize)| job.carried.ranks.get(path).copied().unwrap_or(0);
-    let ranks: Vec<usize> = prepared.task.modules.iter().map(rank).collect();
+    let ranks: Vec<usize> = prepared.problem.modules.iter().map(rank).collect();
     let settings = job.ctx.experiment();
     let scales = retrain_scales(settings.retrain.scale, &settings.lora, &ranks);
     (ranks, scales)
@@ -121,12 +125,21 @@ pub fn allocated(job: &Job, prepared: &Prepared) -> (Vec<usize>, Vec<f64>) {
 pub fn retrain(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>) -> Progressed {
     let (ranks, scales) = allocated(job, prepared);
     let seed = job.ctx.experiment().runtime.seed;
-    let mut initial = prepared.task.fresh_factors(&ranks, seed, "init/retrain")?;
-    initial.extend(prepared.task.model.initial_head(seed, "init/retrain/head")?);
+    let mut initial = prepared.problem.fresh_factors(&ranks, seed, "init/retrain")?;
+    initial.extend(prepared.problem.model.initial_head(seed, "init/retrain/head")?);
     let rows = prepared.all_training_rows();
     let lr = job.ctx.experiment().retrain.lr;
-    let fit = Fit { phase: Phase::Retrain, purpose: "retrain", rows: &rows, initial, scales, lr, steps_after: 0 };
-    let total = fit.steps(job);
+    let fit = Fit {
+        phase: Phase::Retrain,
+        purpose: "retrain",
+        rows: &rows,
+        initial,
+        scales,
+        lr,
+        steps_before: 0,
+        steps_after: 0,
+    };
+    let total = Fit::steps_of(&rows, job);
     job.enter(Phase::Retrain, total)?;
     match fit.run(job, prepared, from.as_ref().map(|(step, tensors)| (*step, tensors)))? {
         Fitted::Done(weights) => job.adapter = Some(weights),

@@ -1,17 +1,17 @@
 //! `search` and `allocate`: the bilevel search over D_tr and D_val, then one rank per module.
 
+use super::init_from;
 use super::job::{End, Fault, Job, Progressed};
 use super::prepare::Prepared;
 use super::progress::Pace;
 use super::state::Tensors;
+use crate::data::Rows;
 use crate::data::random;
 use crate::data::sampler::Sampler;
-use crate::data::tokens::Encoded;
 use crate::model::{DropoutRates, Weights};
 use crate::run::event::{Event, Phase, Selection};
-use crate::run::init_from;
 use crate::search::allocation::{self, Module};
-use crate::search::classification::ClassificationObjective;
+use crate::search::lower::LowerLevel;
 use crate::search::selection::values;
 use crate::search::step::{DropoutKeys, Report, Rules, SearchState};
 use crate::train::gradient::squared_norm;
@@ -36,11 +36,18 @@ fn optimizers(job: &Job) -> (AdamConfig, AdamConfig) {
     (AdamConfig::new(w.optimizer, w.betas, w.weight_decay), AdamConfig::new(b.optimizer, b.betas, b.weight_decay))
 }
 
-fn initial(job: &Job, prepared: &Prepared) -> Result<SearchState, Fault> {
-    let (task, experiment) = (&prepared.task, job.ctx.experiment());
-    let (seed, rank) = (experiment.runtime.seed, experiment.lora.rank);
-    let weights = match &experiment.lora.init_from {
-        Some(folder) => init_from::load(folder, rank, &task.modules, &task.model.head_shapes(), &task.device)?,
+fn initial(job: &mut Job, prepared: &Prepared) -> Result<SearchState, Fault> {
+    let (task, lora) = (&prepared.problem, job.ctx.experiment().lora.clone());
+    let (seed, rank) = (job.ctx.experiment().runtime.seed, lora.rank);
+    let weights = match &lora.init_from {
+        Some(folder) => {
+            let head = task.model.head_shapes();
+            let (weights, said) = init_from::load(folder, &lora, &task.modules, &head, &task.device)?;
+            for message in said {
+                job.say(Phase::Search, "warning", format!("lora.init_from: {message}"))?;
+            }
+            weights
+        }
         None => {
             let mut weights = task.fresh_factors(&vec![rank; task.modules.len()], seed, "init/search")?;
             weights.extend(task.model.initial_head(seed, "init/search/head")?);
@@ -68,7 +75,7 @@ fn save(job: &mut Job, state: &SearchState, step: usize) -> Result<(), Fault> {
 }
 
 fn restore(job: &Job, prepared: &Prepared, tensors: &Tensors) -> Result<SearchState, Fault> {
-    let device = &prepared.task.device;
+    let device = &prepared.problem.device;
     let (for_weights, for_selection) = optimizers(job);
     let beta = tensors.take("selection", device)?.remove(BETA);
     Ok(SearchState {
@@ -83,7 +90,7 @@ fn restore(job: &Job, prepared: &Prepared, tensors: &Tensors) -> Result<SearchSt
 pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>) -> Progressed {
     let experiment = job.ctx.experiment().clone();
     let (seed, settings) = (experiment.runtime.seed, &experiment.search);
-    let sampler = |rows: &[Encoded], purpose| Sampler::of(rows, settings.batch_size, &experiment, purpose);
+    let sampler = |rows: &Rows, purpose| Sampler::of(rows, settings.batch_size, &experiment, purpose);
     let mut train = sampler(&prepared.train, "batches/search/train");
     let mut validation = sampler(&prepared.validation, "batches/search/validation");
     let warmup = settings.warmup_steps;
@@ -92,9 +99,9 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
         Some((done, tensors)) => (job.carried.warmed_up + done, restore(job, prepared, &tensors)?),
         None => (0, initial(job, prepared)?),
     };
-    let objective = ClassificationObjective {
-        task: &prepared.task,
-        scales: vec![experiment.lora.alpha / experiment.lora.rank as f64; prepared.task.modules.len()],
+    let objective = LowerLevel {
+        problem: &prepared.problem,
+        scales: vec![experiment.lora.alpha / experiment.lora.rank as f64; prepared.problem.modules.len()],
         dropout: DropoutRates::everywhere(experiment.lora.dropout, experiment.model.dropout.unwrap_or(0.0)),
     };
     let rules = rules(job);
@@ -107,7 +114,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
             save(job, &state, step)?;
             return Ok(Some(End::requested(request, Phase::Search, step)));
         }
-        let tb = prepared.task.batch(&prepared.train, &train.indices(done))?;
+        let tb = prepared.problem.batch(&prepared.train, &train.indices(done))?;
         let key = |purpose: &str| Some(random::stream(seed, purpose, done as u64).next_u64());
         let weights = key("dropout/search/weights");
         if done < warmup {
@@ -117,7 +124,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
             job.ctx.emit(Event::Warmup { phase: Phase::Search, step: done + 1, total: warmup, train_loss })?;
         } else {
             let step = done - warmup;
-            let vb = prepared.task.batch(&prepared.validation, &validation.indices(step))?;
+            let vb = prepared.problem.batch(&prepared.validation, &validation.indices(step))?;
             let keys = DropoutKeys { hypergradient: key("dropout/search/replayed"), weights };
             let report = state.step(&rules, &objective, &tb, &vb, keys)?;
             log_step(job, prepared, &state, &rules, &report, (step + 1, steps))?;
@@ -186,7 +193,7 @@ fn terms(
     let settings = job.ctx.experiment();
     let alpha = values(rules.selection, &state.beta)?;
     let scale = settings.lora.alpha / settings.lora.rank as f64;
-    let modules = allocation::modules(&prepared.task.modules, &state.weights, &alpha, &state.beta, scale)?;
+    let modules = allocation::modules(&prepared.problem.modules, &state.weights, &alpha, &state.beta, scale)?;
     let chosen = &settings.allocation;
     let ranks = allocation::allocate(chosen.rule, chosen.threshold, chosen.budget, &modules);
     Ok((modules, ranks))
@@ -204,7 +211,7 @@ fn allocate(job: &mut Job, prepared: &Prepared, state: &SearchState, rules: &Rul
         );
         job.say(Phase::Allocate, "warning", message)?;
     }
-    let parameters = prepared.task.lora_parameters(&ranks);
+    let parameters = prepared.problem.lora_parameters(&ranks);
     job.carried.undecided = undecided == modules.len();
     job.carried.ranks = modules.iter().zip(&ranks).map(|(module, rank)| (module.path.clone(), *rank)).collect();
     job.carried.metrics.insert("lora_parameters".into(), parameters as f64);

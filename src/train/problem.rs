@@ -1,0 +1,157 @@
+//! A model, its task and its rows on a device: the loss and the outputs that search, retraining and evaluation share.
+
+use super::gradient::scalar;
+use crate::data::batches::{Answers, Batch};
+use crate::data::random;
+use crate::data::{IGNORED, Rows};
+use crate::experiment::{LoraSettings, ScaleRule};
+use crate::model::lora::{a_name, b_name};
+use crate::model::{Input, Pass, TaskModel, Weights};
+use candle_core::{D, DType, Device, Error, Result, Tensor};
+use candle_nn::loss::{cross_entropy, mse};
+use candle_nn::ops::log_softmax;
+
+/// A batch on the device.
+pub struct DeviceBatch {
+    input: Input,
+    answers: DeviceAnswers,
+}
+
+/// What the rows of a batch are answered with, on the device.
+enum DeviceAnswers {
+    /// Class ids (rows), u32.
+    Classes(Tensor),
+    /// Numbers (rows), f32.
+    Scores(Tensor),
+    /// Class ids (rows * length), u32, 0 where none counts; `kept` is 1 where one counts, else 0.
+    Tags { ids: Tensor, kept: Tensor, count: usize, host: Vec<u32> },
+}
+
+/// What a model says of one row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Logits by class; of a regression, the one number.
+    Row(Vec<f32>),
+    /// Logits by class of every tagged word, in order.
+    Words(Vec<Vec<f32>>),
+}
+
+/// A model with a task, its LoRA modules, and how rows reach it.
+pub struct Problem {
+    pub model: TaskModel,
+    /// Path, inputs, outputs of each module, in model order.
+    pub modules: Vec<(String, usize, usize)>,
+    pub device: Device,
+    pub pad_id: u32,
+}
+
+impl Problem {
+    /// The rows `rows` of `set`, padded to the longest of them, on the device.
+    pub fn batch(&self, set: &Rows, rows: &[usize]) -> Result<DeviceBatch> {
+        let batch = Batch::collate(set, rows, self.pad_id).map_err(Error::wrap)?;
+        let config = &self.model.encoder.config;
+        let input = Input::new(config, &batch.ids, &batch.type_ids, &batch.mask, batch.length, &self.device)?;
+        let count = batch.len();
+        let answers = match batch.answers {
+            Answers::Classes(ids) => DeviceAnswers::Classes(Tensor::from_vec(ids, count, &self.device)?),
+            Answers::Scores(scores) => DeviceAnswers::Scores(Tensor::from_vec(scores, count, &self.device)?),
+            Answers::Tags(tags) => {
+                let kept: Vec<f32> = tags.iter().map(|tag| if *tag == IGNORED { 0.0 } else { 1.0 }).collect();
+                let ids: Vec<u32> = tags.iter().map(|tag| if *tag == IGNORED { 0 } else { *tag }).collect();
+                DeviceAnswers::Tags {
+                    count: kept.iter().filter(|kept| **kept > 0.0).count(),
+                    ids: Tensor::from_vec(ids, tags.len(), &self.device)?,
+                    kept: Tensor::from_vec(kept, tags.len(), &self.device)?,
+                    host: tags,
+                }
+            }
+        };
+        Ok(DeviceBatch { input, answers })
+    }
+
+    /// Mean loss of a batch, a scalar: cross-entropy over rows, over tagged words, or squared error.
+    pub fn loss(&self, batch: &DeviceBatch, pass: &Pass) -> Result<Tensor> {
+        batch.answers.loss(&self.model.forward(&batch.input, pass)?.to_dtype(DType::F32)?)
+    }
+
+    /// Outputs of every row of a batch without dropout, the sum of the losses, and over how many rows or words it is.
+    pub fn evaluate(
+        &self,
+        batch: &DeviceBatch,
+        weights: &Weights,
+        scales: &[f64],
+    ) -> Result<(Vec<Output>, f64, usize)> {
+        let pass = Pass { weights, scales, alpha: None, dropout: None };
+        let logits = self.model.forward(&batch.input, &pass)?.to_dtype(DType::F32)?;
+        let loss = scalar(&batch.answers.loss(&logits)?)?;
+        let (outputs, count) = match &batch.answers {
+            DeviceAnswers::Classes(_) | DeviceAnswers::Scores(_) => {
+                let rows: Vec<Vec<f32>> = logits.to_vec2()?;
+                let count = rows.len();
+                (rows.into_iter().map(Output::Row).collect(), count)
+            }
+            DeviceAnswers::Tags { host, count, .. } => {
+                let rows: Vec<Vec<Vec<f32>>> = logits.to_vec3()?;
+                let length = host.len() / rows.len().max(1);
+                let tagged = |(row, words): (usize, Vec<Vec<f32>>)| {
+                    let tags = &host[row * length..(row + 1) * length];
+                    let counts = words.into_iter().zip(tags).filter(|(_, tag)| **tag != IGNORED);
+                    Output::Words(counts.map(|(logits, _)| logits).collect())
+                };
+                (rows.into_iter().enumerate().map(tagged).collect(), *count)
+            }
+        };
+        Ok((outputs, loss * count as f64, count))
+    }
+
+    /// Fresh factors of the given ranks: A ~ U(-1/sqrt(in), 1/sqrt(in)), B = 0 (method.md, "Notation"). Rank 0: none.
+    pub fn fresh_factors(&self, ranks: &[usize], seed: u64, purpose: &str) -> Result<Weights> {
+        let mut weights = Weights::new();
+        for (index, ((path, inputs, outputs), rank)) in self.modules.iter().zip(ranks).enumerate() {
+            if *rank == 0 {
+                continue;
+            }
+            let mut rng = random::stream(seed, purpose, index as u64);
+            let a = random::uniform(&mut rng, rank * inputs, 1.0 / (*inputs as f64).sqrt());
+            weights.insert(a_name(path), Tensor::from_vec(a, (*rank, *inputs), &self.device)?);
+            weights.insert(b_name(path), Tensor::zeros((*outputs, *rank), DType::F32, &self.device)?);
+        }
+        Ok(weights)
+    }
+
+    /// Elements of A and B over all modules at these ranks: sum of r (in + out).
+    pub fn lora_parameters(&self, ranks: &[usize]) -> usize {
+        self.modules.iter().zip(ranks).map(|((_, inputs, outputs), rank)| rank * (inputs + outputs)).sum()
+    }
+
+    /// Elements of the trained head.
+    pub fn head_parameters(&self) -> usize {
+        self.model.head_shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+}
+
+impl DeviceAnswers {
+    /// Mean loss of logits (rows, outputs) or (rows, length, classes), a scalar.
+    fn loss(&self, logits: &Tensor) -> Result<Tensor> {
+        match self {
+            DeviceAnswers::Classes(ids) => cross_entropy(logits, ids),
+            DeviceAnswers::Scores(scores) => mse(&logits.squeeze(1)?, scores),
+            DeviceAnswers::Tags { ids, kept, count, .. } => {
+                // candle's cross-entropy has no ignore index.
+                let logits = logits.flatten(0, 1)?;
+                let of_tag = log_softmax(&logits, D::Minus1)?.gather(&ids.unsqueeze(1)?, 1)?.squeeze(1)?;
+                (of_tag * kept)?.sum_all()? * (-1.0 / (*count).max(1) as f64)
+            }
+        }
+    }
+}
+
+/// Scale of each module after allocation (method.md, "Retraining"); 0 for rank 0, which has no factors.
+pub fn retrain_scales(rule: ScaleRule, lora: &LoraSettings, ranks: &[usize]) -> Vec<f64> {
+    let scale = |rank: &usize| match rule {
+        _ if *rank == 0 => 0.0,
+        ScaleRule::AlphaOverRank => lora.alpha / *rank as f64,
+        ScaleRule::Constant => lora.alpha / lora.rank as f64,
+    };
+    ranks.iter().map(scale).collect()
+}
