@@ -116,7 +116,11 @@ fn folder_shards(path: &Path, index: &str, ending: &str) -> Result<Vec<PathBuf>,
 /// The files of a commit of the hub.
 fn from_hub(id: &str, snapshot: Snapshot, progress: &mut dyn FnMut(Download)) -> Result<ModelFiles, SourceError> {
     let config = read(&snapshot.file(CONFIG, progress)?)?;
-    let tokenizer = read(&snapshot.file(TOKENIZER, progress)?)?;
+    let tokenizer = snapshot.file(TOKENIZER, progress).map_err(|error| match error {
+        absent @ HubError::NotFound { .. } => SourceError::NoTokenizer { id: id.to_owned(), source: absent },
+        other => other.into(),
+    })?;
+    let tokenizer = read(&tokenizer)?;
     let weights = hub_weights(&snapshot, progress)?;
     snapshot.keep()?;
     let commit = Some(snapshot.commit().to_owned());
@@ -164,6 +168,9 @@ fn shards(index: &NamedBytes, ending: &str) -> Result<BTreeSet<String>, SourceEr
         .collect()
 }
 
+/// Files of a tokenizer that has no tokenizer.json.
+const VOCABULARIES: [&str; 5] = ["vocab.txt", "vocab.json", "tokenizer.model", "spm.model", "sentencepiece.bpe.model"];
+
 /// What a folder lacks, with what it has and what that means.
 fn missing(path: &Path, file: &'static str) -> SourceError {
     let mut present: Vec<String> = std::fs::read_dir(path)
@@ -173,7 +180,7 @@ fn missing(path: &Path, file: &'static str) -> SourceError {
     let has = |name: &str| present.iter().any(|p| p == name);
     let advice = if has("adapter_config.json") {
         "; this is an adapter, not a model: give its base as model.id and the adapter as lora.init_from"
-    } else if file == TOKENIZER && (has("vocab.txt") || has("vocab.json") || has("tokenizer.model")) {
+    } else if file == TOKENIZER && VOCABULARIES.iter().any(|name| has(name)) {
         "; make one with transformers: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"
     } else if file == SINGLE && (has("tf_model.h5") || has("flax_model.msgpack")) {
         "; make one with transformers 4: AutoModel.from_pretrained(DIR, from_tf=True or from_flax=True).save_pretrained(DIR)"
@@ -208,6 +215,11 @@ pub enum SourceError {
         if present.is_empty() { "it is empty".into() } else { format!("it has {}", present.join(", ")) }
     )]
     Missing { folder: String, file: &'static str, present: Vec<String>, advice: &'static str },
+    #[error(
+        "{source}; a tokenizer in another form is not read: make this one with transformers: \
+         AutoTokenizer.from_pretrained(\"{id}\").save_pretrained(DIR), and give DIR, with config.json and the weights in it"
+    )]
+    NoTokenizer { id: String, source: HubError },
     #[error("{index} names {shard}, which is not there; the download may be incomplete")]
     MissingShard { index: String, shard: String },
     #[error("{file} is no index of shards: {problem}")]

@@ -11,7 +11,7 @@ mod linear;
 mod norm;
 mod sum;
 
-pub use activation::gelu;
+pub use activation::{gated_gelu, gelu};
 pub use attention::{Attention, Positions, Rope, attention, disentangled_attention, packed_attention};
 pub use dropout::{Mask, dropout};
 pub use linear::frozen_linear;

@@ -71,6 +71,18 @@ fn shards_are_found_by_the_index() {
 }
 
 #[test]
+fn a_model_without_tokenizer_json_says_how_to_make_one() {
+    let (server, cache) = (serve(&[MODEL[0], MODEL[2]]), tempfile::tempdir().unwrap());
+    let error = fetch("me/bert", &hub(&server, cache.path())).unwrap_err().to_string();
+    assert!(error.contains("has no tokenizer.json"), "{error}");
+    assert!(error.contains("AutoTokenizer.from_pretrained(\"me/bert\").save_pretrained(DIR)"), "{error}");
+    assert!(
+        !server.seen().iter().any(|request| request.contains("safetensors")),
+        "said before the weights are fetched"
+    );
+}
+
+#[test]
 fn pickles_serve_where_there_are_no_safetensors_and_only_then() {
     let index = r#"{"weight_map": {"a": "pytorch_model-1.bin", "b": "pytorch_model-2.bin"}}"#;
     let files = [

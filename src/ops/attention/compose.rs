@@ -20,7 +20,6 @@ pub fn attention(
     if let Some(rope) = &with.rope {
         (q, k) = (rope.compose(&q, q.device())?, rope.compose(&k, k.device())?);
     }
-    let bias = Tensor::from_vec(bias(with, batch, length), (batch, 1, length, length), q.device())?;
     let scale = positions.map_or(1.0 / (head_width as f64).sqrt(), |positions| positions.scale);
     let mut scores = q.matmul(&k.t()?.contiguous()?)?;
     if let Some(positions) = positions {
@@ -32,7 +31,7 @@ pub fn attention(
             scores = (scores + transposed.transpose(2, 3)?.contiguous()?)?;
         }
     }
-    let scores = (scores * scale)?.broadcast_add(&bias.to_dtype(q.dtype())?)?;
+    let scores = (scores * scale)?.broadcast_add(&bias(with, (batch, length), &q)?)?;
     // The one of candle's two softmaxes that keeps the graph.
     let mut probabilities = softmax(&scores, D::Minus1)?;
     if let Some(mask) = with.dropout {
@@ -41,16 +40,18 @@ pub fn attention(
     probabilities.matmul(&v)?.transpose(1, 2)?.contiguous()?.reshape((batch, length, width))
 }
 
-/// 0 where a query sees a key, else a number that leaves nothing of its probability; (batch, length, length).
-fn bias(with: &Attention, batch: usize, length: usize) -> Vec<f32> {
-    let mut bias = Vec::with_capacity(batch * length * length);
-    for keep in with.mask.chunks(length.max(1)) {
-        for query in 0..length {
-            let sees = |key: usize| keep[key] != 0 && with.window.is_none_or(|window| query.abs_diff(key) <= window);
-            bias.extend((0..length).map(|key| if sees(key) { 0.0 } else { -1e30 }));
-        }
-    }
-    bias
+/// What leaves nothing of a probability.
+const UNSEEN: f32 = -1e30;
+
+/// 0 where a query sees a key, else [`UNSEEN`], in a shape that broadcasts to (batch, heads, length, length).
+fn bias(with: &Attention, (batch, length): (usize, usize), like: &Tensor) -> Result<Tensor> {
+    let values: Vec<f32> = with.mask.iter().map(|&keep| if keep == 0 { UNSEEN } else { 0.0 }).collect();
+    let padding = Tensor::from_vec(values, (batch, 1, 1, length), like.device())?.to_dtype(like.dtype())?;
+    let Some(window) = with.window else { return Ok(padding) };
+    let places = || (0..length).flat_map(|query| (0..length).map(move |key| query.abs_diff(key)));
+    let values: Vec<f32> = places().map(|distance| if distance > window { UNSEEN } else { 0.0 }).collect();
+    let window = Tensor::from_vec(values, (1, 1, length, length), like.device())?.to_dtype(like.dtype())?;
+    padding.broadcast_add(&window)
 }
 
 /// Products of `x` (batch, heads, length, d) with the rows of a table that `place(first, second)` finds:

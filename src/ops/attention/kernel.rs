@@ -310,7 +310,8 @@ pub enum Part {
 /// The gradients of row `b` of the batch. With P the probabilities, R the dropout factors and G the gradient of the result:
 /// dV = (P R)^T G, dP = (G V^T) R, dS = P (dP - rowsum(dP P)), dQ = c dS K, dK = c dS^T Q, c the factor of the scores.
 ///
-/// `sink` gets (part, head, (length, head width)); `d_tables`, as large as the position tables, is added to.
+/// `sink` gets (part, head, (length, head width)); `d_tables`, as large as the position tables, is added to; it is empty where
+/// these need no gradient.
 pub fn backward<T: Float>(
     call: &Call<T>,
     b: usize,
@@ -354,8 +355,10 @@ pub fn backward<T: Float>(
                 scatter(slopes, place, positions, t, |i, _, row, slope| by_query[i * rows + row] += slope);
                 let by_query = Matrix::rows(&*by_query, rows);
                 multiply(dq, d, (m, d, rows), scale, (by_query, positions.keys(s, h)), Onto::Add);
-                let (row, operands) = (positions.row(s.width), (by_query.transposed(), q));
-                multiply(&mut d_tables[h * d..], row, (rows, d, m), scale, operands, Onto::Add);
+                if !d_tables.is_empty() {
+                    let (row, operands) = (positions.row(s.width), (by_query.transposed(), q));
+                    multiply(&mut d_tables[h * d..], row, (rows, d, m), scale, operands, Onto::Add);
+                }
             }
             if positions.has_queries {
                 scatter(slopes, place, positions, t, |_, j, row, slope| d_by_key[j * rows + row] += slope);
@@ -365,8 +368,10 @@ pub fn backward<T: Float>(
             let (rows, row) = (positions.rows, positions.row(s.width));
             let by_key = Matrix::rows(&*d_by_key, rows);
             multiply(dk, d, (t, d, rows), scale, (by_key, positions.queries(s, h)), Onto::Add);
-            let d_queries = &mut d_tables[row - s.width + h * d..];
-            multiply(d_queries, row, (rows, d, t), scale, (by_key.transposed(), head.k), Onto::Add);
+            if !d_tables.is_empty() {
+                let d_queries = &mut d_tables[row - s.width + h * d..];
+                multiply(d_queries, row, (rows, d, t), scale, (by_key.transposed(), head.k), Onto::Add);
+            }
         }
         if let Some(rope) = &call.with.rope {
             rope.turn(dq, d, -T::ONE);

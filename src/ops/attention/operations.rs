@@ -178,16 +178,25 @@ impl Disentangled {
         }
     }
 
-    fn backward<T: Float>(&self, operands: [&[T]; 3], rows: usize, grad: &[T], s: Shapes) -> [Vec<T>; 3] {
+    /// `tracked`: whether the tables need a gradient; theirs is empty otherwise.
+    fn backward<T: Float>(
+        &self,
+        operands: [&[T]; 3],
+        (rows, tracked): (usize, bool),
+        grad: &[T],
+        s: Shapes,
+    ) -> [Vec<T>; 3] {
         let (n, d) = ((s.length * s.width).max(1), s.width / s.heads);
         let [mut dqk, mut dv] = [2, 1].map(|parts| vec![T::ZERO; parts * s.batch * s.length * s.width]);
-        let size = operands[2].len();
+        let size = if tracked { operands[2].len() } else { 0 };
         // The tables are shared by the batch: every row of it sums apart, so that the result does not depend on threads.
         let mut d_tables = vec![T::ZERO; s.batch * size];
         let call = self.call(operands, rows, s);
-        let chunks =
-            dqk.par_chunks_mut(2 * n).zip(dv.par_chunks_mut(n)).zip(d_tables.par_chunks_mut(size.max(1))).enumerate();
-        chunks.for_each_init(Scratch::default, |scratch, (b, ((dqk, dv), d_tables))| {
+        let chunks = dqk.par_chunks_mut(2 * n).zip(dv.par_chunks_mut(n)).enumerate();
+        let mut d_tables_of: Vec<&mut [T]> = d_tables.chunks_mut(size.max(1)).collect();
+        d_tables_of.resize_with(s.batch, Default::default);
+        let chunks = chunks.zip(d_tables_of.into_par_iter());
+        chunks.for_each_init(Scratch::default, |scratch, ((b, (dqk, dv)), d_tables)| {
             backward(&call, b, grad, scratch, d_tables, &mut |part, h, values| match part {
                 Part::Query => place(dqk, 2 * s.width, h * d, d, values),
                 Part::Key => place(dqk, 2 * s.width, s.width + h * d, d, values),
@@ -237,16 +246,17 @@ impl CustomOp3 for Disentangled {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let s = shapes(qk.dims(), 2, self.with.heads)?;
-        let (rows, _) = tables.dims2()?;
+        let (rows, tracked) = (tables.dim(0)?, tables.track_op());
         let grad = grad.contiguous()?;
         float_dispatch!(v.dtype(), "disentangled-attention", T => {
             let [dqk, dv, d_tables] = with_slice::<T, _>(qk, |qk| with_slice::<T, _>(v, |v| {
                 with_slice::<T, _>(tables, |tables| {
-                    with_slice::<T, _>(&grad, |grad| Ok(self.backward([qk, v, tables], rows, grad, s)))
+                    with_slice::<T, _>(&grad, |grad| Ok(self.backward([qk, v, tables], (rows, tracked), grad, s)))
                 })
             }))?;
             let tensor = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device()).map(Some);
-            Ok((tensor(dqk, qk)?, tensor(dv, v)?, tensor(d_tables, tables)?))
+            let d_tables = if tracked { tensor(d_tables, tables)? } else { None };
+            Ok((tensor(dqk, qk)?, tensor(dv, v)?, d_tables))
         })
     }
 }
