@@ -1,5 +1,5 @@
-//! Heads as Hugging Face's `XForSequenceClassification` and `XForTokenClassification` have them: what stands between the
-//! hidden states and the logits, what of it is called how, and how it is drawn where a checkpoint lacks it.
+//! Heads as Hugging Face's `XForSequenceClassification` and `XForTokenClassification` have them: what stands between
+//! the hidden states and the logits, what of it is called how, and how it is drawn where a checkpoint lacks it.
 
 use super::activation::Activation;
 use super::config::{EncoderConfig, Family};
@@ -99,7 +99,8 @@ impl Dense {
 }
 
 /// A tensor of a head as the family's `_init_weights` draws it, f32: norms 1, biases 0, weights from
-/// normal(0, initializer_range), in ModernBERT cut off and of other deviations. `index` is its place among the head's tensors.
+/// normal(0, initializer_range), in ModernBERT cut off and of other deviations. `index` is its place among the head's
+/// tensors.
 pub fn draw(
     config: &EncoderConfig,
     (seed, purpose, index): (u64, &str, usize),

@@ -5,7 +5,8 @@ use candle_core::Tensor;
 use std::collections::BTreeMap;
 
 /// Trainable tensors by their name in PEFT's files without `base_model.model.`: `<module>.lora_A.weight` (r, in),
-/// `<module>.lora_B.weight` (out, r), `classifier.weight`, ... Ordered, so that norms and files do not depend on hashing.
+/// `<module>.lora_B.weight` (out, r), `classifier.weight`, ... Ordered, so that norms and files do not depend on
+/// hashing.
 pub type Weights = BTreeMap<String, Tensor>;
 
 /// Dropout probabilities by site; 0 where a family has no dropout there.

@@ -45,8 +45,8 @@ const FORMS: [(&str, Option<&str>); 4] = [
 ];
 const SINGLE: &str = "model.safetensors";
 
-/// Finds the files of `id`: `builtin:NAME`, an existing folder, else a model of the hub at `revision` (default: its main branch),
-/// fetched if the cache has it not. `progress` is told of downloads.
+/// Finds the files of `id`: `builtin:NAME`, an existing folder, else a model of the hub at `revision` (default: its
+/// main branch), fetched if the cache has it not. `progress` is told of downloads.
 pub fn locate(
     id: &str,
     revision: Option<&str>,

@@ -17,7 +17,8 @@ pub fn default_targets(family: &Family) -> &'static [&'static str] {
 
 /// Resolves `targets` among the linear layers' full paths, in the order of the model.
 ///
-/// A target matches a path that is it or ends in `.` + it. An unmatched target is an error that names the nearest layer.
+/// A target matches a path that is it or ends in `.` + it. An unmatched target is an error that names the nearest
+/// layer.
 pub fn resolve(targets: &[String], paths: &[String]) -> Result<Vec<String>, ModelError> {
     if targets.iter().any(|target| target == "all-linear") {
         return Ok(paths.to_vec());

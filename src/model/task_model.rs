@@ -13,9 +13,9 @@ use super::targets;
 use crate::ops::frozen_linear;
 use candle_core::{DType, Device, Result, Tensor};
 
-/// An encoder with a head. The encoder is frozen. `classifier` is trained (DistilBERT's `pre_classifier` too), and so is any
-/// other part of the head that the checkpoint lacks: an adapter has to bring it along. A part that the checkpoint has (a
-/// pooler, ...) stays frozen.
+/// An encoder with a head. The encoder is frozen. `classifier` is trained (DistilBERT's `pre_classifier` too), and so
+/// is any other part of the head that the checkpoint lacks: an adapter has to bring it along. A part that the
+/// checkpoint has (a pooler, ...) stays frozen.
 pub struct TaskModel {
     pub encoder: Encoder,
     pub kind: HeadKind,
@@ -75,7 +75,8 @@ impl TaskModel {
         Ok((model, notices))
     }
 
-    /// Trains a layer, from the checkpoint's values where it has all of them in these shapes; else a notice says why not.
+    /// Trains a layer, from the checkpoint's values where it has all of them in these shapes; else a notice says why
+    /// not.
     fn train(
         &mut self,
         shapes: Vec<(String, Vec<usize>)>,
@@ -126,8 +127,8 @@ impl TaskModel {
         Ok(modules)
     }
 
-    /// The trained part of the head to start from: the checkpoint's, else drawn as Hugging Face draws it. f32; `purpose`
-    /// separates the draws of search, retraining and controls.
+    /// The trained part of the head to start from: the checkpoint's, else drawn as Hugging Face draws it. f32;
+    /// `purpose` separates the draws of search, retraining and controls.
     pub fn initial_head(&self, seed: u64, purpose: &str) -> Result<Weights> {
         let mut weights = Weights::new();
         for (index, (name, shape)) in self.trained.iter().enumerate() {
@@ -172,8 +173,8 @@ impl TaskModel {
         }
     }
 
-    /// Logits, (batch, labels) of a sequence head, (batch, length, labels) of a token head. The trained tensors are taken
-    /// from the pass.
+    /// Logits, (batch, labels) of a sequence head, (batch, length, labels) of a token head. The trained tensors are
+    /// taken from the pass.
     pub fn forward(&self, input: &Input, pass: &Pass) -> Result<Tensor> {
         let states = self.encoder.forward(input, pass)?;
         let mut x = match self.kind {

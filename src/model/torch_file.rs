@@ -1,5 +1,5 @@
-//! Tensors of a `pytorch_model.bin`, as `torch.save` has written them since 1.6 (a zip archive) and before. The pickle in it
-//! is read as data by candle's machine, which makes no object and calls nothing.
+//! Tensors of a `pytorch_model.bin`, as `torch.save` has written them since 1.6 (a zip archive) and before. The pickle
+//! in it is read as data by candle's machine, which makes no object and calls nothing.
 
 use candle_core::pickle::{Object, Stack};
 use candle_core::{DType, Device, Tensor};
@@ -13,8 +13,8 @@ type Outcome<T> = Result<T, String>;
 /// First bytes of the form before torch 1.6: a pickled number.
 const OLD_MAGIC: [u8; 15] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
-/// The floating-point tensors of the file by name, on the CPU, in the precision they are stored in. An error says what is
-/// wrong with the file, not which it is.
+/// The floating-point tensors of the file by name, on the CPU, in the precision they are stored in. An error says what
+/// is wrong with the file, not which it is.
 pub fn read(path: &Path) -> Outcome<BTreeMap<String, Tensor>> {
     let mut file = BufReader::new(File::open(path).map_err(|e| format!("cannot be read: {e}"))?);
     let start = file.fill_buf().map_err(|e| format!("cannot be read: {e}"))?;

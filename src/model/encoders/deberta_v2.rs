@@ -130,7 +130,8 @@ fn table_row(by: i64, how: &Relative) -> usize {
     bucket.saturating_add(span).clamp(0, 2 * span - 1) as usize
 }
 
-/// The rows of the table that a row of `length` tokens needs: the first, how many, and for every distance which of them.
+/// The rows of the table that a row of `length` tokens needs: the first, how many, and for every distance which of
+/// them.
 fn table_rows(length: usize, how: &Relative) -> (usize, usize, Arc<[u32]>) {
     let reach = length as i64 - 1;
     let rows: Vec<usize> = (-reach..=reach).map(|by| table_row(by, how)).collect();
@@ -168,7 +169,8 @@ impl Encoder {
 }
 
 impl ConvolutionLayer {
-    /// `x`, the first layer's input, and `result`, its output, both (batch, length, hidden), to what the second layer gets.
+    /// `x`, the first layer's input, and `result`, its output, both (batch, length, hidden), to what the second layer
+    /// gets.
     fn forward(&self, x: &Tensor, result: &Tensor, mask: &Tensor, place: usize, pass: &Pass) -> Result<Tensor> {
         let length = x.dim(1)?;
         let half = self.how.kernel_size / 2;

@@ -73,8 +73,8 @@ impl Layer {
         ]
     }
 
-    /// What follows attention, in layer `n`: `mixed`, the heads' results, and `x`, the layer's input, both (batch, length,
-    /// hidden), to the layer's output.
+    /// What follows attention, in layer `n`: `mixed`, the heads' results, and `x`, the layer's input, both (batch,
+    /// length, hidden), to the layer's output.
     pub fn finish(&self, n: usize, mixed: &Tensor, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let mut mixed = self.attention_output.forward(mixed, pass)?;
         if self.drops_attention_output {

@@ -1,5 +1,5 @@
-//! Attention of one row of a batch after another on the CPU: scores are made, used and forgotten in blocks of queries, and
-//! made again for the gradient, so that nothing of length x length is kept.
+//! Attention of one row of a batch after another on the CPU: scores are made, used and forgotten in blocks of queries,
+//! and made again for the gradient, so that nothing of length x length is kept.
 
 use super::product::{Matrix, Onto, multiply};
 use super::{Attention, Rope};
@@ -38,8 +38,8 @@ impl<'a, T> Operand<'a, T> {
     }
 }
 
-/// Relative position tables (see [`super::Positions`]): keys and queries of all heads, (rows, width) each, one after the
-/// other in a row of `tables`.
+/// Relative position tables (see [`super::Positions`]): keys and queries of all heads, (rows, width) each, one after
+/// the other in a row of `tables`.
 #[derive(Clone, Copy)]
 pub struct PositionTables<'a, T> {
     pub tables: &'a [T],
@@ -307,11 +307,12 @@ pub enum Part {
     Value,
 }
 
-/// The gradients of row `b` of the batch. With P the probabilities, R the dropout factors and G the gradient of the result:
-/// dV = (P R)^T G, dP = (G V^T) R, dS = P (dP - rowsum(dP P)), dQ = c dS K, dK = c dS^T Q, c the factor of the scores.
+/// The gradients of row `b` of the batch. With P the probabilities, R the dropout factors and G the gradient of the
+/// result: dV = (P R)^T G, dP = (G V^T) R, dS = P (dP - rowsum(dP P)), dQ = c dS K, dK = c dS^T Q, c the factor of the
+/// scores.
 ///
-/// `sink` gets (part, head, (length, head width)); `d_tables`, as large as the position tables, is added to; it is empty where
-/// these need no gradient.
+/// `sink` gets (part, head, (length, head width)); `d_tables`, as large as the position tables, is added to; it is
+/// empty where these need no gradient.
 pub fn backward<T: Float>(
     call: &Call<T>,
     b: usize,

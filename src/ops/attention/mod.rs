@@ -67,8 +67,8 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, with: &Attention) -> Result
     compose::attention(q, k, v, None, with)
 }
 
-/// [`attention`] of queries, keys and values that lie one after the other in each row: (batch, length, 3 x heads x d) to
-/// (batch, length, heads x d).
+/// [`attention`] of queries, keys and values that lie one after the other in each row: (batch, length, 3 x heads x d)
+/// to (batch, length, heads x d).
 pub fn packed_attention(qkv: &Tensor, with: &Attention) -> Result<Tensor> {
     let (batch, length, packed) = qkv.dims3()?;
     let width = packed / 3;
@@ -127,8 +127,8 @@ mod tests {
         Var::from_tensor(&tensor).unwrap()
     }
 
-    /// Two ways to compute a result, and their gradients by each operand, are the same where a query is a token. (Padding
-    /// far from every token sees nothing, and what it gets means nothing.)
+    /// Two ways to compute a result, and their gradients by each operand, are the same where a query is a token.
+    /// (Padding far from every token sees nothing, and what it gets means nothing.)
     fn check(
         with: &Attention,
         operands: &[&Var],

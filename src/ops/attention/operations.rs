@@ -189,7 +189,8 @@ impl Disentangled {
         let (n, d) = ((s.length * s.width).max(1), s.width / s.heads);
         let [mut dqk, mut dv] = [2, 1].map(|parts| vec![T::ZERO; parts * s.batch * s.length * s.width]);
         let size = if tracked { operands[2].len() } else { 0 };
-        // The tables are shared by the batch: every row of it sums apart, so that the result does not depend on threads.
+        // The tables are shared by the batch: every row of it sums apart, so that the result does not depend on
+        // threads.
         let mut d_tables = vec![T::ZERO; s.batch * size];
         let call = self.call(operands, rows, s);
         let chunks = dqk.par_chunks_mut(2 * n).zip(dv.par_chunks_mut(n)).enumerate();

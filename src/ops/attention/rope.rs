@@ -27,7 +27,8 @@ impl Rope {
         self.cos.len() / self.half.max(1)
     }
 
-    /// Turns rows of `width` contiguous elements in place, element i with element i + width / 2; `direction` 1 or, back, -1.
+    /// Turns rows of `width` contiguous elements in place, element i with element i + width / 2; `direction` 1 or,
+    /// back, -1.
     pub(super) fn turn<T: Float>(&self, rows: &mut [T], width: usize, direction: T) {
         let tables = self.cos.chunks(self.half).zip(self.sin.chunks(self.half));
         for (row, (cos, sin)) in rows.chunks_mut(width).zip(tables) {
