@@ -1,5 +1,8 @@
 //! Models from folders and from a hub, over the real client and a server on the loopback.
 
+mod datasets;
+mod downloads;
+mod refusals;
 mod server;
 
 use autolora::data::hub::Hub;
@@ -42,26 +45,12 @@ fn a_model_is_fetched_once_and_then_read_from_the_cache() {
     assert_eq!(told.last(), Some(&("model.safetensors".to_owned(), 10, 10)));
     server.seen();
     assert_eq!(fetch("me/bert", &hub).unwrap(), files);
-    assert_eq!(server.seen(), ["/me/bert/resolve/main/config.json bytes=0-0"], "one question: where is main now");
+    assert_eq!(server.seen(), ["HEAD /me/bert/resolve/main/config.json"], "one question: where is main now");
     assert_eq!(locate("me/bert", Some(COMMIT), &hub, &mut |_| {}).unwrap(), files);
     assert_eq!(fetch("me/bert", &Hub { offline: true, ..hub.clone() }).unwrap(), files);
     assert!(server.seen().is_empty(), "a commit never moves, and offline means offline");
     let gone = Hub { endpoint: "http://127.0.0.1:1".into(), ..hub };
     assert_eq!(fetch("me/bert", &gone).unwrap(), files, "without a network the cache serves");
-}
-
-#[test]
-fn a_download_that_is_cut_off_goes_on_where_it_was() {
-    let (server, cache) = (serve(&MODEL), tempfile::tempdir().unwrap());
-    let hub = hub(&server, cache.path());
-    fetch("me/bert", &hub).unwrap();
-    let other = tempfile::tempdir().unwrap();
-    server.seen();
-    server.state.lock().unwrap().cut = 1;
-    let files = fetch("me/bert", &Hub { cache: other.path().into(), ..hub }).unwrap();
-    assert_eq!(weights(&files), "0123456789");
-    let seen = server.seen();
-    assert!(seen.contains(&"/blob/me/bert/model.safetensors bytes=5-".to_owned()), "{seen:#?}");
 }
 
 #[test]
@@ -82,41 +71,23 @@ fn shards_are_found_by_the_index() {
 }
 
 #[test]
-fn refusals_say_the_next_step() {
-    let (server, cache) = (serve(&MODEL), tempfile::tempdir().unwrap());
-    let hub = hub(&server, cache.path());
-    let said = |id: &str, hub: &Hub| fetch(id, hub).unwrap_err().to_string();
-    assert!(
-        said("me/bart", &hub)
-            .contains("has no config.json at revision main of me/bart: no such model, revision or file")
-    );
-    server.state.lock().unwrap().files.remove("me/bert/model.safetensors");
-    assert!(said("me/bert", &hub).contains("has no model.safetensors at revision main of me/bert"));
-    server.state.lock().unwrap().private.insert("me/bert".into(), "secret".into());
-    assert!(said("me/bert", &hub).contains("for a private or gated model set HF_TOKEN"));
-    let wrong = Hub { token: Some("wrong".into()), ..hub.clone() };
-    assert!(said("me/bert", &wrong).contains("check the name, and whether your token may read it"));
-    assert!(!format!("{wrong:?}").contains("wrong"), "a token must not be printed");
-    let right = Hub { token: Some("secret".into()), ..hub.clone() };
-    assert!(said("me/bert", &right).contains("has no model.safetensors"), "the token is sent");
-    server.state.lock().unwrap().gated.push("me/bert".into());
-    assert!(
-        said("me/bert", &right)
-            .contains(&format!("accept its terms at {}/me/bert, then set HF_TOKEN", server.endpoint))
-    );
-    let offline = Hub { offline: true, cache: cache.path().join("empty"), ..hub.clone() };
-    assert!(said("me/bert", &offline).contains("HF_HUB_OFFLINE is set and the cache"));
-    let gone = Hub { endpoint: "http://127.0.0.1:1".into(), cache: cache.path().join("empty"), ..hub };
-    assert!(said("me/bert", &gone).contains("no answer from http://127.0.0.1:1: "));
-}
-
-#[test]
-fn a_cache_that_cannot_be_written_is_said() {
-    let (server, folder) = (serve(&MODEL), tempfile::tempdir().unwrap());
-    let file = folder.path().join("file");
-    std::fs::write(&file, "").unwrap();
-    let error = fetch("me/bert", &hub(&server, &file.join("cache"))).unwrap_err().to_string();
-    assert!(error.starts_with("cannot write to the cache ") && error.contains("set HF_HUB_CACHE"), "{error}");
+fn pickles_serve_where_there_are_no_safetensors_and_only_then() {
+    let index = r#"{"weight_map": {"a": "pytorch_model-1.bin", "b": "pytorch_model-2.bin"}}"#;
+    let files = [
+        MODEL[0],
+        MODEL[1],
+        ("me/bert/pytorch_model.bin.index.json", index),
+        ("me/bert/pytorch_model-1.bin", "one"),
+        ("me/bert/pytorch_model-2.bin", "two"),
+    ];
+    let (server, cache) = (serve(&files), tempfile::tempdir().unwrap());
+    assert_eq!(weights(&fetch("me/bert", &hub(&server, cache.path())).unwrap()), "onetwo");
+    let whole = ("me/bert/pytorch_model.bin", "whole");
+    let (server, cache) = (serve(&[&files[..], &[whole]].concat()), tempfile::tempdir().unwrap());
+    assert_eq!(weights(&fetch("me/bert", &hub(&server, cache.path())).unwrap()), "whole");
+    let (server, cache) = (serve(&[&MODEL[..], &[whole]].concat()), tempfile::tempdir().unwrap());
+    assert_eq!(weights(&fetch("me/bert", &hub(&server, cache.path())).unwrap()), "0123456789");
+    assert!(!server.seen().iter().any(|request| request.contains(".bin")), "only what is needed is asked for");
 }
 
 /// A model folder with these files, and the error of locating it.
@@ -139,14 +110,14 @@ fn a_folder_that_lacks_a_file_says_what_it_has() {
         folder_error(&[config, ("vocab.txt", "")]).contains("AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)")
     );
     assert!(folder_error(&[("adapter_config.json", "")]).contains("this is an adapter, not a model"));
-    let bin = folder_error(&[config, tokenizer, ("pytorch_model.bin", "")]);
-    assert!(bin.starts_with("DIR has no model.safetensors; make one with transformers"), "{bin}");
+    let tensorflow = folder_error(&[config, tokenizer, ("tf_model.h5", "")]);
+    assert!(tensorflow.starts_with("DIR has no model.safetensors; make one with transformers"), "{tensorflow}");
     let index = |text| folder_error(&[config, tokenizer, ("model.safetensors.index.json", text)]);
     assert!(index("{}").contains("is no index of shards: no \"weight_map\""));
     assert!(index("{").contains("is no index of shards: EOF"));
     assert!(
         index(r#"{"weight_map": {"a": "../b.safetensors"}}"#)
-            .contains("is not the name of a safetensors file beside it")
+            .contains("is not the name of a .safetensors file beside it")
     );
     assert!(index(r#"{"weight_map": {"a": "b.safetensors"}}"#).contains("names b.safetensors, which is not there"));
 }

@@ -1,7 +1,7 @@
 //! What a run says of itself to those who get its model: for the card, the sidecar and the configuration.
 
 use super::ExportError;
-use crate::data::hub::is_model_id;
+use crate::data::hub::is_repo_id;
 use crate::experiment::{Experiment, Task};
 use crate::run::directory::RunDir;
 use crate::run::event::{Event, Metrics, ModuleShape, Ranks};
@@ -94,7 +94,7 @@ impl Facts {
     /// The model's id, where others can fetch it by that.
     pub fn hub_id(&self) -> Option<&str> {
         let id = &self.experiment.model.id;
-        (self.commit.is_some() && is_model_id(id)).then_some(id)
+        (self.commit.is_some() && is_repo_id(id)).then_some(id)
     }
 
     /// What to call the base model: without the folders of this machine.

@@ -70,7 +70,7 @@ pub(super) fn merged_in_shards(
 fn base_tensors(base: &Base, task: Task) -> Result<Weights, ExportError> {
     let prefix = format!("{}.", base.config.family.prefix());
     let stored = base.checkpoint.encoder_prefix(base.config.family.prefix());
-    let dense = Plan::of(&base.config, head_kind(task)).dense.filter(|dense| !dense.of_classifier);
+    let dense = Plan::of(&base.config, head_kind(task)).dense.filter(|dense| !dense.always_trained);
     let of_head: Vec<String> =
         dense.iter().flat_map(|dense| dense.shapes(base.config.hidden_size)).map(|(name, _)| name).collect();
     let mut tensors = Weights::new();

@@ -5,10 +5,11 @@ use super::progress::Pace;
 use crate::data::hub::{Download, Hub};
 use crate::data::sources;
 use crate::data::{Cuts, Dataset, Labels, Part, Rows, SplitRule, split, tokenise};
-use crate::experiment::Experiment;
 use crate::experiment::home::tokens_folder;
-use crate::model::TaskModel;
-use crate::model::source::{self, ModelFiles};
+use crate::experiment::{Experiment, Texts};
+use crate::model::source;
+use crate::model::targets::default_targets;
+use crate::model::{EncoderConfig, TaskModel};
 use crate::run::base::{Base, head_kind};
 use crate::run::event::{Event, ModuleShape, Phase};
 use crate::run::worker::Context;
@@ -43,10 +44,13 @@ impl Prepared {
 pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let experiment = ctx.experiment().clone();
     let device = ctx.device().clone();
-    let base = Base::of(fetch(ctx, &experiment)?)?;
-    let sources = sources::locate(&experiment.data, &Hub::from_env(), &mut |_| {})?;
+    let (id, revision) = (&experiment.model.id, experiment.model.revision.as_deref());
+    let base = Base::of(downloading(ctx, |hub, progress| source::locate(id, revision, hub, progress))?)?;
+    let sources = downloading(ctx, |hub, progress| sources::locate(&experiment.data, hub, progress))?;
     let dataset = Dataset::load(&experiment.data, sources, base.config.label_names.as_deref())?;
-    let inputs = record_inputs(ctx, &experiment, base.files.commit.clone(), &dataset)?;
+    let targets = targets(&experiment, &base.config);
+    pin(ctx, &experiment, base.files.commit.as_ref(), &targets)?;
+    let inputs = record_inputs(ctx, base.files.commit.clone(), &dataset)?;
     let settings = &experiment;
     let max_length = base.max_length(settings.data.max_length);
     let Tokens { train, validation, test, further, cuts } = tokens(ctx, &experiment, &base, &dataset)?;
@@ -56,7 +60,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let (mut model, notices) =
         TaskModel::load(&config, &checkpoint, head_kind(dataset.task), outputs, DType::F32, &device)?;
     drop(checkpoint);
-    let modules = model.attach(settings.lora.targets.as_slice())?;
+    let modules = model.attach(&targets)?;
     let frozen_parameters = model.frozen_parameters();
     let problem = Problem { model, modules, device, pad_id: config.pad_token_id };
     let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
@@ -187,27 +191,46 @@ fn folded(paths: &[&str]) -> String {
     patterns.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
-/// Says what the run reads, and pins a hub model to its commit in `experiment.toml`: resumed, or started anew from that
-/// file, a run takes the same.
+/// The layers that carry LoRA: `lora.targets`, else the usual ones of the model's family.
+fn targets(experiment: &Experiment, config: &EncoderConfig) -> Vec<String> {
+    match &experiment.lora.targets {
+        Some(targets) => targets.as_slice().to_vec(),
+        None => default_targets(&config.family).iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Pins a hub model to its commit, and targets that were left to the model, in `experiment.toml`: resumed, or started anew
+/// from that file, a run takes the same.
+fn pin(ctx: &mut Context, experiment: &Experiment, commit: Option<&String>, targets: &[String]) -> Result<(), Fault> {
+    let mut pinned = experiment.clone();
+    pinned.model.revision = commit.cloned().or(pinned.model.revision);
+    pinned.lora.targets.get_or_insert_with(|| Texts::Many(targets.to_vec()));
+    if pinned != *experiment {
+        ctx.dir().write_experiment(&pinned)?;
+    }
+    Ok(())
+}
+
+/// Says what the run reads.
 fn record_inputs(
     ctx: &mut Context,
-    experiment: &Experiment,
     commit: Option<String>,
     dataset: &Dataset,
 ) -> Result<BTreeMap<String, String>, Fault> {
-    if commit.is_some() && experiment.model.revision != commit {
-        let mut pinned = experiment.clone();
-        pinned.model.revision.clone_from(&commit);
-        ctx.dir().write_experiment(&pinned)?;
-    }
     let sha256: BTreeMap<String, String> =
         dataset.parts().map(|(setting, part)| (setting, part.sha256.clone())).collect();
     ctx.emit(Event::Inputs { phase: Phase::Prepare, commit, sha256: sha256.clone() })?;
     Ok(sha256)
 }
 
-/// The model's files, with the progress of a download as events.
-fn fetch(ctx: &mut Context, experiment: &Experiment) -> Result<ModelFiles, Fault> {
+/// Does work that may download, with its progress as events.
+fn downloading<T, E>(
+    ctx: &mut Context,
+    work: impl FnOnce(&Hub, &mut dyn FnMut(Download)) -> Result<T, E>,
+) -> Result<T, Fault>
+where
+    Fault: From<E>,
+{
     let started = Instant::now();
     let mut reported = started;
     let mut written = Ok(());
@@ -226,8 +249,7 @@ fn fetch(ctx: &mut Context, experiment: &Experiment) -> Result<ModelFiles, Fault
         );
         written = ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
     };
-    let (id, revision) = (&experiment.model.id, experiment.model.revision.as_deref());
-    let files = source::locate(id, revision, &Hub::from_env(), &mut progress)?;
+    let found = work(&Hub::from_env(), &mut progress)?;
     written?;
-    Ok(files)
+    Ok(found)
 }

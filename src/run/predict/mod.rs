@@ -329,7 +329,7 @@ fn known_tensors(base: &Base, task: Task) -> BTreeSet<String> {
     let own = base.checkpoint.names().map(|name| if bare { format!("{prefix}.{name}") } else { name.to_owned() });
     let (plan, hidden) = (Plan::of(&base.config, head_kind(task)), base.config.hidden_size);
     let dense = plan.dense.iter().flat_map(|dense| dense.shapes(hidden)).map(|(name, _)| name);
-    own.chain(dense).chain(plan.classifier(hidden, 1).into_iter().map(|(name, _)| name)).collect()
+    own.chain(dense).chain(plan.output_shapes(hidden, 1).into_iter().map(|(name, _)| name)).collect()
 }
 
 /// Class names by id of an adapter that `export` wrote.
