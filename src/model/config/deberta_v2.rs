@@ -141,12 +141,12 @@ pub fn parse(value: Value) -> Result<EncoderConfig, String> {
     });
     let convolution = match raw.conv_kernel_size {
         0 => None,
-        size if size % 2 == 1 && raw.conv_groups == 1 => {
+        size if size % 2 == 1 && size < 1024 && raw.conv_groups == 1 => {
             Some(Convolution { kernel_size: size, activation: activation("conv_act", &raw.conv_act)? })
         }
         size => {
             return Err(format!(
-                "conv_kernel_size {size} with conv_groups {} is not supported; supported: odd sizes in one group",
+                "conv_kernel_size {size} with conv_groups {} is not supported; supported: odd sizes below 1024 in one group",
                 raw.conv_groups
             ));
         }

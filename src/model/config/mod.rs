@@ -105,7 +105,8 @@ impl EncoderConfig {
             None => Err(format!("`model_type` is missing; supported: {}", known())),
         };
         let config = config.map_err(wrong)?;
-        if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
+        check_sizes(&config).map_err(wrong)?;
+        if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
             return Err(wrong(format!(
                 "the hidden size {} is not a multiple of the number of attention heads {}",
                 config.hidden_size, config.num_attention_heads
@@ -128,6 +129,36 @@ impl EncoderConfig {
     pub fn head_width(&self) -> usize {
         self.hidden_size / self.num_attention_heads.max(1)
     }
+}
+
+/// Sizes that a file can say, but no model has: they would overflow, or leave nothing to compute.
+fn check_sizes(config: &EncoderConfig) -> Result<(), String> {
+    const MOST: usize = 1 << 24;
+    let span = match &config.family {
+        Family::DebertaV2(own) => own.relative.map_or(1, |relative| relative.span),
+        _ => 1,
+    };
+    let furthest = match &config.family {
+        Family::DebertaV2(own) => own.relative.and_then(|relative| relative.log_up_to).unwrap_or(1),
+        Family::ModernBert(own) => own.half_window.max(1),
+        _ => 1,
+    };
+    for (what, size) in [
+        ("vocab_size", config.vocab_size),
+        ("the hidden size", config.hidden_size),
+        ("the number of layers", config.num_hidden_layers),
+        ("the number of attention heads", config.num_attention_heads),
+        ("the feed-forward's size", config.intermediate_size),
+        ("max_position_embeddings", config.max_position_embeddings),
+        ("type_vocab_size", config.type_vocab_size.max(1)),
+        ("the number of relative positions", span),
+        ("the reach of attention", furthest),
+    ] {
+        if !(1..=MOST).contains(&size) {
+            return Err(format!("{what} is {size}, not between 1 and {MOST}"));
+        }
+    }
+    Ok(())
 }
 
 /// The value of `key` as a non-linearity.
@@ -165,8 +196,17 @@ mod tests {
         assert!(error.contains("hidden_act `xielu` is not supported; supported: gelu"), "{error}");
         let error = parse(r#"{"model_type": "distilbert", "dim": 10, "n_heads": 3}"#).unwrap_err();
         assert!(error.contains("hidden size 10 is not a multiple"), "{error}");
+        for (sizes, what) in [
+            (r#""model_type": "bert", "hidden_size": 0"#, "the hidden size is 0, not between 1 and"),
+            (r#""model_type": "roberta", "num_attention_heads": 0"#, "the number of attention heads is 0"),
+            (r#""model_type": "deberta-v2", "relative_attention": true, "position_buckets": 9000000000"#, "relative"),
+            (r#""model_type": "modernbert", "local_attention": 18446744073709551615"#, "the reach of attention"),
+        ] {
+            let error = parse(&format!("{{{sizes}}}")).unwrap_err();
+            assert!(error.contains(what), "{error}");
+        }
         let error = parse(r#"{"model_type": "bert", "vocab_size": "many"}"#).unwrap_err();
-        assert!(error.contains("vocab_size") || error.contains("invalid type: string \"many\""), "{error}");
+        assert!(error.contains("invalid type: string \"many\""), "{error}");
     }
 
     #[test]
