@@ -105,7 +105,7 @@ pub fn run(args: &PredictArgs, out: &mut impl Write) -> Result<u8, CliError> {
 fn read(rows: &mut Rows<impl BufRead>, most: usize) -> (Vec<Example>, Option<Result<(), RowError>>) {
     let mut examples = Vec::new();
     while examples.len() < most {
-        match rows.next() {
+        match rows.next_row() {
             Ok(Some(example)) => examples.push(example),
             Ok(None) => return (examples, Some(Ok(()))),
             Err(error) => return (examples, Some(Err(error))),

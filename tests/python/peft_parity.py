@@ -121,7 +121,8 @@ def load(facts, folder, base):
     if facts["export"]["format"] == "merged":
         return kind.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
     labels = {int(k): v for k, v in facts["id2label"].items()} or {0: "LABEL_0"}
-    model = kind.from_pretrained(base, num_labels=facts["num_labels"], id2label=labels, label2id={v: k for k, v in labels.items()})
+    names = dict(num_labels=facts["num_labels"], id2label=labels, label2id={v: k for k, v in labels.items()})
+    model = kind.from_pretrained(base, ignore_mismatched_sizes=True, **names)
     return PeftModel.from_pretrained(model.float(), folder).eval(), AutoTokenizer.from_pretrained(base)
 
 

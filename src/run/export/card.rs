@@ -153,25 +153,18 @@ fn load(text: &mut String, facts: &Facts, of: Of) -> std::fmt::Result {
             writeln!(text, "from peft import {import}\nfrom transformers import {class}, AutoTokenizer\n")?;
             writeln!(text, "folder = \".\"  # where this file is")?;
             writeln!(text, "base = {base}")?;
-            match facts.experiment.data.task {
-                Task::Regression => {
-                    writeln!(
-                        text,
-                        "model = {class}.from_pretrained(base{revision}, num_labels=1, problem_type=\"regression\")"
-                    )?;
-                }
+            let head = match facts.experiment.data.task {
+                Task::Regression => "num_labels=1, problem_type=\"regression\"".to_string(),
                 _ => {
-                    let names: Vec<String> =
-                        facts.labels.iter().enumerate().map(|(id, name)| format!("{id}: {}", json!(name))).collect();
+                    let name = |(id, name): (usize, &String)| format!("{id}: {}", json!(name));
+                    let names: Vec<String> = facts.labels.iter().enumerate().map(name).collect();
                     writeln!(text, "id2label = {{{}}}", names.join(", "))?;
                     writeln!(text, "label2id = {{label: id for id, label in id2label.items()}}")?;
-                    writeln!(
-                        text,
-                        "model = {class}.from_pretrained(base{revision}, num_labels={}, id2label=id2label, label2id=label2id)",
-                        facts.labels.len()
-                    )?;
+                    format!("num_labels={}, id2label=id2label, label2id=label2id", facts.labels.len())
                 }
-            }
+            };
+            writeln!(text, "model = {class}.from_pretrained(\n    base{revision},\n    {head},")?;
+            writeln!(text, "    ignore_mismatched_sizes=True,  # the adapter brings the head\n)")?;
             writeln!(text, "model = PeftModel.from_pretrained(model.float(), folder).eval()")?;
             writeln!(text, "tokenizer = AutoTokenizer.from_pretrained(base{revision})")?;
         }

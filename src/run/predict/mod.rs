@@ -53,7 +53,7 @@ pub enum PredictError {
     #[error(transparent)]
     Adapter(#[from] AdapterError),
     #[error(transparent)]
-    Base(#[from] BaseError),
+    Base(Box<BaseError>),
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
@@ -62,6 +62,12 @@ pub enum PredictError {
     Data(#[from] DataError),
     #[error(transparent)]
     Tensors(#[from] candle_core::Error),
+}
+
+impl From<BaseError> for PredictError {
+    fn from(error: BaseError) -> Self {
+        PredictError::Base(Box::new(error))
+    }
 }
 
 /// A model with a head, ready to answer.

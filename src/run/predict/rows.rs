@@ -36,7 +36,7 @@ impl<R: BufRead> Rows<R> {
     ///
     /// # Errors
     /// [`RowError`] with the line.
-    pub fn next(&mut self) -> Result<Option<Example>, RowError> {
+    pub fn next_row(&mut self) -> Result<Option<Example>, RowError> {
         loop {
             let mut bytes = Vec::new();
             let read = self.input.read_until(b'\n', &mut bytes);
@@ -141,7 +141,7 @@ mod tests {
     fn all(task: Task, text: &[u8]) -> Result<Vec<Content>, String> {
         let mut rows = Rows::new(text, "in.jsonl".into(), task);
         let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(|e| e.to_string())? {
+        while let Some(row) = rows.next_row().map_err(|e| e.to_string())? {
             found.push(row.content);
         }
         Ok(found)
