@@ -4,7 +4,8 @@ use super::CliError;
 use super::out::{bytes, called, duration, table};
 use crate::experiment::problem::printable;
 use crate::run::directory::RunDir;
-use crate::run::event::{Metrics, Phase, Selection};
+use crate::run::event::{Phase, Selection};
+use crate::run::fold::evaluated_words;
 use crate::run::follow::Follower;
 use crate::run::state::{Status, status};
 use crate::run::view::{RunView, State};
@@ -116,7 +117,7 @@ impl Snapshot {
         }
         self.write_error(out)?;
         write_modules(view, out)?;
-        write_metrics(&view.metrics, out)?;
+        write_metrics(view, out)?;
         if self.status.state == State::Finished {
             writeln!(out, "adapter  {}", self.run.adapter_path().display())?;
         }
@@ -136,7 +137,7 @@ impl Snapshot {
     /// What a finished run came to: ranks, scores, adapter, time.
     pub fn write_result(&self, out: &mut impl Write) -> io::Result<()> {
         write_modules(&self.view, out)?;
-        write_metrics(&self.view.metrics, out)?;
+        write_metrics(&self.view, out)?;
         writeln!(out, "adapter  {}", self.run.adapter_path().display())?;
         if let Some(seconds) = self.view.timing.get("total_s") {
             writeln!(out, "time     {}", duration(*seconds))?;
@@ -207,12 +208,12 @@ fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Figures, each beside those of the baselines.
-fn write_metrics(metrics: &Metrics, out: &mut impl Write) -> io::Result<()> {
-    let of_baseline = |name: &str| ["majority_", "head_only_"].iter().any(|prefix| name.starts_with(prefix));
-    for (name, value) in metrics.iter().filter(|(name, _)| !of_baseline(name)) {
-        let beside: String = [("majority class", "majority_"), ("head alone", "head_only_")]
-            .iter()
-            .filter_map(|(words, prefix)| Some((words, metrics.get(&format!("{prefix}{name}"))?)))
+fn write_metrics(view: &RunView, out: &mut impl Write) -> io::Result<()> {
+    let baselines = || view.evaluations.iter().filter(|(_, what, _)| what != "run");
+    let of_baseline = |name: &str| baselines().any(|(_, what, _)| name.starts_with(&format!("{what}_")));
+    for (name, value) in view.metrics.iter().filter(|(name, _)| !of_baseline(name)) {
+        let beside: String = baselines()
+            .filter_map(|(_, what, metrics)| Some((evaluated_words(what), metrics.get(name)?)))
             .map(|(words, value)| format!("  {words} {value:.4}"))
             .collect();
         writeln!(out, "{}  {}{beside}", printable(name), figure(*value))?;
@@ -228,7 +229,7 @@ fn figure(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::event::ModuleShape;
+    use crate::run::event::{Metrics, ModuleShape};
     use crate::run::view::ModuleView;
 
     fn view() -> RunView {
@@ -247,11 +248,10 @@ mod tests {
             left_s: Some(75.0),
             rank: 3,
             modules: vec![module("a.query", &[0.5, 0.25, 0.0], Some(2)), module("b\u{1b}.value", &[], None)],
-            metrics: Metrics::from([
-                ("accuracy".into(), 0.9),
-                ("majority_accuracy".into(), 0.5),
-                ("head_only_accuracy".into(), 0.75),
-            ]),
+            metrics: Metrics::from([("accuracy".into(), 0.9), ("uniform_4_accuracy".into(), 0.75)]),
+            evaluations: [("run", 0.9), ("majority", 0.5), ("uniform_4", 0.75)]
+                .map(|(what, value)| (Phase::Evaluate, what.to_string(), Metrics::from([("accuracy".into(), value)])))
+                .to_vec(),
             ..RunView::default()
         }
     }
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_score_stands_beside_its_baselines() {
-        let text = text(|out| write_metrics(&view().metrics, out));
-        assert_eq!(text, "accuracy  0.9000  majority class 0.5000  head alone 0.7500\n");
+        let text = text(|out| write_metrics(&view(), out));
+        assert_eq!(text, "accuracy  0.9000  majority 0.5000  rank 4 0.7500\n");
     }
 }

@@ -1,14 +1,19 @@
 //! One file per verb of the command line; here what they are, and how their errors end the program.
 
+mod base;
 mod completions;
+mod datasets;
 mod doctor;
 mod error;
+mod export;
 mod follow;
 mod frame;
 mod ls;
 mod man;
+mod models;
 mod out;
 mod pause;
+mod predict;
 pub mod preset;
 mod progress;
 mod resume;
@@ -51,8 +56,12 @@ enum Verb {
     Resume(resume::ResumeArgs),
     Stop(stop::StopArgs),
     Rm(rm::RmArgs),
+    Export(export::ExportArgs),
+    Predict(predict::PredictArgs),
     /// List, show, check and save presets
     Preset(preset::PresetArgs),
+    Datasets(datasets::DatasetsArgs),
+    Models(models::ModelsArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -84,7 +93,11 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
         Verb::Resume(args) => resume::run(&args),
         Verb::Stop(args) => stop::run(&args),
         Verb::Rm(args) => rm::run(&args, out),
+        Verb::Export(args) => export::run(&args, out),
+        Verb::Predict(args) => predict::run(&args, out),
         Verb::Preset(args) => Ok(preset::run(&args, &Presets::open(), out, &mut io::stderr()).map(|()| 0)?),
+        Verb::Datasets(args) => datasets::run(&args, out),
+        Verb::Models(args) => models::run(&args, out),
         Verb::Doctor(args) => doctor::run(&args, out),
         Verb::Completions(args) => completions::run(&args, out),
         Verb::Man(args) => man::run(&args, out),

@@ -1,4 +1,4 @@
-//! How far a run is, on stderr: one line that is rewritten on a terminal, now and then a line elsewhere.
+//! How far a run or a prediction is, on stderr: one line that is rewritten on a terminal, now and then a line elsewhere.
 
 use super::frame::{losses, place};
 use super::out::say;
@@ -32,6 +32,11 @@ impl Progress {
         if let Some(losses) = losses(view) {
             line += &format!(", loss {losses}");
         }
+        self.show_line(line, view.phase);
+    }
+
+    /// Shows a line, if it is new; elsewhere than on a terminal now and then, and at once where a phase begins.
+    pub fn show_line(&mut self, line: String, phase: Option<Phase>) {
         if line == self.line {
             return;
         }
@@ -39,12 +44,12 @@ impl Progress {
             let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns).max(2));
             let cut: String = line.chars().take(columns - 1).collect();
             draw(&format!("\r\x1b[K{cut}"));
-        } else if self.phase == view.phase && self.shown.is_some_and(|shown| shown.elapsed() < PAUSE) {
+        } else if self.phase == phase && self.shown.is_some_and(|shown| shown.elapsed() < PAUSE) {
             return;
         } else {
             say(&line);
         }
-        (self.line, self.phase, self.shown) = (line, view.phase, Some(Instant::now()));
+        (self.line, self.phase, self.shown) = (line, phase, Some(Instant::now()));
     }
 
     /// Says something else above the line.

@@ -129,11 +129,20 @@ impl Dataset {
         })
     }
 
+    /// Every part with the setting that names it.
+    pub fn parts(&self) -> impl Iterator<Item = (String, &Part)> {
+        let own = [
+            ("data.train", Some(&self.train)),
+            ("data.validation", self.validation.as_ref()),
+            ("data.test", self.test.as_ref()),
+        ];
+        let own = own.into_iter().filter_map(|(setting, part)| Some((setting.to_owned(), part?)));
+        own.chain(self.extra.iter().map(|(name, part)| (format!("data.test/{name}"), part)))
+    }
+
     /// What people should know of it: columns that were guessed, rows that are left out.
     pub fn notices(&self) -> Vec<String> {
-        let parts = [Some(&self.train), self.validation.as_ref(), self.test.as_ref()];
-        let parts = parts.into_iter().flatten().chain(self.extra.iter().map(|(_, part)| part));
-        let bad = parts.filter(|part| part.bad.count > 0).map(|part| {
+        let bad = self.parts().map(|(_, part)| part).filter(|part| part.bad.count > 0).map(|part| {
             let first: Vec<String> = part.bad.first.iter().map(|row| format!("\n  {row}")).collect();
             let (count, all) = (part.bad.count, part.bad.count + part.examples);
             format!("{count} of {all} rows of {} are broken and left out; the first:{}", part.file, first.concat())

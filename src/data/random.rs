@@ -52,6 +52,18 @@ pub fn normal(rng: &mut ChaCha8Rng, n: usize, std: f64) -> Vec<f32> {
     values
 }
 
+/// `n` draws from N(0, `std`²) within `cutoff` > 0 standard deviations: draws outside are drawn again.
+pub fn truncated_normal(rng: &mut ChaCha8Rng, n: usize, std: f64, cutoff: f64) -> Vec<f32> {
+    let limit = (std * cutoff) as f32;
+    let mut values = Vec::with_capacity(n);
+    while values.len() < n && limit > 0.0 {
+        let missing = n - values.len();
+        values.extend(normal(rng, missing, std).into_iter().filter(|value| value.abs() <= limit));
+    }
+    values.resize(n, 0.0);
+    values
+}
+
 /// `n` draws from U[-`bound`, `bound`), rounded to f32.
 pub fn uniform(rng: &mut ChaCha8Rng, n: usize, bound: f64) -> Vec<f32> {
     (0..n).map(|_| ((2.0 * unit(rng) - 1.0) * bound) as f32).collect()

@@ -1,8 +1,8 @@
-//! Writing a file whole or not at all.
+//! Writing a file or a folder whole or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes `bytes` to `path` through a temporary file in the same folder, fsync and rename, making the folder first.
 ///
@@ -28,6 +28,75 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // The rename itself lasts once the folder is on disk; not every file system lets a folder be synced.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
+}
+
+/// Makes the folder `path` of what `fill` writes into a hidden folder beside it, which then takes its name, making the
+/// parents first. A folder that was there is replaced and removed, with everything in it; a link is followed.
+///
+/// Every file is synced before and the parent after, so that a crash leaves the old folder or the new (where the file
+/// system cannot exchange two names, for a moment neither).
+///
+/// # Errors
+/// Those of the file system and of `fill`; the hidden folder is removed, and `path` is as it was.
+pub fn write_folder<E: From<io::Error>>(path: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+    let path = fs::canonicalize(path).or_else(|_| std::path::absolute(path))?;
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the path of a folder").into());
+    };
+    fs::create_dir_all(parent)?;
+    let hidden = |end: &str| parent.join(format!(".{}.{}.{end}", name.to_string_lossy(), std::process::id()));
+    let (temporary, old) = (hidden("tmp"), hidden("old"));
+    let written = make_empty(&temporary)
+        .map_err(E::from)
+        .and_then(|()| fill(&temporary))
+        .and_then(|()| Ok(sync_all(&temporary).and_then(|()| take_place(&temporary, &path, &old))?));
+    if written.is_err() {
+        // The first error is the one to report; what cannot be removed was perhaps never made.
+        let _ = fs::remove_dir_all(&temporary);
+        return written;
+    }
+    // The folder is whole under its name; an old one that cannot be removed is hidden and nothing reads it.
+    for left in [&temporary, &old] {
+        let _ = fs::remove_dir_all(left);
+    }
+    let _ = File::open(parent).and_then(|parent| parent.sync_all());
+    Ok(())
+}
+
+fn make_empty(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::create_dir(folder),
+    }
+}
+
+/// Waits until everything below a folder is on the disk.
+fn sync_all(folder: &Path) -> io::Result<()> {
+    let paths: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    for path in paths {
+        if path.is_dir() { sync_all(&path)? } else { File::open(&path)?.sync_all()? }
+    }
+    File::open(folder)?.sync_all()
+}
+
+/// Gives `new` the name `path`; what had it before has the name `new` or `old` then.
+fn take_place(new: &Path, path: &Path, old: &Path) -> io::Result<()> {
+    if !path.exists() {
+        return fs::rename(new, path);
+    }
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        if renameat_with(CWD, new, CWD, path, RenameFlags::EXCHANGE).is_ok() {
+            return Ok(());
+        }
+    }
+    // Some file systems cannot exchange two names at once.
+    fs::rename(path, old)?;
+    fs::rename(new, path).inspect_err(|_| {
+        // The old folder comes back under its name; the error of the new one is the one to report.
+        let _ = fs::rename(old, path);
+    })
 }
 
 /// Writes a new file and waits until it is on the disk.
@@ -58,5 +127,41 @@ mod tests {
         fs::create_dir(folder.path().join("taken")).expect("made");
         assert!(write_atomic(&folder.path().join("taken"), b"x").is_err());
         assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1);
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .expect("listed")
+            .map(|entry| entry.expect("read").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_folder_is_replaced_whole_and_nothing_else_is_left() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let folder = place.path().join("new/folder");
+        for name in ["first", "second"] {
+            write_folder(&folder, |at| {
+                fs::create_dir(at.join("in")).and_then(|()| fs::write(at.join("in").join(name), ""))
+            })
+            .expect("written");
+            assert_eq!(names(&folder.join("in")), [name]);
+        }
+        assert_eq!(names(&place.path().join("new")), ["folder"]);
+    }
+
+    #[test]
+    fn a_folder_that_fails_half_way_leaves_the_old_one() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let folder = place.path().join("folder");
+        write_folder(&folder, |at| fs::write(at.join("old"), "")).expect("written");
+        let failed = write_folder(&folder, |at| {
+            fs::write(at.join("half"), "")?;
+            Err(io::Error::other("no more"))
+        });
+        assert_eq!(failed.expect_err("it failed").to_string(), "no more");
+        assert_eq!((names(place.path()), names(&folder)), (vec!["folder".to_string()], vec!["old".to_string()]));
     }
 }

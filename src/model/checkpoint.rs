@@ -1,10 +1,14 @@
 //! Tensors of a checkpoint by name, whatever prefix and precision they are stored with.
 
-use super::ModelError;
+use super::{ModelError, torch_file};
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// What to do about a file that cannot be read.
+const SAFETENSORS_ADVICE: &str =
+    "make model.safetensors with transformers: AutoModel.from_pretrained(DIR).save_pretrained(DIR)";
 
 /// The tensors of one model.
 pub struct Checkpoint {
@@ -21,12 +25,20 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// From safetensors files: one, or the shards of one model.
+    /// From files of safetensors or, where the name ends in `.bin`, of `torch.save`: one, or the shards of one model.
     pub fn from_files(paths: &[impl AsRef<Path>]) -> Result<Checkpoint, ModelError> {
         let file = paths.first().map_or_else(|| "model".into(), |path| path.as_ref().display().to_string());
         let mut checkpoint = Checkpoint { file, tensors: BTreeMap::new() };
         for path in paths {
             let name = path.as_ref().display().to_string();
+            if path.as_ref().extension().is_some_and(|ending| ending == "bin") {
+                let tensors = torch_file::read(path.as_ref()).map_err(|problem| ModelError::File {
+                    file: name,
+                    problem: format!("{problem}; {SAFETENSORS_ADVICE}"),
+                })?;
+                checkpoint.tensors.extend(tensors);
+                continue;
+            }
             let bytes = std::fs::read(path)
                 .map_err(|e| ModelError::File { file: name.clone(), problem: format!("cannot be read: {e}") })?;
             checkpoint.add(&bytes, &name)?;
@@ -85,6 +97,7 @@ impl Checkpoint {
             return Err(ModelError::MissingTensor {
                 file: self.file.clone(),
                 name: name.into(),
+                expected: shape.to_vec(),
                 nearest: self
                     .tensors
                     .keys()

@@ -32,8 +32,9 @@ pub struct Dense {
     pub activation: Activation,
     /// Path of a norm after it, and whether that has a bias.
     pub norm: Option<(&'static str, bool)>,
-    /// Part of `classifier`, so trained with it; else it is frozen where the checkpoint has it.
-    pub of_classifier: bool,
+    /// Trained whatever the checkpoint has: part of `classifier`, or of a name that ends so, which PEFT's
+    /// `modules_to_save` takes for it. Else frozen where the checkpoint has it.
+    pub always_trained: bool,
     /// Whether dropout comes before it.
     pub drops_input: bool,
 }
@@ -46,30 +47,37 @@ impl Plan {
             bias: true,
             activation,
             norm: None,
-            of_classifier: false,
+            always_trained: false,
             drops_input: false,
         };
         let (dense, output) = match (&config.family, kind) {
             (Family::Bert, HeadKind::Sequence) => (Some(dense("bert.pooler.dense", Activation::Tanh)), "classifier"),
             (Family::Roberta | Family::XlmRoberta, HeadKind::Sequence) => {
                 let dense =
-                    Dense { of_classifier: true, drops_input: true, ..dense("classifier.dense", Activation::Tanh) };
+                    Dense { always_trained: true, drops_input: true, ..dense("classifier.dense", Activation::Tanh) };
                 (Some(dense), "classifier.out_proj")
+            }
+            (Family::DistilBert, HeadKind::Sequence) => {
+                let dense = Dense { always_trained: true, ..dense("pre_classifier", Activation::Relu) };
+                (Some(dense), "classifier")
+            }
+            (Family::DebertaV2(own), HeadKind::Sequence) => {
+                let dense = Dense { drops_input: true, ..dense("pooler.dense", own.pooler_activation) };
+                (Some(dense), "classifier")
+            }
+            (Family::ModernBert(own), _) => {
+                let norm = Some(("head.norm", own.norm_bias));
+                let dense = dense("head.dense", own.classifier_activation);
+                (Some(Dense { bias: own.classifier_bias, norm, ..dense }), "classifier")
             }
             (_, HeadKind::Tokens) => (None, "classifier"),
         };
         Plan { dense, output }
     }
 
-    /// Names and shapes of the output layer's tensors, and of the dense layer where that is part of `classifier`.
-    pub fn classifier(&self, hidden: usize, labels: usize) -> Vec<(String, Vec<usize>)> {
-        let mut shapes = Vec::new();
-        if let Some(dense) = self.dense.as_ref().filter(|dense| dense.of_classifier) {
-            shapes.extend(dense.shapes(hidden));
-        }
-        shapes.push((format!("{}.weight", self.output), vec![labels, hidden]));
-        shapes.push((format!("{}.bias", self.output), vec![labels]));
-        shapes
+    /// Names and shapes of the output layer's tensors.
+    pub fn output_shapes(&self, hidden: usize, labels: usize) -> Vec<(String, Vec<usize>)> {
+        vec![(format!("{}.weight", self.output), vec![labels, hidden]), (format!("{}.bias", self.output), vec![labels])]
     }
 }
 
@@ -91,7 +99,7 @@ impl Dense {
 }
 
 /// A tensor of a head as the family's `_init_weights` draws it, f32: norms 1, biases 0, weights from
-/// normal(0, initializer_range). `index` is its place among the head's tensors.
+/// normal(0, initializer_range), in ModernBERT cut off and of other deviations. `index` is its place among the head's tensors.
 pub fn draw(
     config: &EncoderConfig,
     (seed, purpose, index): (u64, &str, usize),
@@ -106,7 +114,17 @@ pub fn draw(
         return Tensor::ones(shape, DType::F32, device);
     }
     let mut rng = random::stream(seed, purpose, index as u64);
-    let values = random::normal(&mut rng, shape.iter().product(), config.initializer_range);
+    let count = shape.iter().product();
+    let values = match &config.family {
+        Family::ModernBert(own) => {
+            let std = match name {
+                "head.dense.weight" => config.initializer_range / (2.0 * config.num_hidden_layers as f64).sqrt(),
+                _ => 1.0 / (config.hidden_size as f64).sqrt(),
+            };
+            random::truncated_normal(&mut rng, count, std, own.initializer_cutoff)
+        }
+        _ => random::normal(&mut rng, count, config.initializer_range),
+    };
     Tensor::from_vec(values, shape, device)
 }
 

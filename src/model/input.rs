@@ -1,7 +1,7 @@
 //! A padded batch as the encoders read it.
 
 use super::config::{EncoderConfig, Family};
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use std::sync::Arc;
 
 /// A padded batch on the device.
@@ -56,5 +56,12 @@ impl Input {
     /// 1 for tokens, 0 for padding; batch x length.
     pub fn mask(&self) -> &[u8] {
         &self.mask
+    }
+
+    /// The mask as numbers (batch, length, 1).
+    pub(super) fn mask_tensor(&self, dtype: DType, device: &Device) -> Result<Tensor> {
+        let (batch, length) = self.ids.dims2()?;
+        let values: Vec<f32> = self.mask.iter().map(|&keep| f32::from(keep)).collect();
+        Tensor::from_vec(values, (batch, length, 1), device)?.to_dtype(dtype)
     }
 }

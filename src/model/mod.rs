@@ -13,6 +13,7 @@ pub mod pass;
 pub mod source;
 pub mod targets;
 pub mod task_model;
+mod torch_file;
 
 pub use config::EncoderConfig;
 pub use encoders::Encoder;
@@ -28,8 +29,8 @@ pub use task_model::TaskModel;
 pub enum ModelError {
     #[error("{file}: {problem}")]
     Config { file: String, problem: String },
-    #[error("{file}: tensor `{name}` is missing{}", nearest.as_ref().map_or(String::new(), |n| format!("; the nearest name there is `{n}`")))]
-    MissingTensor { file: String, name: String, nearest: Option<String> },
+    #[error("{file}: tensor `{name}` of shape {expected:?} is missing{}", nearest.as_ref().map_or(String::new(), |n| format!("; the nearest name there is `{n}`")))]
+    MissingTensor { file: String, name: String, expected: Vec<usize>, nearest: Option<String> },
     #[error("{file}: tensor `{name}` has shape {found:?}, the configuration asks for {expected:?}")]
     Shape { file: String, name: String, found: Vec<usize>, expected: Vec<usize> },
     #[error("{file}: {problem}")]

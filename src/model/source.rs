@@ -16,7 +16,7 @@ pub struct NamedBytes {
 /// Where the tensors are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Weights {
-    /// Safetensors files: one, or all shards of an index.
+    /// One file, or all shards of an index: safetensors, or `.bin` files of PyTorch.
     Files(Vec<PathBuf>),
     /// One safetensors file inside the program.
     Embedded { name: String, bytes: &'static [u8] },
@@ -36,8 +36,14 @@ pub struct ModelFiles {
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
+/// Forms of weights in the order of preference: a file, or an index of shards with this ending.
+const FORMS: [(&str, Option<&str>); 4] = [
+    (SINGLE, None),
+    ("model.safetensors.index.json", Some(".safetensors")),
+    ("pytorch_model.bin", None),
+    ("pytorch_model.bin.index.json", Some(".bin")),
+];
 const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
 
 /// Finds the files of `id`: `builtin:NAME`, an existing folder, else a model of the hub at `revision` (default: its main branch),
 /// fetched if the cache has it not. `progress` is told of downloads.
@@ -64,6 +70,30 @@ pub fn locate(
     from_hub(id, hub.snapshot(id, revision, CONFIG)?, progress)
 }
 
+/// The tokenizer.json of a model alone, without its weights.
+pub fn tokenizer(
+    id: &str,
+    revision: Option<&str>,
+    hub: &Hub,
+    progress: &mut dyn FnMut(Download),
+) -> Result<NamedBytes, SourceError> {
+    let path = expand(id);
+    if let Some(model) = builtin::find(id) {
+        return Ok(model.tokenizer);
+    }
+    if path.is_dir() {
+        let file = path.join(TOKENIZER);
+        return if file.is_file() { read(&file) } else { Err(missing(&path, TOKENIZER)) };
+    }
+    if !is_repo_id(id) || is_slip_of_a_folder(&path) {
+        return Err(SourceError::NoFolder { id: shown(id), nearest: nearest_sibling(&path) });
+    }
+    let snapshot = hub.snapshot(id, revision, TOKENIZER)?;
+    let file = read(&snapshot.file(TOKENIZER, progress)?)?;
+    snapshot.keep()?;
+    Ok(file)
+}
+
 /// `~/` is the home folder, as in a shell.
 fn expand(id: &str) -> PathBuf {
     match (id.strip_prefix("~/"), std::env::home_dir()) {
@@ -86,40 +116,54 @@ fn folder(id: &str, path: &Path) -> Result<ModelFiles, SourceError> {
     };
     let config = need(CONFIG)?;
     let tokenizer = need(TOKENIZER)?;
-    let weights = if path.join(SINGLE).is_file() {
-        vec![path.join(SINGLE)]
-    } else if path.join(INDEX).is_file() {
-        let index = read(&path.join(INDEX))?;
-        let shards: Vec<PathBuf> = shards(&index)?.into_iter().map(|name| path.join(name)).collect();
-        if let Some(shard) = shards.iter().find(|shard| !shard.is_file()) {
-            let shard = shard.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            return Err(SourceError::MissingShard { index: index.name, shard: shown(&shard) });
-        }
-        shards
-    } else {
-        return Err(missing(path, SINGLE));
+    let form = FORMS.into_iter().find(|(name, _)| path.join(name).is_file());
+    let weights = match form.ok_or_else(|| missing(path, SINGLE))? {
+        (name, None) => vec![path.join(name)],
+        (index, Some(ending)) => folder_shards(path, index, ending)?,
     };
     Ok(ModelFiles { id: id.to_owned(), config, tokenizer, weights: Weights::Files(weights), commit: None })
+}
+
+/// The shards that the index of a local folder names.
+fn folder_shards(path: &Path, index: &str, ending: &str) -> Result<Vec<PathBuf>, SourceError> {
+    let index = read(&path.join(index))?;
+    let shards: Vec<PathBuf> = shards(&index, ending)?.into_iter().map(|name| path.join(name)).collect();
+    match shards.iter().find(|shard| !shard.is_file()) {
+        None => Ok(shards),
+        Some(shard) => {
+            let shard = shard.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Err(SourceError::MissingShard { index: index.name, shard: shown(&shard) })
+        }
+    }
 }
 
 /// The files of a commit of the hub.
 fn from_hub(id: &str, snapshot: Snapshot, progress: &mut dyn FnMut(Download)) -> Result<ModelFiles, SourceError> {
     let config = read(&snapshot.file(CONFIG, progress)?)?;
     let tokenizer = read(&snapshot.file(TOKENIZER, progress)?)?;
-    let weights = match snapshot.file(SINGLE, progress) {
-        Ok(file) => vec![file],
-        Err(error) if error.is_absent() => {
-            // Not one file, so shards; where there is no index either, the first error is the one that says it.
-            let index =
-                snapshot.file(INDEX, progress).map_err(|second| if second.is_absent() { error } else { second })?;
-            let names = shards(&read(&index)?)?;
-            names.iter().map(|name| snapshot.file(name, progress)).collect::<Result<_, _>>()?
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let weights = hub_weights(&snapshot, progress)?;
     snapshot.keep()?;
     let commit = Some(snapshot.commit().to_owned());
     Ok(ModelFiles { id: id.to_owned(), config, tokenizer, weights: Weights::Files(weights), commit })
+}
+
+/// The weights of a commit of the hub, in the first form that it has; where it has none, the error names the first.
+fn hub_weights(snapshot: &Snapshot, progress: &mut dyn FnMut(Download)) -> Result<Vec<PathBuf>, SourceError> {
+    let mut absent = None;
+    for (name, ending) in FORMS {
+        let file = match snapshot.file(name, progress) {
+            Ok(file) => file,
+            Err(error) if error.is_absent() => {
+                absent = absent.or(Some(error));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Some(ending) = ending else { return Ok(vec![file]) };
+        let shards = shards(&read(&file)?, ending)?;
+        return Ok(shards.iter().map(|name| snapshot.file(name, progress)).collect::<Result<_, _>>()?);
+    }
+    absent.map_or_else(|| Ok(Vec::new()), |error| Err(error.into()))
 }
 
 fn read(file: &Path) -> Result<NamedBytes, SourceError> {
@@ -131,15 +175,15 @@ fn read(file: &Path) -> Result<NamedBytes, SourceError> {
 }
 
 /// The shard names of an index, in order.
-fn shards(index: &NamedBytes) -> Result<BTreeSet<String>, SourceError> {
+fn shards(index: &NamedBytes, ending: &str) -> Result<BTreeSet<String>, SourceError> {
     let broken = |problem: String| SourceError::Index { file: index.name.clone(), problem };
     let json: serde_json::Value = serde_json::from_slice(&index.bytes).map_err(|e| broken(e.to_string()))?;
     let map = json.get("weight_map").and_then(|map| map.as_object()).filter(|map| !map.is_empty());
     let map = map.ok_or_else(|| broken("no \"weight_map\" with tensor names and files".into()))?;
     map.values()
         .map(|value| match value.as_str() {
-            Some(name) if is_plain_file(name) && name.ends_with(".safetensors") => Ok(name.to_owned()),
-            _ => Err(broken(format!("{} is not the name of a safetensors file beside it", shown(&value.to_string())))),
+            Some(name) if is_plain_file(name) && name.ends_with(ending) => Ok(name.to_owned()),
+            _ => Err(broken(format!("{} is not the name of a {ending} file beside it", shown(&value.to_string())))),
         })
         .collect()
 }
@@ -155,8 +199,8 @@ fn missing(path: &Path, file: &'static str) -> SourceError {
         "; this is an adapter, not a model: give its base as model.id and the adapter as lora.init_from"
     } else if file == TOKENIZER && (has("vocab.txt") || has("vocab.json") || has("tokenizer.model")) {
         "; make one with transformers: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"
-    } else if file == SINGLE && has("pytorch_model.bin") {
-        "; make one with transformers: AutoModel.from_pretrained(DIR).save_pretrained(DIR)"
+    } else if file == SINGLE && (has("tf_model.h5") || has("flax_model.msgpack")) {
+        "; make one with transformers 4: AutoModel.from_pretrained(DIR, from_tf=True or from_flax=True).save_pretrained(DIR)"
     } else {
         ""
     };

@@ -4,10 +4,14 @@ use super::ModelError;
 use super::config::Family;
 
 /// The layers that carry LoRA unless others are asked for: PEFT's choice for the family's `model_type`
-/// (`TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING`), query and value projections.
+/// (`TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING`), query and value projections; where PEFT has no choice
+/// (DistilBERT, ModernBERT), the same.
 pub fn default_targets(family: &Family) -> &'static [&'static str] {
     match family {
         Family::Bert | Family::Roberta | Family::XlmRoberta => &["query", "value"],
+        Family::DistilBert => &["q_lin", "v_lin"],
+        Family::DebertaV2(_) => &["query_proj", "value_proj"],
+        Family::ModernBert(_) => &["Wqkv"],
     }
 }
 

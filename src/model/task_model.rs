@@ -2,7 +2,7 @@
 
 use super::ModelError;
 use super::checkpoint::Checkpoint;
-use super::config::EncoderConfig;
+use super::config::{EncoderConfig, Family, Pooling};
 use super::encoders::Encoder;
 use super::head::{self, Dense, HeadKind, Plan, saved_module};
 use super::input::Input;
@@ -13,8 +13,9 @@ use super::targets;
 use crate::ops::frozen_linear;
 use candle_core::{DType, Device, Result, Tensor};
 
-/// An encoder with a head. The encoder is frozen. `classifier` is trained, and so is any other part of the head that the
-/// checkpoint lacks: an adapter has to bring it along. A part that the checkpoint has (a pooler, ...) stays frozen.
+/// An encoder with a head. The encoder is frozen. `classifier` is trained (DistilBERT's `pre_classifier` too), and so is any
+/// other part of the head that the checkpoint lacks: an adapter has to bring it along. A part that the checkpoint has (a
+/// pooler, ...) stays frozen.
 pub struct TaskModel {
     pub encoder: Encoder,
     pub kind: HeadKind,
@@ -25,7 +26,7 @@ pub struct TaskModel {
     frozen: Option<(LoraLinear, Option<Norm>)>,
     /// Names and shapes of the trained tensors.
     trained: Vec<(String, Vec<usize>)>,
-    /// The checkpoint's own `classifier`, where it has one of the right shape.
+    /// The checkpoint's own values of trained layers, where it has them in the right shapes.
     stored: Weights,
     parameters: usize,
     device: Device,
@@ -47,27 +48,64 @@ impl TaskModel {
     ) -> std::result::Result<(TaskModel, Vec<Notice>), ModelError> {
         let encoder = Encoder::load(config, checkpoint, dtype, device)?;
         let (plan, hidden) = (Plan::of(config, kind), config.hidden_size);
+        let mut model = TaskModel {
+            parameters: encoder.parameters(),
+            encoder,
+            kind,
+            num_labels,
+            plan,
+            frozen: None,
+            trained: Vec::new(),
+            stored: Weights::new(),
+            device: device.clone(),
+        };
         let mut notices = Vec::new();
-        let mut trained = plan.classifier(hidden, num_labels);
-        let stored = stored_classifier(checkpoint, &trained, device, &mut notices)?;
-        let mut parameters = encoder.parameters();
-        let mut frozen = None;
-        if let Some(dense) = plan.dense.as_ref().filter(|dense| !dense.of_classifier) {
+        if let Some(dense) = model.plan.dense.clone() {
             let (loader, path) = head_loader(config, checkpoint, &dense.path, dtype, device);
-            if loader.contains(&format!("{path}.weight")) {
+            if !dense.always_trained && loader.contains(&format!("{path}.weight")) {
                 let linear = loader.linear(path, hidden, hidden, dense.bias)?;
                 let norm = |(name, bias)| loader.norm(name, hidden, config.layer_norm_eps, bias);
-                frozen = Some((linear, dense.norm.map(norm).transpose()?));
-                parameters += loader.elements();
+                model.frozen = Some((linear, dense.norm.map(norm).transpose()?));
+                model.parameters += loader.elements();
             } else {
-                trained.extend(dense.shapes(hidden));
-                let module = saved_module(&dense.path);
-                notices.push(format!("the checkpoint has no `{module}`: it is drawn new and trained with the head"));
+                model.train(dense.shapes(hidden), checkpoint, &mut notices)?;
             }
         }
-        let model =
-            TaskModel { encoder, kind, num_labels, plan, frozen, trained, stored, parameters, device: device.clone() };
+        model.train(model.plan.output_shapes(hidden, num_labels), checkpoint, &mut notices)?;
         Ok((model, notices))
+    }
+
+    /// Trains a layer, from the checkpoint's values where it has all of them in these shapes; else a notice says why not.
+    fn train(
+        &mut self,
+        shapes: Vec<(String, Vec<usize>)>,
+        checkpoint: &Checkpoint,
+        notices: &mut Vec<Notice>,
+    ) -> std::result::Result<(), ModelError> {
+        let mut stored = Weights::new();
+        let mut why = None;
+        for (name, shape) in &shapes {
+            match checkpoint.get(name, shape, DType::F32, &self.device) {
+                Ok(tensor) => {
+                    stored.insert(name.clone(), tensor);
+                }
+                Err(ModelError::MissingTensor { .. }) => why = why.or(Some(format!("the checkpoint has no `{name}`"))),
+                Err(ModelError::Shape { found, expected, .. }) => {
+                    let shapes = format!("the checkpoint's `{name}` has shape {found:?}, this task needs {expected:?}");
+                    why = why.or(Some(shapes));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match why {
+            None => self.stored.extend(stored),
+            Some(why) => {
+                let layer = shapes.first().and_then(|(name, _)| name.strip_suffix(".weight")).unwrap_or_default();
+                notices.push(format!("`{layer}` is drawn new and trained: {why}"));
+            }
+        }
+        self.trained.extend(shapes);
+        Ok(())
     }
 
     /// Makes LoRA modules of the layers that `targets` name; returns their paths, inputs and outputs, in model order.
@@ -140,7 +178,7 @@ impl TaskModel {
         let states = self.encoder.forward(input, pass)?;
         let mut x = match self.kind {
             HeadKind::Tokens => states,
-            HeadKind::Sequence => states.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?,
+            HeadKind::Sequence => self.pool(&states, input)?,
         };
         if let Some(dense) = &self.plan.dense {
             if dense.drops_input {
@@ -149,6 +187,17 @@ impl TaskModel {
             x = self.dense(dense, x, pass)?;
         }
         trained_linear(&pass.drop(x, Site::Head)?, self.plan.output, true, pass)
+    }
+
+    /// The first token's states (batch, hidden), or the mean of the tokens' where ModernBERT is told so.
+    fn pool(&self, states: &Tensor, input: &Input) -> Result<Tensor> {
+        match &self.encoder.config.family {
+            Family::ModernBert(own) if own.classifier_pooling == Pooling::Mean => {
+                let mask = input.mask_tensor(states.dtype(), states.device())?;
+                states.broadcast_mul(&mask)?.sum(1)?.broadcast_div(&mask.sum(1)?)
+            }
+            _ => states.narrow(1, 0, 1)?.squeeze(1)?.contiguous(),
+        }
     }
 
     /// The dense layer before the output layer, (.., hidden) -> (.., hidden).
@@ -163,33 +212,6 @@ impl TaskModel {
         let bias = if bias { trained(&format!("{norm}.bias"), pass)?.clone() } else { weight.zeros_like()?.detach() };
         Norm::new(weight, bias, self.encoder.config.layer_norm_eps).forward(&x)
     }
-}
-
-/// The checkpoint's own `classifier`: all of its tensors in the right shapes, or none, which a notice says.
-fn stored_classifier(
-    checkpoint: &Checkpoint,
-    shapes: &[(String, Vec<usize>)],
-    device: &Device,
-    notices: &mut Vec<Notice>,
-) -> std::result::Result<Weights, ModelError> {
-    let mut stored = Weights::new();
-    for (name, shape) in shapes {
-        match checkpoint.get(name, shape, DType::F32, device) {
-            Ok(tensor) => {
-                stored.insert(name.clone(), tensor);
-            }
-            Err(ModelError::MissingTensor { .. }) => {}
-            Err(ModelError::Shape { found, expected, .. }) => {
-                notices.push(format!("the checkpoint's `{name}` has shape {found:?}, this task needs {expected:?}"));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    if stored.len() < shapes.len() {
-        stored.clear();
-        notices.push("the head is drawn new: the checkpoint has none for this task".into());
-    }
-    Ok(stored)
 }
 
 /// Where a part of the head is stored: a path under the encoder's prefix may be without it in the file.

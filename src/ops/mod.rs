@@ -12,7 +12,7 @@ mod norm;
 mod sum;
 
 pub use activation::gelu;
-pub use attention::{Attention, attention};
+pub use attention::{Attention, Positions, Rope, attention, disentangled_attention, packed_attention};
 pub use dropout::{Mask, dropout};
 pub use linear::frozen_linear;
 pub use norm::layer_norm;

@@ -110,9 +110,9 @@ impl RunDir {
         self.path.join("adapter")
     }
 
-    /// `predictions.jsonl`: what the run's model said of every held-out row.
-    pub fn predictions_path(&self) -> PathBuf {
-        self.path.join("predictions.jsonl")
+    /// `predictions.jsonl`: what the run's model said of every held-out row; `further`: of a further set of that name.
+    pub fn predictions_path(&self, further: Option<&str>) -> PathBuf {
+        self.path.join(further.map_or("predictions.jsonl".into(), |set| format!("predictions-{set}.jsonl")))
     }
 
     /// `worker.log`: what the worker's code says, for people.

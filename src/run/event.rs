@@ -119,6 +119,9 @@ pub enum Event {
         /// LoRA modules in the order of the model.
         modules: Vec<(String, ModuleShape)>,
         warmup_steps: usize,
+        /// Tokens that a row is cut to: `data.max_length`, or the model's positions; 0 in logs of early versions.
+        #[serde(default)]
+        max_length: usize,
     },
     /// What the run read: the commit of a hub model, and the SHA-256 of every data file by its setting.
     Inputs {

@@ -13,6 +13,18 @@ pub fn metric_key(what: &str, name: &str) -> String {
     if what == "run" { name.into() } else { format!("{what}_{}", name.trim_start_matches("test_")) }
 }
 
+/// What was evaluated, in words.
+pub fn evaluated_words(what: &str) -> String {
+    match (what, what.strip_prefix("uniform_")) {
+        ("run", _) => "this run".into(),
+        ("head_only", _) => "head alone".into(),
+        // The commonest class or tag, or the mean: an answer that looks at no text.
+        ("majority", _) => "majority".into(),
+        (_, Some(rank)) => format!("rank {rank}"),
+        (other, None) => other.into(),
+    }
+}
+
 impl RunView {
     /// A view of all records.
     pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> RunView {

@@ -1,5 +1,7 @@
 //! A run on disk. A run is a directory: a worker writes it, everything else reads it.
 
+pub mod adapter;
+pub mod base;
 pub mod checkpoint;
 pub mod control;
 pub mod device;
@@ -10,11 +12,11 @@ pub mod file;
 pub mod fold;
 pub mod follow;
 pub mod heartbeat;
-pub mod init_from;
 pub mod lifecycle;
 pub mod lock;
 pub mod log;
 pub mod pipeline;
+pub mod predict;
 pub mod process;
 pub mod signals;
 pub mod state;

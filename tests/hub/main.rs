@@ -4,6 +4,7 @@ mod datasets;
 mod downloads;
 mod refusals;
 mod server;
+mod token;
 
 use autolora::data::hub::Hub;
 use autolora::model::source::{ModelFiles, SourceError, Weights, locate};
@@ -70,6 +71,35 @@ fn shards_are_found_by_the_index() {
     assert_eq!(weights(&fetch("me/bert", &offline).unwrap()), "onetwo");
 }
 
+#[test]
+fn pickles_serve_where_there_are_no_safetensors_and_only_then() {
+    let index = r#"{"weight_map": {"a": "pytorch_model-1.bin", "b": "pytorch_model-2.bin"}}"#;
+    let files = [
+        MODEL[0],
+        MODEL[1],
+        ("me/bert/pytorch_model.bin.index.json", index),
+        ("me/bert/pytorch_model-1.bin", "one"),
+        ("me/bert/pytorch_model-2.bin", "two"),
+    ];
+    let (server, cache) = (serve(&files), tempfile::tempdir().unwrap());
+    assert_eq!(weights(&fetch("me/bert", &hub(&server, cache.path())).unwrap()), "onetwo");
+    let whole = ("me/bert/pytorch_model.bin", "whole");
+    let (server, cache) = (serve(&[&files[..], &[whole]].concat()), tempfile::tempdir().unwrap());
+    assert_eq!(weights(&fetch("me/bert", &hub(&server, cache.path())).unwrap()), "whole");
+    let (server, cache) = (serve(&[&MODEL[..], &[whole]].concat()), tempfile::tempdir().unwrap());
+    assert_eq!(weights(&fetch("me/bert", &hub(&server, cache.path())).unwrap()), "0123456789");
+    assert!(!server.seen().iter().any(|request| request.contains(".bin")), "only what is needed is asked for");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_said() {
+    let (server, folder) = (serve(&MODEL), tempfile::tempdir().unwrap());
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = fetch("me/bert", &hub(&server, &file.join("cache"))).unwrap_err().to_string();
+    assert!(error.starts_with("cannot write to the cache ") && error.contains("set HF_HUB_CACHE"), "{error}");
+}
+
 /// A model folder with these files, and the error of locating it.
 fn folder_error(files: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -90,14 +120,14 @@ fn a_folder_that_lacks_a_file_says_what_it_has() {
         folder_error(&[config, ("vocab.txt", "")]).contains("AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)")
     );
     assert!(folder_error(&[("adapter_config.json", "")]).contains("this is an adapter, not a model"));
-    let bin = folder_error(&[config, tokenizer, ("pytorch_model.bin", "")]);
-    assert!(bin.starts_with("DIR has no model.safetensors; make one with transformers"), "{bin}");
+    let tensorflow = folder_error(&[config, tokenizer, ("tf_model.h5", "")]);
+    assert!(tensorflow.starts_with("DIR has no model.safetensors; make one with transformers"), "{tensorflow}");
     let index = |text| folder_error(&[config, tokenizer, ("model.safetensors.index.json", text)]);
     assert!(index("{}").contains("is no index of shards: no \"weight_map\""));
     assert!(index("{").contains("is no index of shards: EOF"));
     assert!(
         index(r#"{"weight_map": {"a": "../b.safetensors"}}"#)
-            .contains("is not the name of a safetensors file beside it")
+            .contains("is not the name of a .safetensors file beside it")
     );
     assert!(index(r#"{"weight_map": {"a": "b.safetensors"}}"#).contains("names b.safetensors, which is not there"));
 }

@@ -1,6 +1,6 @@
 //! Runs by the real binary: started, watched, paused, killed, resumed, stopped, removed.
 
-mod glue;
+mod real;
 mod support;
 
 use rustix::process::Signal;
@@ -14,7 +14,7 @@ use support::{Answer, Home, signal, signal_child, wait};
 const LONG: usize = 1_000_000;
 
 /// Where a worker is killed: once the log has an event of this type, phase and at least this step.
-const KILLS: [(&str, &str, u64); 11] = [
+const KILLS: [(&str, &str, u64); 13] = [
     ("phase", "prepare", 0),
     ("warmup", "search", 2),
     ("step", "search", 1),
@@ -25,8 +25,16 @@ const KILLS: [(&str, &str, u64); 11] = [
     ("phase", "evaluate", 0),
     ("step", "baseline", 1),
     ("step", "baseline", 30),
+    // The second control, uniform ranks, begins where the first was trained and scored.
+    ("evaluated", "baseline", 0),
+    ("step", "baseline", SECOND_CONTROL + 20),
     ("phase", "export", 0),
 ];
+
+/// Steps of a control of the quick preset: its training batches, and two of scoring.
+const SECOND_CONTROL: u64 = (200 + VALIDATION_ROWS) / 4 + 2;
+/// Of the demo.
+const VALIDATION_ROWS: u64 = 800;
 
 /// Whether there is a run of this name, and some steps into its search.
 fn searches(home: &Home, name: &str) -> bool {

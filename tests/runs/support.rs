@@ -159,6 +159,7 @@ epochs = 1.0
 batch_size = 4
 [baseline]
 head_only = true
+uniform = 2
 [runtime]
 device = "cpu"
 checkpoint_every = 0.02

@@ -151,6 +151,7 @@ impl Log {
             head_parameters: 386,
             modules,
             warmup_steps: 20,
+            max_length: 64,
         });
         self.say("info", "800 rows to train, 800 to validate, 400 held out; none was cut");
         self.push(Event::Phase { phase: Phase::Search, total: 300 })

@@ -1,12 +1,21 @@
-//! `config.json` of the encoders that are built here.
+//! `config.json` of the encoders that are built here. Values that a file leaves out are those of Hugging Face's
+//! configuration classes.
+
+mod bert;
+mod deberta_v2;
+mod distilbert;
+mod modernbert;
 
 use super::ModelError;
 use super::activation::Activation;
 use super::head::HeadKind;
 use super::pass::DropoutRates;
-use serde::Deserialize;
+pub use deberta_v2::{Convolution, DebertaV2, Relative};
+pub use modernbert::{ModernBert, Pooling};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
-/// Families of encoders, by `model_type`.
+/// Families of encoders, with what is their own in a configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Family {
     Bert,
@@ -14,34 +23,45 @@ pub enum Family {
     Roberta,
     /// As RoBERTa.
     XlmRoberta,
+    /// As BERT, under other names and without segments.
+    DistilBert,
+    DebertaV2(DebertaV2),
+    ModernBert(ModernBert),
 }
 
 impl Family {
     /// `model_type`s that load.
-    pub const NAMES: [&str; 3] = ["bert", "roberta", "xlm-roberta"];
+    pub const NAMES: [&str; 6] = ["bert", "roberta", "xlm-roberta", "distilbert", "deberta-v2", "modernbert"];
 
     /// Prefix of the encoder's modules in the task classes of Hugging Face.
     pub fn prefix(&self) -> &'static str {
         match self {
             Family::Bert => "bert",
             Family::Roberta | Family::XlmRoberta => "roberta",
+            Family::DistilBert => "distilbert",
+            Family::DebertaV2(_) => "deberta",
+            Family::ModernBert(_) => "model",
         }
     }
 
     /// Name of the task class.
     pub fn architecture(&self, kind: HeadKind) -> &'static str {
-        match (self, kind) {
-            (Family::Bert, HeadKind::Sequence) => "BertForSequenceClassification",
-            (Family::Bert, HeadKind::Tokens) => "BertForTokenClassification",
-            (Family::Roberta, HeadKind::Sequence) => "RobertaForSequenceClassification",
-            (Family::Roberta, HeadKind::Tokens) => "RobertaForTokenClassification",
-            (Family::XlmRoberta, HeadKind::Sequence) => "XLMRobertaForSequenceClassification",
-            (Family::XlmRoberta, HeadKind::Tokens) => "XLMRobertaForTokenClassification",
+        let (sequence, tokens) = match self {
+            Family::Bert => ("BertForSequenceClassification", "BertForTokenClassification"),
+            Family::Roberta => ("RobertaForSequenceClassification", "RobertaForTokenClassification"),
+            Family::XlmRoberta => ("XLMRobertaForSequenceClassification", "XLMRobertaForTokenClassification"),
+            Family::DistilBert => ("DistilBertForSequenceClassification", "DistilBertForTokenClassification"),
+            Family::DebertaV2(_) => ("DebertaV2ForSequenceClassification", "DebertaV2ForTokenClassification"),
+            Family::ModernBert(_) => ("ModernBertForSequenceClassification", "ModernBertForTokenClassification"),
+        };
+        match kind {
+            HeadKind::Sequence => sequence,
+            HeadKind::Tokens => tokens,
         }
     }
 }
 
-/// A resolved configuration; names as in Hugging Face.
+/// A resolved configuration; names as in BERT's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncoderConfig {
     pub family: Family,
@@ -52,12 +72,13 @@ pub struct EncoderConfig {
     pub intermediate_size: usize,
     pub activation: Activation,
     pub max_position_embeddings: usize,
+    /// 0 where there are no segments.
     pub type_vocab_size: usize,
     pub layer_norm_eps: f64,
     pub pad_token_id: u32,
     /// Of the backbone and of a sequence head.
     pub dropout: DropoutRates,
-    /// Of the input of a token head.
+    /// Of the input of a token head's output layer.
     pub token_dropout: f64,
     /// Standard deviation of newly drawn weights.
     pub initializer_range: f64,
@@ -65,120 +86,98 @@ pub struct EncoderConfig {
     pub label_names: Option<Vec<String>>,
 }
 
-#[derive(Deserialize)]
-struct Raw {
-    model_type: Option<String>,
-    vocab_size: usize,
-    hidden_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    intermediate_size: usize,
-    #[serde(default = "gelu")]
-    hidden_act: String,
-    max_position_embeddings: usize,
-    #[serde(default = "two")]
-    type_vocab_size: usize,
-    #[serde(default = "epsilon")]
-    layer_norm_eps: f64,
-    pad_token_id: Option<u32>,
-    #[serde(default = "tenth")]
-    hidden_dropout_prob: f64,
-    #[serde(default = "tenth")]
-    attention_probs_dropout_prob: f64,
-    classifier_dropout: Option<f64>,
-    #[serde(default = "range")]
-    initializer_range: f64,
-    position_embedding_type: Option<String>,
-    id2label: Option<std::collections::BTreeMap<String, String>>,
-}
-
-fn gelu() -> String {
-    "gelu".into()
-}
-fn two() -> usize {
-    2
-}
-fn epsilon() -> f64 {
-    1e-12
-}
-fn tenth() -> f64 {
-    0.1
-}
-fn range() -> f64 {
-    0.02
-}
-
 impl EncoderConfig {
     /// Reads the text of a `config.json`; `file` names it in errors.
     pub fn parse(json: &[u8], file: &str) -> Result<EncoderConfig, ModelError> {
         let wrong = |problem: String| ModelError::Config { file: file.into(), problem };
-        let value: serde_json::Value =
-            serde_json::from_slice(json).map_err(|e| wrong(format!("not valid JSON: {e}")))?;
-        let model_type = value.get("model_type").and_then(|v| v.as_str()).map(str::to_string);
+        let value: Value = serde_json::from_slice(json).map_err(|e| wrong(format!("not valid JSON: {e}")))?;
+        let model_type = value.get("model_type").and_then(Value::as_str).map(str::to_owned);
+        let labels = value.get("id2label").and_then(label_names);
         let known = || Family::NAMES.join(", ");
-        let family = match model_type.as_deref() {
-            Some("bert") => Family::Bert,
-            Some("roberta") => Family::Roberta,
-            Some("xlm-roberta") => Family::XlmRoberta,
-            Some(other) => return Err(wrong(format!("model_type `{other}` is not supported; supported: {}", known()))),
-            None => return Err(wrong(format!("`model_type` is missing; supported: {}", known()))),
+        let config = match model_type.as_deref() {
+            Some("bert") => bert::parse(value, Family::Bert),
+            Some("roberta") => bert::parse(value, Family::Roberta),
+            Some("xlm-roberta") => bert::parse(value, Family::XlmRoberta),
+            Some("distilbert") => distilbert::parse(value),
+            Some("deberta-v2") => deberta_v2::parse(value),
+            Some("modernbert") => modernbert::parse(value),
+            Some(other) => Err(format!("model_type `{other}` is not supported; supported: {}", known())),
+            None => Err(format!("`model_type` is missing; supported: {}", known())),
         };
-        let raw: Raw = serde_json::from_value(value).map_err(|e| wrong(e.to_string()))?;
-        debug_assert_eq!(raw.model_type, model_type);
-        let activation = Activation::parse(&raw.hidden_act).ok_or_else(|| {
-            wrong(format!("hidden_act `{}` is not supported; supported: {}", raw.hidden_act, Activation::NAMES))
-        })?;
-        if let Some(kind) = raw.position_embedding_type.filter(|kind| kind != "absolute") {
-            return Err(wrong(format!("position_embedding_type `{kind}` is not supported; supported: absolute")));
-        }
-        if raw.num_attention_heads == 0 || !raw.hidden_size.is_multiple_of(raw.num_attention_heads) {
+        let config = config.map_err(wrong)?;
+        if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
             return Err(wrong(format!(
-                "hidden_size {} is not a multiple of num_attention_heads {}",
-                raw.hidden_size, raw.num_attention_heads
+                "the hidden size {} is not a multiple of the number of attention heads {}",
+                config.hidden_size, config.num_attention_heads
             )));
         }
-        let classifier_dropout = raw.classifier_dropout.unwrap_or(raw.hidden_dropout_prob);
-        let pad_token_id = raw.pad_token_id.unwrap_or(if family == Family::Bert { 0 } else { 1 });
-        Ok(EncoderConfig {
-            family,
-            vocab_size: raw.vocab_size,
-            hidden_size: raw.hidden_size,
-            num_hidden_layers: raw.num_hidden_layers,
-            num_attention_heads: raw.num_attention_heads,
-            intermediate_size: raw.intermediate_size,
-            activation,
-            max_position_embeddings: raw.max_position_embeddings,
-            type_vocab_size: raw.type_vocab_size,
-            layer_norm_eps: raw.layer_norm_eps,
-            pad_token_id,
-            dropout: DropoutRates {
-                lora: 0.0,
-                embeddings: raw.hidden_dropout_prob,
-                positions: 0.0,
-                attention: raw.attention_probs_dropout_prob,
-                attention_output: raw.hidden_dropout_prob,
-                feed_forward: raw.hidden_dropout_prob,
-                pooler: classifier_dropout,
-                head: classifier_dropout,
-            },
-            token_dropout: classifier_dropout,
-            initializer_range: raw.initializer_range,
-            label_names: raw.id2label.and_then(label_names),
-        })
+        Ok(EncoderConfig { label_names: labels, ..config })
     }
 
     /// The longest row that has positions: RoBERTa's start after the padding id.
     pub fn max_length(&self) -> usize {
         match self.family {
-            Family::Bert => self.max_position_embeddings,
             Family::Roberta | Family::XlmRoberta => {
                 self.max_position_embeddings.saturating_sub(self.pad_token_id as usize + 1)
             }
+            _ => self.max_position_embeddings,
         }
+    }
+
+    /// Elements of a head of attention.
+    pub fn head_width(&self) -> usize {
+        self.hidden_size / self.num_attention_heads.max(1)
     }
 }
 
-fn label_names(by_id: std::collections::BTreeMap<String, String>) -> Option<Vec<String>> {
+/// The value of `key` as a non-linearity.
+fn activation(key: &str, name: &str) -> Result<Activation, String> {
+    Activation::parse(name).ok_or_else(|| format!("{key} `{name}` is not supported; supported: {}", Activation::NAMES))
+}
+
+fn label_names(id2label: &Value) -> Option<Vec<String>> {
+    let by_id: BTreeMap<String, String> = serde_json::from_value(id2label.clone()).ok()?;
     let names: Option<Vec<String>> = (0..by_id.len()).map(|id| by_id.get(&id.to_string()).cloned()).collect();
     names.filter(|names| names.iter().enumerate().any(|(id, name)| *name != format!("LABEL_{id}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<EncoderConfig, String> {
+        EncoderConfig::parse(json.as_bytes(), "config.json").map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn what_a_file_leaves_out_is_as_in_the_configuration_classes() {
+        let length = |kind: &str| parse(&format!(r#"{{"model_type": "{kind}"}}"#)).unwrap().max_length();
+        assert_eq!(Family::NAMES.map(length), [512, 510, 510, 512, 512, 8192]);
+        let padding = |kind: &str| parse(&format!(r#"{{"model_type": "{kind}"}}"#)).unwrap().pad_token_id;
+        assert_eq!(Family::NAMES.map(padding), [0, 1, 1, 0, 0, 50283]);
+    }
+
+    #[test]
+    fn what_cannot_be_built_is_named_with_what_can() {
+        let error = parse(r#"{"model_type": "deberta"}"#).unwrap_err();
+        assert!(error.contains("`deberta` is not supported; supported: bert, roberta"), "{error}");
+        let error = parse(r#"{"model_type": "bert", "hidden_act": "xielu"}"#).unwrap_err();
+        assert!(error.contains("hidden_act `xielu` is not supported; supported: gelu"), "{error}");
+        let error = parse(r#"{"model_type": "distilbert", "dim": 10, "n_heads": 3}"#).unwrap_err();
+        assert!(error.contains("hidden size 10 is not a multiple"), "{error}");
+        let error = parse(r#"{"model_type": "bert", "vocab_size": "many"}"#).unwrap_err();
+        assert!(error.contains("vocab_size") || error.contains("invalid type: string \"many\""), "{error}");
+    }
+
+    #[test]
+    fn old_and_new_names_of_modernberts_ropes_and_layers_are_read_alike() {
+        let new = r#"{"model_type": "modernbert", "num_hidden_layers": 4, "layer_types":
+            ["full_attention", "sliding_attention", "full_attention", "sliding_attention"], "rope_parameters": {
+            "full_attention": {"rope_theta": 7.0, "rope_type": "default"}, "sliding_attention": {"rope_theta": 5.0}}}"#;
+        let old = r#"{"model_type": "modernbert", "num_hidden_layers": 4, "global_attn_every_n_layers": 2,
+            "global_rope_theta": 7.0, "local_rope_theta": 5.0}"#;
+        assert_eq!(parse(new).unwrap(), parse(old).unwrap());
+        let scaled = r#"{"model_type": "modernbert", "rope_parameters": {"full_attention": {"rope_type": "yarn"}}}"#;
+        assert!(parse(scaled).unwrap_err().contains("rope_type `yarn`"));
+    }
 }

@@ -73,7 +73,7 @@ impl Body for Bert {
         let x = (x + look_up(&self.position, &input.positions)?)?;
         let mut x = pass.drop(self.norm.forward(&x)?, Site::Embeddings)?;
         for (n, layer) in self.layers.iter().enumerate() {
-            let how = Attention { heads: self.heads, mask: input.mask.clone(), dropout: pass.mask(Site::Attention(n)) };
+            let how = Attention::full(self.heads, input.mask.clone(), pass.mask(Site::Attention(n)));
             let (q, k, v) =
                 (layer.query.forward(&x, pass)?, layer.key.forward(&x, pass)?, layer.value.forward(&x, pass)?);
             x = layer.finish(n, &attention(&q, &k, &v, &how)?, &x, pass)?;

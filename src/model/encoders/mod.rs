@@ -1,6 +1,9 @@
 //! The encoders, one file a family. Every linear layer may carry LoRA; nothing below the lowest one is tracked.
 
 mod bert;
+mod deberta_v2;
+mod distilbert;
+mod modernbert;
 mod post_norm;
 
 use super::ModelError;
@@ -44,6 +47,9 @@ impl Encoder {
         let loader = Loader::encoder(checkpoint, config.family.prefix(), dtype, device);
         let body: Box<dyn Body> = match &config.family {
             Family::Bert | Family::Roberta | Family::XlmRoberta => Box::new(bert::load(config, &loader)?),
+            Family::DistilBert => Box::new(distilbert::load(config, &loader)?),
+            Family::DebertaV2(own) => Box::new(deberta_v2::load(config, own, &loader)?),
+            Family::ModernBert(own) => Box::new(modernbert::load(config, own, &loader)?),
         };
         Ok(Encoder { config: config.clone(), body, parameters: loader.elements() })
     }

@@ -11,6 +11,7 @@ use crate::data::batches::evaluation_batches;
 use crate::model::Weights;
 use crate::run::event::{Event, Metrics, Phase};
 use crate::run::file::write_atomically;
+use crate::run::fold::metric_key;
 use crate::train::problem::Output;
 use candle_core::{Device, Tensor};
 
@@ -49,11 +50,6 @@ struct Done {
 }
 
 impl Scoring<'_> {
-    /// Number of batches.
-    pub fn steps(&self, job: &Job) -> usize {
-        self.rows.len().div_ceil(job.ctx.experiment().evaluate.batch_size)
-    }
-
     /// Scores every row, or until a request; `from`: batches done, with their predictions.
     pub fn run(&self, job: &mut Job, prepared: &Prepared, from: Option<(usize, &Tensors)>) -> Result<Scored, Fault> {
         let experiment = job.ctx.experiment();
@@ -157,7 +153,7 @@ pub fn figures(answered: &Answered, loss: f64, prepared: &Prepared) -> Metrics {
     figures
 }
 
-/// Scores the adapter on the held-out rows, and writes its predictions.
+/// Scores the adapter on the held-out rows, and writes its predictions; then on further held-out sets, if the dataset has some.
 pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>) -> Progressed {
     let Some(rows) = &prepared.test else {
         job.enter(Phase::Evaluate, 0)?;
@@ -167,24 +163,62 @@ pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors
     };
     let (_, scales) = allocated(job, prepared);
     let weights = job.adapter.clone().unwrap_or_default();
-    let (phase, weights, scales) = (Phase::Evaluate, &weights, &scales);
-    let scoring = Scoring { phase, weights, scales, rows, steps_before: 0, steps_after: 0 };
-    let total = scoring.steps(job);
+    let further = prepared.further.iter().map(|(name, rows)| (Some(name.as_str()), rows));
+    let sets: Vec<(Option<&str>, &Rows)> = std::iter::once((None, rows)).chain(further).collect();
+    let batch_size = job.ctx.experiment().evaluate.batch_size;
+    let steps = |(_, rows): &(Option<&str>, &Rows)| rows.len().div_ceil(batch_size);
+    let total: usize = sets.iter().map(steps).sum();
     job.enter(Phase::Evaluate, total)?;
-    let (answered, loss) = match scoring.run(job, prepared, from.as_ref().map(|(step, tensors)| (*step, tensors)))? {
-        Scored::Done(answered, loss) => (answered, loss),
-        Scored::Left(end) => return Ok(Some(end)),
-    };
+    let mut before = 0;
+    for set in &sets {
+        let after = before + steps(set);
+        let from = from.as_ref().map(|(step, tensors)| (*step, tensors));
+        // Scored before the checkpoint: its figures are in what is carried.
+        if from.is_none_or(|(step, _)| step < after) {
+            let scoring = Scoring {
+                phase: Phase::Evaluate,
+                weights: &weights,
+                scales: &scales,
+                rows: set.1,
+                steps_before: before,
+                steps_after: total - after,
+            };
+            let from = from.filter(|(step, _)| *step > before).map(|(step, tensors)| (step - before, tensors));
+            match scoring.run(job, prepared, from)? {
+                Scored::Done(answered, loss) => said(job, prepared, set.0, &answered, loss)?,
+                Scored::Left(end) => return Ok(Some(end)),
+            }
+            job.save(Tensors::default(), Phase::Evaluate, after)?;
+        }
+        before = after;
+    }
+    Ok(None)
+}
+
+/// Keeps what was said of a held-out set; `further` names one beside the main one.
+fn said(
+    job: &mut Job,
+    prepared: &Prepared,
+    further: Option<&str>,
+    answered: &Answered,
+    loss: f64,
+) -> Result<(), Fault> {
     let mut predictions = Vec::new();
     answered.write(&prepared.labels, &mut predictions)?;
-    write_atomically(&job.ctx.dir().predictions_path(), &predictions)?;
-    let figures = figures(&answered, loss, prepared);
+    write_atomically(&job.ctx.dir().predictions_path(further), &predictions)?;
+    let figures = figures(answered, loss, prepared);
+    if let Some(set) = further {
+        let named = figures.iter().map(|(figure, value)| (metric_key(set, figure), *value));
+        job.carried.metrics.extend(named);
+        return Ok(job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: set.into(), metrics: figures })?);
+    }
     let blind = answered.blind(&prepared.all_training_rows(), &prepared.labels)?;
     let experiment = job.ctx.experiment();
     let name = experiment.evaluate.metric.resolve(experiment.data.task).to_string();
+    let rows = prepared.test.as_ref().map_or(0, Rows::len);
     let carried = &mut job.carried.metrics;
     carried.extend(figures.clone());
-    carried.insert("test_rows".into(), rows.len() as f64);
+    carried.insert("test_rows".into(), rows as f64);
     carried.extend(blind.get("accuracy").map(|value| ("majority_accuracy".to_owned(), *value)));
     match figures.get(&name) {
         Some(score) => drop(carried.insert("score".into(), *score)),
@@ -195,6 +229,5 @@ pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors
         }
     }
     job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: "run".into(), metrics: figures })?;
-    job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: "majority".into(), metrics: blind })?;
-    Ok(None)
+    Ok(job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: "majority".into(), metrics: blind })?)
 }

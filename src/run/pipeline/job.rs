@@ -7,7 +7,7 @@ use crate::model::Weights;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::control::Request;
 use crate::run::event::{Event, Phase};
-use crate::run::export;
+use crate::run::export::{self, Facts, Learned};
 use crate::run::worker::{Context, JobEnd, JobError, JobResult};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -219,22 +219,22 @@ fn run_phase(job: &mut Job, prepared: &Prepared, phase: Phase, from: Option<(usi
         Phase::Baseline => baseline::baseline(job, prepared, from),
         _ => {
             job.enter(Phase::Export, 0)?;
-            adapter(job, prepared).write_run(job.ctx.dir())?;
+            export(job)?;
             Ok(None)
         }
     }
 }
 
-fn adapter(job: &Job, prepared: &Prepared) -> export::Adapter {
-    let experiment = job.ctx.experiment();
-    let modules = prepared.problem.modules.iter().map(|(path, ..)| path.clone());
-    export::Adapter {
-        base_model: prepared.model_name.clone(),
-        ranks: modules.map(|path| (path.clone(), job.carried.ranks.get(&path).copied().unwrap_or(0))).collect(),
-        rank: experiment.lora.rank,
-        alpha: experiment.lora.alpha,
-        dropout: experiment.lora.dropout,
-        scale: experiment.retrain.scale,
-        weights: job.adapter.clone().unwrap_or_default(),
+/// Writes the run's own adapter, and says what reading it back found.
+fn export(job: &mut Job) -> Result<(), Fault> {
+    let dir = job.ctx.dir();
+    let mut facts = Facts::of(dir)?;
+    (facts.ranks, facts.metrics) = (job.carried.ranks.clone(), job.carried.metrics.clone());
+    let adapter =
+        job.adapter.as_ref().ok_or_else(|| Fault::said("there is no adapter to export: nothing was retrained"))?;
+    let exported = export::of_run(&Learned::new(facts, adapter)?, dir)?;
+    match exported.readback {
+        None => Ok(()),
+        Some(readback) => job.say(Phase::Export, "info", format!("the adapter was read back: {readback}")),
     }
 }

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod evaluate;
+mod init_from;
 mod job;
 mod prepare;
 mod progress;

@@ -4,12 +4,12 @@ use super::job::Fault;
 use super::progress::Pace;
 use crate::data::hub::{Download, Hub};
 use crate::data::sources;
-use crate::data::{Cuts, Dataset, Labels, Part, Rows, SplitRule, TextEncoder, split, tokenise};
+use crate::data::{Cuts, Dataset, Labels, Part, Rows, SplitRule, split, tokenise};
+use crate::experiment::Experiment;
 use crate::experiment::home::tokens_folder;
-use crate::experiment::{Experiment, Task};
-use crate::model::checkpoint::Checkpoint;
-use crate::model::source::{self, ModelFiles, Weights as StoredWeights};
-use crate::model::{EncoderConfig, HeadKind, TaskModel};
+use crate::model::TaskModel;
+use crate::model::source;
+use crate::run::base::{Base, head_kind};
 use crate::run::event::{Event, ModuleShape, Phase};
 use crate::run::worker::Context;
 use crate::search::allocation::default_threshold;
@@ -21,13 +21,13 @@ use std::time::{Duration, Instant};
 /// What every later phase works on.
 pub struct Prepared {
     pub problem: Problem,
-    /// Name of the model, for the adapter's configuration.
-    pub model_name: String,
     pub labels: Labels,
     pub train: Rows,
     pub validation: Rows,
     /// None where no held-out rows are given: nothing is scored then.
     pub test: Option<Rows>,
+    /// Further held-out sets by name, e.g. `mismatched` of MNLI.
+    pub further: Vec<(String, Rows)>,
     /// SHA-256 of the data files by setting.
     pub inputs: BTreeMap<String, String>,
 }
@@ -43,28 +43,28 @@ impl Prepared {
 pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let experiment = ctx.experiment().clone();
     let device = ctx.device().clone();
-    let files = fetch(ctx, &experiment)?;
-    let config = EncoderConfig::parse(&files.config.bytes, &files.config.name)?;
-    let checkpoint = match &files.weights {
-        StoredWeights::Files(paths) => Checkpoint::from_files(paths)?,
-        StoredWeights::Embedded { name, bytes } => Checkpoint::from_bytes(bytes, name)?,
-    };
-    let sources = sources::locate(&experiment.data, &Hub::from_env(), &mut |_| {})?;
-    let dataset = Dataset::load(&experiment.data, sources, config.label_names.as_deref())?;
-    let inputs = record_inputs(ctx, &experiment, files.commit.clone(), &dataset)?;
+    let hub = Hub::from_env();
+    let (id, revision) = (&experiment.model.id, experiment.model.revision.as_deref());
+    let base = Base::of(fetching(ctx, |progress| source::locate(id, revision, &hub, progress))?)?;
+    let sources = fetching(ctx, |progress| sources::locate(&experiment.data, &hub, progress))?;
+    let (about, data_commit) = (sources.about.clone(), sources.commit.clone());
+    let dataset = Dataset::load(&experiment.data, sources, base.config.label_names.as_deref())?;
+    let inputs = record_inputs(ctx, &experiment, base.files.commit.clone(), data_commit, &dataset)?;
     let settings = &experiment;
-    let max_length = settings.data.max_length.min(config.max_length());
-    let Tokens { train, validation, test, cuts } = tokens(ctx, &experiment, &files, &config, &dataset)?;
+    let max_length = base.max_length(settings.data.max_length);
+    let Tokens { train, validation, test, further, cuts } = tokens(ctx, &experiment, &base, &dataset)?;
 
-    let kind = if dataset.task == Task::Tagging { HeadKind::Tokens } else { HeadKind::Sequence };
     let outputs = dataset.labels.outputs();
-    let (mut model, notices) = TaskModel::load(&config, &checkpoint, kind, outputs, DType::F32, &device)?;
+    let Base { files, config, checkpoint } = base;
+    let (mut model, notices) =
+        TaskModel::load(&config, &checkpoint, head_kind(dataset.task), outputs, DType::F32, &device)?;
     drop(checkpoint);
     let modules = model.attach(settings.lora.targets.as_slice())?;
     let frozen_parameters = model.frozen_parameters();
     let problem = Problem { model, modules, device, pad_id: config.pad_token_id };
     let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
-    dataset.notices().into_iter().chain(notices).try_for_each(&mut say)?;
+    let about = (!about.is_empty()).then(|| format!("data: {about}"));
+    about.into_iter().chain(dataset.notices()).chain(notices).try_for_each(&mut say)?;
     cut_notices(cuts, max_length).into_iter().try_for_each(&mut say)?;
     let paths: Vec<&str> = problem.modules.iter().map(|(path, ..)| path.as_str()).collect();
     say(format!("LoRA on {} linear layers: {}", paths.len(), folded(&paths)))?;
@@ -90,8 +90,9 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
             .map(|(path, inputs, outputs)| (path.clone(), ModuleShape { inputs: *inputs, outputs: *outputs }))
             .collect(),
         warmup_steps: settings.search.warmup_steps,
+        max_length,
     })?;
-    Ok(Prepared { problem, model_name: files.id, labels: dataset.labels, train, validation, test, inputs })
+    Ok(Prepared { problem, labels: dataset.labels, train, validation, test, further, inputs })
 }
 
 /// The rows of all parts, and what had to be cut.
@@ -99,29 +100,14 @@ struct Tokens {
     train: Rows,
     validation: Rows,
     test: Option<Rows>,
+    further: Vec<(String, Rows)>,
     cuts: Cuts,
 }
 
-fn tokens(
-    ctx: &mut Context,
-    experiment: &Experiment,
-    files: &ModelFiles,
-    config: &EncoderConfig,
-    dataset: &Dataset,
-) -> Result<Tokens, Fault> {
-    let max_length = experiment.data.max_length.min(config.max_length());
-    let encoder = TextEncoder::new(&files.tokenizer.name, &files.tokenizer.bytes, max_length)?;
-    if encoder.vocabulary() > config.vocab_size {
-        return Err(Fault::said(format!(
-            "{}: {} tokens, more than the model's vocab_size {}: it is not this model's tokenizer",
-            files.tokenizer.name,
-            encoder.vocabulary(),
-            config.vocab_size
-        )));
-    }
+fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dataset) -> Result<Tokens, Fault> {
+    let encoder = base.tokenizer(experiment.data.max_length)?;
     let cache = tokens_folder()?;
-    let parts = [Some(&dataset.train), dataset.validation.as_ref(), dataset.test.as_ref()];
-    let total = parts.iter().flatten().map(|part| part.examples).sum();
+    let total = dataset.parts().map(|(_, part)| part.examples).sum();
     let mut pace = Pace::new(Phase::Prepare, 0, (0, total), experiment.runtime.checkpoint_every);
     let (mut before, mut cuts) = (0, Cuts::default());
     let mut rows = |part: &Part| -> Result<Rows, Fault> {
@@ -139,6 +125,8 @@ fn tokens(
     let all = rows(&dataset.train)?;
     let validation = dataset.validation.as_ref().map(&mut rows).transpose()?;
     let test = dataset.test.as_ref().map(&mut rows).transpose()?;
+    let further = dataset.extra.iter().map(|(name, part)| Ok((name.clone(), rows(part)?)));
+    let further = further.collect::<Result<_, Fault>>()?;
     let (train, validation) = match validation {
         Some(validation) => (all, validation),
         None => {
@@ -151,7 +139,7 @@ fn tokens(
             split(&all, rule, &dataset.train.file)?
         }
     };
-    Ok(Tokens { train, validation, test, cuts })
+    Ok(Tokens { train, validation, test, further, cuts })
 }
 
 /// What people should know of rows that were too long.
@@ -203,38 +191,46 @@ fn folded(paths: &[&str]) -> String {
     patterns.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
-/// Says what the run reads, and pins a hub model to its commit in `experiment.toml`: resumed, or started anew from that
+/// Says what the run reads, and pins a hub model and dataset to their commits in `experiment.toml`: resumed, or started anew from that
 /// file, a run takes the same.
 fn record_inputs(
     ctx: &mut Context,
     experiment: &Experiment,
     commit: Option<String>,
+    data_commit: Option<String>,
     dataset: &Dataset,
 ) -> Result<BTreeMap<String, String>, Fault> {
-    if commit.is_some() && experiment.model.revision != commit {
-        let mut pinned = experiment.clone();
-        pinned.model.revision.clone_from(&commit);
+    let mut pinned = experiment.clone();
+    pinned.model.revision = commit.clone().or(pinned.model.revision);
+    pinned.data.revision = data_commit.clone().or(pinned.data.revision);
+    if pinned != *experiment {
         ctx.dir().write_experiment(&pinned)?;
     }
-    let parts = [Some(&dataset.train), dataset.validation.as_ref(), dataset.test.as_ref()];
-    let settings = ["data.train", "data.validation", "data.test"];
-    let hashes = settings.into_iter().zip(parts).filter_map(|(setting, part)| Some((setting, &part?.sha256)));
-    let sha256: BTreeMap<String, String> = hashes.map(|(setting, hash)| (setting.to_string(), hash.clone())).collect();
+    let sha256: BTreeMap<String, String> =
+        dataset.parts().map(|(setting, part)| (setting, part.sha256.clone())).collect();
     ctx.emit(Event::Inputs { phase: Phase::Prepare, commit, sha256: sha256.clone() })?;
     Ok(sha256)
 }
 
-/// The model's files, with the progress of a download as events.
-fn fetch(ctx: &mut Context, experiment: &Experiment) -> Result<ModelFiles, Fault> {
-    let started = Instant::now();
-    let mut reported = started;
+/// Finds and fetches something, with the progress of downloads as events.
+fn fetching<T, E>(ctx: &mut Context, find: impl FnOnce(&mut dyn FnMut(Download)) -> Result<T, E>) -> Result<T, Fault>
+where
+    Fault: From<E>,
+{
+    let mut pace: Option<(String, u64, Instant)> = None;
+    let mut reported = Instant::now();
     let mut written = Ok(());
     let mut progress = |Download { file, done, total }: Download| {
+        // A download that goes on with an earlier part has not loaded that part in this time.
+        let (_, before, started) = match &pace {
+            Some(pace) if pace.0 == file && pace.1 <= done => pace,
+            _ => pace.insert((file.to_owned(), done, Instant::now())),
+        };
         if reported.elapsed() < Duration::from_secs(1) || written.is_err() {
             return;
         }
         reported = Instant::now();
-        let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-9);
+        let rate = (done - before) as f64 / started.elapsed().as_secs_f64().max(1e-9);
         let message = format!(
             "downloading {file}: {:.1} of {:.1} MB, {:.1} MB/s, {:.0} s left",
             done as f64 / 1e6,
@@ -244,8 +240,7 @@ fn fetch(ctx: &mut Context, experiment: &Experiment) -> Result<ModelFiles, Fault
         );
         written = ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
     };
-    let (id, revision) = (&experiment.model.id, experiment.model.revision.as_deref());
-    let files = source::locate(id, revision, &Hub::from_env(), &mut progress)?;
+    let found = find(&mut progress)?;
     written?;
-    Ok(files)
+    Ok(found)
 }

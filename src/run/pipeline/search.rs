@@ -1,5 +1,6 @@
 //! `search` and `allocate`: the bilevel search over D_tr and D_val, then one rank per module.
 
+use super::init_from;
 use super::job::{End, Fault, Job, Progressed};
 use super::prepare::Prepared;
 use super::progress::Pace;
@@ -9,7 +10,6 @@ use crate::data::random;
 use crate::data::sampler::Sampler;
 use crate::model::{DropoutRates, Weights};
 use crate::run::event::{Event, Phase, Selection};
-use crate::run::init_from;
 use crate::search::allocation::{self, Module};
 use crate::search::lower::LowerLevel;
 use crate::search::selection::values;
@@ -36,11 +36,18 @@ fn optimizers(job: &Job) -> (AdamConfig, AdamConfig) {
     (AdamConfig::new(w.optimizer, w.betas, w.weight_decay), AdamConfig::new(b.optimizer, b.betas, b.weight_decay))
 }
 
-fn initial(job: &Job, prepared: &Prepared) -> Result<SearchState, Fault> {
-    let (task, experiment) = (&prepared.problem, job.ctx.experiment());
-    let (seed, rank) = (experiment.runtime.seed, experiment.lora.rank);
-    let weights = match &experiment.lora.init_from {
-        Some(folder) => init_from::load(folder, rank, &task.modules, &task.model.head_shapes(), &task.device)?,
+fn initial(job: &mut Job, prepared: &Prepared) -> Result<SearchState, Fault> {
+    let (task, lora) = (&prepared.problem, job.ctx.experiment().lora.clone());
+    let (seed, rank) = (job.ctx.experiment().runtime.seed, lora.rank);
+    let weights = match &lora.init_from {
+        Some(folder) => {
+            let head = task.model.head_shapes();
+            let (weights, said) = init_from::load(folder, &lora, &task.modules, &head, &task.device)?;
+            for message in said {
+                job.say(Phase::Search, "warning", format!("lora.init_from: {message}"))?;
+            }
+            weights
+        }
         None => {
             let mut weights = task.fresh_factors(&vec![rank; task.modules.len()], seed, "init/search")?;
             weights.extend(task.model.initial_head(seed, "init/search/head")?);

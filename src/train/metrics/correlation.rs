@@ -7,19 +7,19 @@ pub fn pearson(predictions: &[f64], truth: &[f64]) -> Option<f64> {
     if rows < 2 {
         return None;
     }
-    let mean = |values: &[f64]| values[..rows].iter().sum::<f64>() / rows as f64;
-    let (p_mean, t_mean) = (mean(predictions), mean(truth));
-    let (mut product, mut p_square, mut t_square) = (0.0, 0.0, 0.0);
-    for (p, t) in predictions.iter().zip(truth) {
-        product += (p - p_mean) * (t - t_mean);
-        p_square += (p - p_mean).powi(2);
-        t_square += (t - t_mean).powi(2);
-    }
-    // Square roots one by one: the product of two tiny sums would vanish.
-    let spread = p_square.sqrt() * t_square.sqrt();
-    let constant = |values: &[f64]| values[..rows].iter().all(|value| *value == values[0]);
-    let defined = spread > 0.0 && !constant(predictions) && !constant(truth);
-    defined.then(|| (product / spread).clamp(-1.0, 1.0)).filter(|r| r.is_finite())
+    let (p, t) = (centred(&predictions[..rows])?, centred(&truth[..rows])?);
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let r = dot(&p, &t) / (dot(&p, &p) * dot(&t, &t)).sqrt();
+    Some(r.clamp(-1.0, 1.0)).filter(|r| r.is_finite())
+}
+
+/// Deviations from the mean, the largest 1, so that squares neither vanish nor overflow; none where all values are equal.
+fn centred(values: &[f64]) -> Option<Vec<f64>> {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let deviations: Vec<f64> = values.iter().map(|value| value - mean).collect();
+    let largest = deviations.iter().fold(0.0, |most: f64, d| most.max(d.abs()));
+    let constant = values.iter().all(|value| *value == values[0]);
+    (!constant && largest > 0.0).then(|| deviations.iter().map(|d| d / largest).collect())
 }
 
 /// Spearman's rank correlation (`scipy.stats.spearmanr`): Pearson's of the ranks, ties at their mean rank. None where

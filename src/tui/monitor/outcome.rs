@@ -1,6 +1,7 @@
 //! What came out: figures of the run beside its baselines.
 
 use super::Monitor;
+use crate::run::fold::evaluated_words;
 use crate::tui::draw::{put, rule, span};
 use crate::tui::look::Look;
 use crate::tui::text::{figure, pad};
@@ -8,13 +9,22 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// What was evaluated, as the events call it, and the heading.
-const COLUMNS: [(&str, &str); 3] = [("run", "this run"), ("head_only", "head alone"), ("majority", "majority class")];
+/// What was evaluated, as the events call it, and its heading: the run, then what it is compared with.
+fn columns(monitor: &Monitor) -> Vec<(&str, String)> {
+    let mut columns: Vec<(&str, String)> = Vec::new();
+    for (_, what, _) in &monitor.view.evaluations {
+        if !columns.iter().any(|(known, _)| known == what) {
+            columns.push((what, evaluated_words(what)));
+        }
+    }
+    columns.sort_by_key(|(what, _)| (*what != "run", what.to_string()));
+    columns
+}
 
 /// The names of the figures, those of the run first.
 fn names(monitor: &Monitor) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
-    for (what, _) in COLUMNS {
+    for (what, _) in columns(monitor) {
         for (_, _, metrics) in monitor.view.evaluations.iter().filter(|(_, known, _)| known == what) {
             for name in metrics.keys() {
                 if !names.contains(&name.as_str()) {
@@ -37,17 +47,18 @@ pub fn lines(monitor: &Monitor) -> u16 {
 /// Draws the figures, a line each, a column for the run and for each baseline.
 pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     rule(buf, area, 0, "result on the held-out split", Vec::new(), look);
-    let taken: usize = COLUMNS.iter().map(|(_, title)| title.len() + 2).sum();
+    let columns = columns(monitor);
+    let taken: usize = columns.iter().map(|(_, title)| title.len() + 2).sum();
     let name_width = usize::from(area.width).saturating_sub(taken).clamp(8, 24);
     let mut heading = vec![span(" ".repeat(name_width), look.faint())];
-    heading.extend(COLUMNS.iter().map(|(_, title)| span(format!("  {title}"), look.faint())));
+    heading.extend(columns.iter().map(|(_, title)| span(format!("  {title}"), look.faint())));
     put(buf, area, 1, heading);
     for (line, name) in names(monitor).into_iter().enumerate() {
         let mut spans = vec![span(pad(name, name_width, look.glyphs().ellipsis), Style::new())];
-        for (what, title) in COLUMNS {
+        for (what, title) in &columns {
             let found = monitor.view.evaluations.iter().rev().find(|(_, known, _)| known == what);
             let value = found.and_then(|(_, _, metrics)| metrics.get(name));
-            let style = if what == "run" { look.strong() } else { Style::new() };
+            let style = if *what == "run" { look.strong() } else { Style::new() };
             spans.push(span(
                 format!("{:>1$}", value.map_or("-".into(), |value| figure(*value)), title.len() + 2),
                 style,

@@ -19,7 +19,7 @@ fn shared_folder() -> Option<PathBuf> {
 fn finished(task: &str, preset: &str) -> Option<Value> {
     let shared = shared_folder()?;
     let home = Home::new();
-    let preset = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/presets/glue").join(preset);
+    let preset = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/presets/real").join(preset);
     let sets = [
         format!("model.id={}", shared.join("models/all-MiniLM-L6-v2").display()),
         format!("data.train={}", shared.join("data/glue").join(task).join("train.tsv").display()),

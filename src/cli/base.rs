@@ -1,0 +1,34 @@
+//! A base model for a verb, with the download on stderr.
+
+use super::CliError;
+use super::out::{bytes, say};
+use crate::data::hub::{Download, Hub};
+use crate::model::SourceError;
+use crate::run::base::{Base, BaseError};
+use std::time::{Duration, Instant};
+
+/// Time between two lines about a download.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// The model called `id`: built in, a folder, or of the hub.
+pub fn open_base(id: &str, revision: Option<&str>) -> Result<Base, CliError> {
+    let mut said = Instant::now();
+    let mut progress = |Download { file, done, total }: Download| {
+        if said.elapsed() >= PAUSE {
+            said = Instant::now();
+            say(format!("downloading {file}: {} of {}", bytes(done), bytes(total)));
+        }
+    };
+    Ok(Base::open(id, revision, &Hub::from_env(), &mut progress)?)
+}
+
+impl From<BaseError> for CliError {
+    fn from(error: BaseError) -> Self {
+        let code = match &error {
+            BaseError::Source(SourceError::NoFolder { .. } | SourceError::UnknownBuiltin { .. }) => 3,
+            BaseError::Source(SourceError::Hub(error)) if error.is_absent() => 3,
+            _ => 1,
+        };
+        CliError::new(code, error, None)
+    }
+}

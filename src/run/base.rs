@@ -1,0 +1,106 @@
+//! A base model in memory: what the pipeline trains on, what an export merges into, what predicts.
+
+use crate::data::TextEncoder;
+use crate::data::error::DataError;
+use crate::data::hub::{Download, Hub};
+use crate::experiment::Task;
+use crate::model::checkpoint::Checkpoint;
+use crate::model::source::{self, Weights as Stored};
+use crate::model::{EncoderConfig, HeadKind, ModelError, ModelFiles, SourceError};
+use std::path::Path;
+
+/// A model's files, its configuration and its tensors.
+pub struct Base {
+    pub files: ModelFiles,
+    pub config: EncoderConfig,
+    pub checkpoint: Checkpoint,
+}
+
+/// Why a base model cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BaseError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Tokenizer(#[from] DataError),
+    #[error("{file}: {tokens} tokens, more than the model's vocab_size {vocabulary}: it is not this model's tokenizer")]
+    OtherTokenizer { file: String, tokens: usize, vocabulary: usize },
+}
+
+impl Base {
+    /// Finds and reads the model that `model.id` names; `progress` is told of downloads.
+    ///
+    /// # Errors
+    /// [`BaseError`], naming the file.
+    pub fn open(
+        id: &str,
+        revision: Option<&str>,
+        hub: &Hub,
+        progress: &mut dyn FnMut(Download),
+    ) -> Result<Base, BaseError> {
+        Base::of(source::locate(id, revision, hub, progress)?)
+    }
+
+    /// Reads the files of a model.
+    ///
+    /// # Errors
+    /// [`BaseError`], naming the file.
+    pub fn of(files: ModelFiles) -> Result<Base, BaseError> {
+        let config = EncoderConfig::parse(&files.config.bytes, &files.config.name)?;
+        let checkpoint = match &files.weights {
+            Stored::Files(paths) => Checkpoint::from_files(paths)?,
+            Stored::Embedded { name, bytes } => Checkpoint::from_bytes(bytes, name)?,
+        };
+        Ok(Base { files, config, checkpoint })
+    }
+
+    /// The model's tokenizer, which cuts to `max_length` tokens, and to what the model has positions for.
+    ///
+    /// # Errors
+    /// [`BaseError`]: one that cannot be read, or that is of another model.
+    pub fn tokenizer(&self, max_length: usize) -> Result<TextEncoder, BaseError> {
+        let file = &self.files.tokenizer;
+        let encoder = TextEncoder::new(&file.name, &file.bytes, self.max_length(max_length))?;
+        let (tokens, vocabulary) = (encoder.vocabulary(), self.config.vocab_size);
+        if tokens > vocabulary {
+            return Err(BaseError::OtherTokenizer { file: file.name.clone(), tokens, vocabulary });
+        }
+        Ok(encoder)
+    }
+
+    /// `wanted`, or the number of the model's positions where that is less.
+    pub fn max_length(&self, wanted: usize) -> usize {
+        wanted.min(self.config.max_length())
+    }
+
+    /// Another file of the model, such as `tokenizer_config.json`; `None` where it has none. A file of the hub is fetched.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be had.
+    pub fn companion(&self, name: &str, hub: &Hub) -> Result<Option<Vec<u8>>, SourceError> {
+        let path = match (&self.files.commit, &self.files.weights) {
+            (_, Stored::Embedded { .. }) => return Ok(None),
+            (Some(commit), _) => {
+                let snapshot = hub.snapshot(&self.files.id, Some(commit), "config.json")?;
+                match snapshot.file(name, &mut |_| ()) {
+                    Ok(path) => path,
+                    Err(error) if error.is_absent() => return Ok(None),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            (None, _) => Path::new(&self.files.config.name).with_file_name(name),
+        };
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(SourceError::Read { file: path.display().to_string(), source }),
+        }
+    }
+}
+
+/// The head that a task needs.
+pub fn head_kind(task: Task) -> HeadKind {
+    if task == Task::Tagging { HeadKind::Tokens } else { HeadKind::Sequence }
+}
