@@ -130,7 +130,7 @@ fn an_argument_needs_no_quotes() {
     assert_eq!(experiment.model.id, "foo/bar");
     assert_eq!(experiment.data.train.as_deref(), Some(Path::new("/x/y.tsv")));
     assert_eq!(experiment.data.text.as_deref(), Some("4"));
-    assert_eq!(experiment.lora.targets.as_slice(), ["query", "value"]);
+    assert_eq!(experiment.lora.targets.as_ref().unwrap().as_slice(), ["query", "value"]);
     assert_eq!(experiment.search.weights.lr, 1.0);
     let listed = read(DEMO, &[r#"lora.targets=["query","value"]"#]).expect("valid");
     assert_eq!(listed.lora.targets, experiment.lora.targets);

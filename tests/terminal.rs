@@ -158,7 +158,7 @@ fn the_demo_from_the_form_to_its_result_over_two_sessions() {
 
     let mut second = Session::start(home.path(), &["watch", "last"]);
     second.sees("finished");
-    second.sees("majority class");
+    second.sees("majority");
     second.sees("allocated: mean rank");
     second.sees("accuracy");
     second.stays_silent();

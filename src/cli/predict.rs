@@ -30,7 +30,7 @@ pub struct PredictArgs {
     #[arg(long, group = "with", value_name = "DIR|ID", requires = "task")]
     model: Option<String>,
     /// An adapter of PEFT's for the model, with its head
-    #[arg(long, value_name = "DIR", requires = "model")]
+    #[arg(long, value_name = "DIR", requires = "model", conflicts_with = "run")]
     adapter: Option<PathBuf>,
     #[arg(long, value_enum)]
     task: Option<TaskArg>,

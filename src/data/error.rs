@@ -56,18 +56,18 @@ pub enum DataError {
     )]
     UnknownDataset { id: String, nearest: Option<String>, present: Vec<String> },
     #[error(
-        "{setting}{}: the dataset {repo} at revision {revision} {}; it has {}",
+        "{setting}{}: the dataset {place} {}; it has {}",
         if wanted.is_empty() { String::new() } else { format!(" = \"{wanted}\"") },
         if wanted.is_empty() { "has several: say which" } else { "has none of that name" },
         present.join(", ")
     )]
-    NotInRepository { setting: &'static str, wanted: String, repo: String, revision: String, present: Vec<String> },
+    NotInRepository { setting: &'static str, wanted: String, place: String, present: Vec<String> },
     #[error(
-        "the dataset {repo} at revision {revision} has no files of rows by split, such as data/train-00000-of-00001.parquet or \
+        "the dataset {place} has no files of rows by split, such as data/train-00000-of-00001.parquet or \
          train.jsonl; it has {}{}; download what you need and give it as data.train and data.test",
         present.join(", "), if present.len() > 7 { ", ..." } else { "" }
     )]
-    NoRowsInRepository { repo: String, revision: String, present: Vec<String> },
+    NoRowsInRepository { place: String, present: Vec<String> },
     #[error(transparent)]
     Hub(#[from] super::hub::HubError),
     #[error("{file}: {rows} training rows split by search.validation_share = {share} leave no row for {side}")]

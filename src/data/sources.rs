@@ -106,17 +106,16 @@ fn from_hub(
     let revision = settings.revision.as_deref().or(branch);
     let (snapshot, files) = listed(hub, repo, revision)?;
     let configs = configurations(&files);
+    let place = || format!("{repo} at revision {}", snapshot.revision());
     let page = |wanted: &str, present: Vec<String>, setting| DataError::NotInRepository {
         setting,
         wanted: shown(wanted),
-        repo: repo.to_owned(),
-        revision: snapshot.revision().to_owned(),
+        place: place(),
         present,
     };
     if configs.is_empty() {
         return Err(DataError::NoRowsInRepository {
-            repo: repo.to_owned(),
-            revision: snapshot.revision().to_owned(),
+            place: place(),
             present: files.iter().take(8).map(|file| shown(file)).collect(),
         });
     }

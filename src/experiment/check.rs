@@ -5,7 +5,7 @@ use super::kind::seen;
 use super::nearest::nearest;
 use super::parse::Complaint;
 use super::setting::Choice;
-use super::{BUILTIN_DEMO, Experiment, MetricKind, Precision, Rule, SelectionKind, Task};
+use super::{BUILTIN_DEMO, Experiment, MetricKind, Precision, Rule, SelectionKind, Task, Texts};
 use std::ops::RangeInclusive;
 
 /// Every complaint about the whole: what excludes or needs what (method.md, "From selection values to ranks").
@@ -116,7 +116,7 @@ fn dataset(experiment: &Experiment, list: &mut Vec<Complaint>) {
 }
 
 fn targets(experiment: &Experiment, list: &mut Vec<Complaint>) {
-    let targets = experiment.lora.targets.as_slice();
+    let targets = experiment.lora.targets.as_ref().map_or(&[][..], Texts::as_slice);
     let key = &["lora.targets"];
     if targets.len() > 1 && targets.iter().any(|target| target == "all-linear") {
         complain(list, key, "has all-linear beside other names, which it includes", None);
@@ -269,7 +269,7 @@ mod tests {
     fn columns_and_targets_are_not_named_twice() {
         let mut experiment = demo();
         (experiment.data.text, experiment.data.label) = (Some("text".into()), Some("text".into()));
-        experiment.lora.targets = Texts::Many(vec!["query".into(), "query".into()]);
+        experiment.lora.targets = Some(Texts::Many(vec!["query".into(), "query".into()]));
         experiment.data.quote = Some("''".into());
         assert_eq!(keys(&experiment), ["data.quote", "data.label", "lora.targets"]);
     }

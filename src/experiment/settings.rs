@@ -118,7 +118,7 @@ settings! {
     }
     /// `[lora]`
     "lora" => LoraSettings {
-        targets: Texts = Texts::Many(vec!["query".into(), "value".into()]), Kind::Texts, "", "linear layers by name suffix, or all-linear";
+        targets: Option<Texts> = None, Kind::Texts, "", "linear layers by name suffix, or all-linear; unset: query and value projections";
         rank: usize = 8, Kind::Int { min: 1, max: 1024 }, "", "k: initial rank of every module";
         alpha: f64 = 16.0, POSITIVE, "", "lora_alpha; the search scales by alpha / k";
         dropout: f64 = 0.0, PROBABILITY, "", "dropout on the input of the LoRA path";

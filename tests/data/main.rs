@@ -151,7 +151,10 @@ fn the_demo_is_in_the_program() {
     assert!(demo.validation.is_some() && demo.test.is_some());
     assert_eq!(demo.train.sha256.len(), 64);
     let error = load(&named("glue"), None).unwrap_err().to_string();
-    assert!(error.contains("\"glue\": no such dataset; did you mean glue/rte?; there is builtin:demo, glue/cola, "), "{error}");
+    assert!(
+        error.contains("\"glue\": no such dataset; did you mean glue/rte?; there is builtin:demo, glue/cola, "),
+        "{error}"
+    );
     let both = DataSettings { train: Some("a.csv".into()), ..named("builtin:demo") };
     assert!(matches!(load(&both, None), Err(DataError::IdAndPaths { setting: "data.train" })));
 }

@@ -1,14 +1,15 @@
 """What `autolora export` writes, loaded with PEFT and transformers: their logits against those of `autolora predict`.
 
     cargo build --release
-    python tests/python/peft_parity.py [--binary autolora] [--rows FILE.jsonl] [RUN ...]
+    python tests/python/peft_parity.py [--binary autolora] [--families] [--rows FILE.jsonl] [RUN ...]
 
-Needs torch, transformers, peft. Without a RUN a short run of the demo is made in a home of its own. For every run it exports the
+Needs torch, transformers, peft. Without a RUN a short run of the demo is made in a home of its own; with --families also short
+runs of the three tasks on every tiny random encoder of tests/fixtures/encoders, with LoRA on all linear layers. For every run it exports the
 adapter (native and folded) and the merged model, answers the same rows with each in Python, and prints the largest difference of a
 logit over the largest logit; then it runs the Python of every model card as it stands. Exits with 1 where a difference is above
 1e-5, a tag or a label differs, or a card does not run.
 """
-import argparse, json, os, re, subprocess, sys, tempfile, warnings
+import argparse, json, os, random, re, shutil, subprocess, sys, tempfile, warnings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -37,6 +38,84 @@ def demo_rows():
     return [{"text": line.split("\t")[place]} for line in lines[1:61]]
 
 
+WORDS = [f"w{n}" for n in range(40)]
+
+
+def tiny_model(fixture, folder):
+    """A fixture with a tokenizer of whole words, of which it has none."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    shutil.copytree(fixture, folder, ignore=shutil.ignore_patterns("expected*"))
+    config = json.load(open(f"{folder}/config.json"))
+    special = {config["pad_token_id"]: "[PAD]"}
+    free = (n for n in range(config["vocab_size"]) if n not in special)
+    for token in ("[UNK]", "[CLS]", "[SEP]"):
+        special[next(free)] = token
+    vocabulary = {token: place for place, token in special.items()} | {word: next(free) for word in WORDS}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.add_special_tokens(list(special.values()))
+    ends = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends)
+    tokenizer.save(f"{folder}/tokenizer.json")
+    names = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep")}
+    inputs = ["input_ids", "token_type_ids", "attention_mask"] if config.get("type_vocab_size", 0) > 1 else ["input_ids", "attention_mask"]
+    json.dump({"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 32, "model_input_names": inputs, **names}, open(f"{folder}/tokenizer_config.json", "w"))
+
+
+def tiny_rows(task, count=24):
+    rng, rows = random.Random(7), []
+    for n in range(count):
+        words = rng.choices(WORDS, k=rng.randint(1, 30))
+        if task == "tagging":
+            rows.append({"words": words, "tags": [rng.choice(["O", "B-A", "I-A"]) for _ in words]})
+        else:
+            pair = " ".join(rng.choices(WORDS, k=rng.randint(1, 30)))
+            rows.append({"text": " ".join(words), "text_pair": pair, "label": n / 8 if task == "regression" else "xyz"[n % 3]})
+    return rows
+
+
+def family_runs(args, tmp):
+    """Runs of all tasks on all fixtures: (run, rows)."""
+    for fixture in sorted(os.listdir(f"{ROOT}/tests/fixtures/encoders")):
+        tiny_model(f"{ROOT}/tests/fixtures/encoders/{fixture}", f"{tmp}/{fixture}")
+        for task in ("classification", "regression", "tagging"):
+            rows, data = tiny_rows(task), f"{tmp}/{task}.jsonl"
+            with open(data, "w") as f:
+                f.writelines(json.dumps(row) + "\n" for row in rows)
+            columns = 'text = "words"\nlabel = "tags"' if task == "tagging" else 'text = "text"\ntext_pair = "text_pair"\nlabel = "label"'
+            with open(f"{tmp}/{fixture}-{task}.toml", "w") as f:
+                f.write(f"""
+[model]
+id = "{tmp}/{fixture}"
+[data]
+train = "{data}"
+test = "{data}"
+task = "{task}"
+max_length = 32
+{columns}
+[lora]
+targets = "all-linear"
+rank = 3
+[search]
+steps = 4
+warmup_steps = 3
+batch_size = 4
+weights = {{ lr = 0.02 }}
+[allocation]
+rule = "energy"
+threshold = 0.4
+[retrain]
+epochs = 2.0
+batch_size = 4
+lr = 0.02
+[runtime]
+device = "cpu"
+""")
+            last = json.loads(autolora(args, "run", f"{tmp}/{fixture}-{task}.toml", "--json").splitlines()[-1])
+            yield last["run"], rows
+
+
 def load(facts, folder, base):
     kind = AutoModelForTokenClassification if facts["task"] == "tagging" else AutoModelForSequenceClassification
     if facts["export"]["format"] == "merged":
@@ -48,7 +127,7 @@ def load(facts, folder, base):
 
 def answers(facts, model, tokenizer, rows, batch=16):
     """Logits of every row, or tags of every word."""
-    limit, out = min(facts["max_length"], model.config.max_position_embeddings - (4 if "roberta" in model.config.model_type else 0)), []
+    limit, out = facts["max_length"], []
     for at in range(0, len(rows), batch):
         part = rows[at : at + batch]
         common = dict(truncation=True, max_length=limit, padding=True, return_tensors="pt")
@@ -96,9 +175,8 @@ def card(folder):
     return scope["logits"]
 
 
-def judge(args, run, tmp, table):
+def judge(args, run, rows, tmp, table):
     failed = False
-    rows = [json.loads(line) for line in open(args.rows)] if args.rows else demo_rows()
     path = f"{tmp}/rows.jsonl"
     with open(path, "w") as f:
         f.writelines(json.dumps(row) + "\n" for row in rows)
@@ -120,7 +198,7 @@ def judge(args, run, tmp, table):
             shape, failed = f"FAILED: {error}", True
         ok = share <= (0 if facts["task"] == "tagging" else LIMIT) and same
         failed |= not ok
-        table.append([run, facts["task"], what, str(len(rows)), f"{said['readback']['largest_difference']:.1e}", words, f"{share:.1e}", "same" if same else "OTHER", str(shape), "ok" if ok else "FAILED"])
+        table.append([facts["base_model"]["id"], facts["task"], what, str(len(rows)), f"{said['readback']['largest_difference']:.1e}", words, f"{share:.1e}", "same" if same else "OTHER", str(shape), "ok" if ok else "FAILED"])
     return failed
 
 
@@ -128,18 +206,23 @@ def main():
     args = argparse.ArgumentParser()
     args.add_argument("runs", nargs="*")
     args.add_argument("--rows")
+    args.add_argument("--families", action="store_true")
     args.add_argument("--binary", default=f"{ROOT}/target/release/autolora")
     args = args.parse_args()
-    table = [["run", "task", "export", "rows", "Delta W off", "logits off", "relative", "labels of predict --model", "card gives", ""]]
+    table = [["model", "task", "export", "rows", "Delta W off", "logits off", "relative", "labels of predict --model", "card gives", ""]]
     failed = False
     with tempfile.TemporaryDirectory() as tmp:
+        rows = [json.loads(line) for line in open(args.rows)] if args.rows else demo_rows()
+        runs = [(run, rows) for run in args.runs]
         if not args.runs:
             os.environ["AUTOLORA_HOME"] = f"{tmp}/home"
             sets = ["search.epochs=0.3", "retrain.epochs=0.5", "baseline.head_only=false", "lora.targets=query,value,dense"]
             words = [word for item in sets for word in ("--set", item)]
-            args.runs = [json.loads(autolora(args, "run", "demo", *words, "--json").splitlines()[-1])["run"]]
-        for run in args.runs:
-            failed |= judge(args, run, tmp, table)
+            runs = [(json.loads(autolora(args, "run", "demo", *words, "--json").splitlines()[-1])["run"], rows)]
+            if args.families:
+                runs += family_runs(args, tmp)
+        for run, rows in runs:
+            failed |= judge(args, run, rows, tmp, table)
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())

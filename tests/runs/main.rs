@@ -1,5 +1,7 @@
 //! Runs by the real binary: started, watched, paused, killed, resumed, stopped, removed.
 
+mod export;
+mod predict;
 mod real;
 mod support;
 

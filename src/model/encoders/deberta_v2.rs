@@ -176,7 +176,7 @@ impl ConvolutionLayer {
         let shifted: Vec<Tensor> =
             (0..self.how.kernel_size).map(|by| padded.narrow(1, by, length)).collect::<Result<_>>()?;
         let out = frozen_linear(&Tensor::cat(&shifted, D::Minus1)?, &self.weight, Some(&self.bias))?;
-        let out = pass.drop(out.broadcast_mul(mask)?, Site::FeedForward(place))?;
+        let out = pass.drop(out, Site::FeedForward(place))?;
         self.norm.forward(&(result + self.how.activation.apply(&out)?)?)?.broadcast_mul(mask)
     }
 }

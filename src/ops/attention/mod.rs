@@ -127,9 +127,18 @@ mod tests {
         Var::from_tensor(&tensor).unwrap()
     }
 
-    /// Largest difference between two ways to compute a result, and between their gradients by each operand.
-    fn check(operands: &[&Var], ours: &dyn Fn() -> Result<Tensor>, composed: &dyn Fn() -> Result<Tensor>) {
-        let (ours, composed) = (ours().unwrap(), composed().unwrap());
+    /// Two ways to compute a result, and their gradients by each operand, are the same where a query is a token. (Padding
+    /// far from every token sees nothing, and what it gets means nothing.)
+    fn check(
+        with: &Attention,
+        operands: &[&Var],
+        ours: &dyn Fn() -> Result<Tensor>,
+        composed: &dyn Fn() -> Result<Tensor>,
+    ) {
+        let tokens: Vec<f64> = with.mask.iter().map(|&keep| keep.into()).collect();
+        let tokens = Tensor::from_vec(tokens, (2, with.mask.len() / 2, 1), &Device::Cpu).unwrap();
+        let of_tokens = |y: Result<Tensor>| y.unwrap().broadcast_mul(&tokens).unwrap();
+        let (ours, composed) = (of_tokens(ours()), of_tokens(composed()));
         let same = |a: &Tensor, b: &Tensor, what: &str| {
             let difference = (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
             assert!(difference < 1e-11, "{what} differs by {difference:.1e}");
@@ -160,7 +169,7 @@ mod tests {
             let [q, k, v] = [1, 2, 3].map(|salt| variable(&[2, length, 8], salt));
             let with = with(length, window, None);
             let composed = || compose::attention(&q, &k, &v, None, &with);
-            check(&[&q, &k, &v], &|| attention(&q, &k, &v, &with), &composed);
+            check(&with, &[&q, &k, &v], &|| attention(&q, &k, &v, &with), &composed);
         }
     }
 
@@ -170,7 +179,7 @@ mod tests {
         let with = with(50, Some(6), Some(30.0));
         let part = |n: usize| qkv.narrow(2, n * 8, 8);
         let composed = || compose::attention(&part(0)?, &part(1)?, &part(2)?, None, &with);
-        check(&[&qkv], &|| packed_attention(&qkv, &with), &composed);
+        check(&with, &[&qkv], &|| packed_attention(&qkv, &with), &composed);
     }
 
     #[test]
@@ -191,7 +200,7 @@ mod tests {
             let mut operands = vec![&q, &k, &v];
             operands.extend(by_key.then_some(&keys).into_iter().chain(by_query.then_some(&queries)));
             let composed = || compose::attention(&q, &k, &v, Some(&positions), &with);
-            check(&operands, &|| disentangled_attention(&q, &k, &v, &positions, &with), &composed);
+            check(&with, &operands, &|| disentangled_attention(&q, &k, &v, &positions, &with), &composed);
         }
     }
 }

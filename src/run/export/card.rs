@@ -136,13 +136,21 @@ fn load(text: &mut String, facts: &Facts, of: Of) -> std::fmt::Result {
             writeln!(text, "tokenizer = AutoTokenizer.from_pretrained(folder)")?;
         }
         Of::Adapter(_) => {
-            let id = &facts.experiment.model.id;
-            let (base, revision) = match (builtin::names().contains(id), facts.hub_id(), &facts.commit) {
-                (true, ..) => ("folder + \"/base\"".to_string(), String::new()),
-                (_, Some(id), Some(commit)) => (json!(id).to_string(), format!(", revision={}", json!(commit))),
-                _ => (json!(id).to_string(), String::new()),
+            let (import, base, revision) = match (builtin::names().contains(&facts.experiment.model.id), facts.hub_id())
+            {
+                (true, _) => ("PeftModel", "folder + \"/base\"".to_string(), String::new()),
+                (_, Some(id)) => {
+                    let revision =
+                        facts.commit.as_ref().map_or(String::new(), |at| format!(", revision={}", json!(at)));
+                    ("PeftModel", json!(id).to_string(), revision)
+                }
+                // A folder of the machine of the run: the configuration has it, and a card that is shown need not.
+                _ => {
+                    let base = "PeftConfig.from_pretrained(folder).base_model_name_or_path".to_string();
+                    ("PeftConfig, PeftModel", base, String::new())
+                }
             };
-            writeln!(text, "from peft import PeftModel\nfrom transformers import {class}, AutoTokenizer\n")?;
+            writeln!(text, "from peft import {import}\nfrom transformers import {class}, AutoTokenizer\n")?;
             writeln!(text, "folder = \".\"  # where this file is")?;
             writeln!(text, "base = {base}")?;
             match facts.experiment.data.task {

@@ -30,7 +30,7 @@ pub fn merged(learned: &Learned, base: &Base, hub: &Hub, folder: &Path) -> Resul
     merged_in_shards(learned, base, hub, folder, SHARD)
 }
 
-fn merged_in_shards(
+pub(super) fn merged_in_shards(
     learned: &Learned,
     from: &Base,
     hub: &Hub,

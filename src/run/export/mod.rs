@@ -202,3 +202,6 @@ fn write_tensors(path: &Path, tensors: Vec<(String, Tensor)>) -> Result<(), Expo
     safetensors::serialize_to_file(tensors, Some(metadata), path)?;
     Ok(fs::set_permissions(path, permissions)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,7 +94,7 @@ pub fn of_adapter(folder: &Path, learned: &Learned, folded: bool) -> Result<Read
     Ok(readback)
 }
 
-/// The files of a merged model against `base` and the run. `stored` gives the name of a weight of the base.
+/// The files of a merged model against the run and `base`, the tensors before merging by their names in the task class.
 ///
 /// # Errors
 /// Files that cannot be read.

@@ -139,7 +139,7 @@ mod tests {
         let rslora = start(adapter(&[("use_rslora", json!(true))]).path(), 2, 4.0, &["m.a"]).unwrap_err();
         assert!(rslora.contains("sqrt(r)"), "{rslora}");
         let missing = start(adapter(&[]).path(), 2, 4.0, &["m.a", "m.c"]).unwrap_err();
-        assert!(missing.contains("`m.c.lora_A.weight` is missing"), "{missing}");
+        assert!(missing.contains("`m.c.lora_A.weight` of shape [2, 3] is missing"), "{missing}");
         let nothing = start(Path::new("no/such/folder"), 2, 4.0, &[]).unwrap_err();
         assert!(nothing.starts_with("lora.init_from: no/such/folder: no such folder"), "{nothing}");
     }

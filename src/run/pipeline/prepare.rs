@@ -5,10 +5,11 @@ use super::progress::Pace;
 use crate::data::hub::{Download, Hub};
 use crate::data::sources;
 use crate::data::{Cuts, Dataset, Labels, Part, Rows, SplitRule, split, tokenise};
-use crate::experiment::Experiment;
 use crate::experiment::home::tokens_folder;
-use crate::model::TaskModel;
+use crate::experiment::{Experiment, Texts};
 use crate::model::source;
+use crate::model::targets::default_targets;
+use crate::model::{EncoderConfig, TaskModel};
 use crate::run::base::{Base, head_kind};
 use crate::run::event::{Event, ModuleShape, Phase};
 use crate::run::worker::Context;
@@ -43,13 +44,14 @@ impl Prepared {
 pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let experiment = ctx.experiment().clone();
     let device = ctx.device().clone();
-    let hub = Hub::from_env();
     let (id, revision) = (&experiment.model.id, experiment.model.revision.as_deref());
-    let base = Base::of(fetching(ctx, |progress| source::locate(id, revision, &hub, progress))?)?;
-    let sources = fetching(ctx, |progress| sources::locate(&experiment.data, &hub, progress))?;
+    let base = Base::of(downloading(ctx, |hub, progress| source::locate(id, revision, hub, progress))?)?;
+    let sources = downloading(ctx, |hub, progress| sources::locate(&experiment.data, hub, progress))?;
     let (about, data_commit) = (sources.about.clone(), sources.commit.clone());
     let dataset = Dataset::load(&experiment.data, sources, base.config.label_names.as_deref())?;
-    let inputs = record_inputs(ctx, &experiment, base.files.commit.clone(), data_commit, &dataset)?;
+    let targets = targets(&experiment, &base.config);
+    pin(ctx, &experiment, base.files.commit.as_ref(), data_commit, &targets)?;
+    let inputs = record_inputs(ctx, base.files.commit.clone(), &dataset)?;
     let settings = &experiment;
     let max_length = base.max_length(settings.data.max_length);
     let Tokens { train, validation, test, further, cuts } = tokens(ctx, &experiment, &base, &dataset)?;
@@ -59,7 +61,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let (mut model, notices) =
         TaskModel::load(&config, &checkpoint, head_kind(dataset.task), outputs, DType::F32, &device)?;
     drop(checkpoint);
-    let modules = model.attach(settings.lora.targets.as_slice())?;
+    let modules = model.attach(&targets)?;
     let frozen_parameters = model.frozen_parameters();
     let problem = Problem { model, modules, device, pad_id: config.pad_token_id };
     let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
@@ -191,29 +193,50 @@ fn folded(paths: &[&str]) -> String {
     patterns.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
-/// Says what the run reads, and pins a hub model and dataset to their commits in `experiment.toml`: resumed, or started anew from that
-/// file, a run takes the same.
-fn record_inputs(
+/// The layers that carry LoRA: `lora.targets`, else the usual ones of the model's family.
+fn targets(experiment: &Experiment, config: &EncoderConfig) -> Vec<String> {
+    match &experiment.lora.targets {
+        Some(targets) => targets.as_slice().to_vec(),
+        None => default_targets(&config.family).iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Pins a model and a dataset of the hub to their commits, and targets that were left to the model, in `experiment.toml`:
+/// resumed, or started anew from that file, a run takes the same.
+fn pin(
     ctx: &mut Context,
     experiment: &Experiment,
-    commit: Option<String>,
+    commit: Option<&String>,
     data_commit: Option<String>,
-    dataset: &Dataset,
-) -> Result<BTreeMap<String, String>, Fault> {
+    targets: &[String],
+) -> Result<(), Fault> {
     let mut pinned = experiment.clone();
-    pinned.model.revision = commit.clone().or(pinned.model.revision);
-    pinned.data.revision = data_commit.clone().or(pinned.data.revision);
+    pinned.model.revision = commit.cloned().or(pinned.model.revision);
+    pinned.data.revision = data_commit.or(pinned.data.revision);
+    pinned.lora.targets.get_or_insert_with(|| Texts::Many(targets.to_vec()));
     if pinned != *experiment {
         ctx.dir().write_experiment(&pinned)?;
     }
+    Ok(())
+}
+
+/// Says what the run reads.
+fn record_inputs(
+    ctx: &mut Context,
+    commit: Option<String>,
+    dataset: &Dataset,
+) -> Result<BTreeMap<String, String>, Fault> {
     let sha256: BTreeMap<String, String> =
         dataset.parts().map(|(setting, part)| (setting, part.sha256.clone())).collect();
     ctx.emit(Event::Inputs { phase: Phase::Prepare, commit, sha256: sha256.clone() })?;
     Ok(sha256)
 }
 
-/// Finds and fetches something, with the progress of downloads as events.
-fn fetching<T, E>(ctx: &mut Context, find: impl FnOnce(&mut dyn FnMut(Download)) -> Result<T, E>) -> Result<T, Fault>
+/// Does work that may download, with its progress as events.
+fn downloading<T, E>(
+    ctx: &mut Context,
+    work: impl FnOnce(&Hub, &mut dyn FnMut(Download)) -> Result<T, E>,
+) -> Result<T, Fault>
 where
     Fault: From<E>,
 {
@@ -240,7 +263,7 @@ where
         );
         written = ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
     };
-    let found = find(&mut progress)?;
+    let found = work(&Hub::from_env(), &mut progress)?;
     written?;
     Ok(found)
 }

@@ -163,9 +163,17 @@ impl Predictor {
         })?;
         let kind = head_kind(task);
         let (mut model, _) = TaskModel::load(&base.config, &base.checkpoint, kind, outputs, DType::F32, device)?;
-        let missing = model.head_shapes().into_iter().find(|(name, _)| !base.checkpoint.contains(name));
-        if let Some((tensor, _)) = missing {
-            return Err(PredictError::NoHead { model: model_name, task, tensor });
+        for (tensor, shape) in model.head_shapes() {
+            match base.checkpoint.tensor(&tensor).map(|stored| stored.dims().to_vec()) {
+                None => return Err(PredictError::NoHead { model: model_name, task, tensor }),
+                Some(found) if found != shape => {
+                    return Err(PredictError::Unfit {
+                        file: parts.map_or(model_name, |parts| parts.file),
+                        problem: format!("`{tensor}` of the head has shape {found:?}, the model needs {shape:?}"),
+                    });
+                }
+                Some(_) => {}
+            }
         }
         check_outputs(&model_name, task, outputs)?;
         if task == Task::Regression {
@@ -197,12 +205,11 @@ impl Predictor {
             match by_path.get(path) {
                 Some((_, a, b)) if (a, b) == (inputs, outputs) => {}
                 found => {
-                    let found = found.map(|(_, inputs, outputs)| (inputs, outputs));
-                    let problem = format!(
-                        "{} has {inputs} inputs and {outputs} outputs in {model_name}, not {found:?} as in the adapter",
+                    let (_, found_in, found_out) = found.copied().unwrap_or_default();
+                    return Err(unfit(format!(
+                        "{} has {found_in} inputs and {found_out} outputs here, {inputs} and {outputs} in {model_name}",
                         shown(path)
-                    );
-                    return Err(unfit(problem));
+                    )));
                 }
             }
         }
