@@ -1,6 +1,7 @@
 //! A folder of bad presets, each with the report that it must give. Lines `#! KEY=VALUE` are `--set` arguments.
 
-use autolora::experiment::{Source, parse_with_files};
+use autolora::experiment::catalogue::{CATALOGUE, DataPlace};
+use autolora::experiment::{Presets, Source, parse_with_files};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use std::fs;
 use std::path::Path;
@@ -50,7 +51,9 @@ bad_presets!(
     budget_without_rule,
     control_characters,
     data_twice,
+    dataset_of_another_task,
     duplicate_key,
+    hub_settings_of_a_file,
     key_without_table,
     missing_files,
     no_data,
@@ -67,3 +70,31 @@ bad_presets!(
     validation_without_train,
     wrong_types,
 );
+
+#[test]
+fn every_shipped_preset_is_right_and_every_dataset_of_the_catalogue_has_one() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets");
+    let files = fs::read_dir(folder).expect("listed").map(|file| file.expect("an entry").path());
+    let mut names: Vec<String> =
+        files.map(|path| path.file_stem().expect("a name").to_str().expect("UTF-8").to_owned()).collect();
+    names.sort();
+    let empty = tempfile::tempdir().expect("a folder");
+    let presets = Presets::at(empty.path());
+    let listed: Vec<String> = presets.list().into_iter().map(|listed| listed.name).collect();
+    assert_eq!(listed, names, "what is in the folder is in the program");
+    let mut ids = Vec::new();
+    for listed in presets.list() {
+        let found = presets.find(&listed.name).expect("found");
+        let experiment =
+            parse_with_files(&found.source, &[]).unwrap_or_else(|e| panic!("{}: {:?}", listed.name, e.list()));
+        assert!((20..=120).contains(&listed.summary.len()), "{}: {}", listed.name, listed.summary);
+        let entry =
+            CATALOGUE.iter().find(|entry| Some(entry.id) == experiment.data.id.as_deref()).expect("in the catalogue");
+        assert_eq!(experiment.evaluate.metric.resolve(experiment.data.task), entry.metric, "{}", listed.name);
+        if entry.place != DataPlace::Embedded {
+            assert_eq!(experiment.model.id, "FacebookAI/roberta-base");
+        }
+        ids.push(entry.id);
+    }
+    assert!(CATALOGUE.iter().all(|entry| ids.contains(&entry.id)));
+}

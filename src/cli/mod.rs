@@ -2,6 +2,7 @@
 
 mod base;
 mod completions;
+mod datasets;
 mod doctor;
 mod error;
 mod export;
@@ -9,6 +10,7 @@ mod follow;
 mod frame;
 mod ls;
 mod man;
+mod models;
 mod out;
 mod pause;
 mod predict;
@@ -58,6 +60,8 @@ enum Verb {
     Predict(predict::PredictArgs),
     /// List, show, check and save presets
     Preset(preset::PresetArgs),
+    Datasets(datasets::DatasetsArgs),
+    Models(models::ModelsArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -92,6 +96,8 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
         Verb::Export(args) => export::run(&args, out),
         Verb::Predict(args) => predict::run(&args, out),
         Verb::Preset(args) => Ok(preset::run(&args, &Presets::open(), out, &mut io::stderr()).map(|()| 0)?),
+        Verb::Datasets(args) => datasets::run(&args, out),
+        Verb::Models(args) => models::run(&args, out),
         Verb::Doctor(args) => doctor::run(&args, out),
         Verb::Completions(args) => completions::run(&args, out),
         Verb::Man(args) => man::run(&args, out),

@@ -44,14 +44,32 @@ pub enum DataError {
     OneLabel { file: String, label: String },
     #[error("{file}:{line}: the label \"{label}\" is not among those of the training file {train_file}: {}", known.join(", "))]
     UnknownLabel { file: String, line: usize, label: String, train_file: String, known: Vec<String> },
-    #[error("data: no training data; give data.train (a file) or data.id (builtin:demo)")]
+    #[error("data: no training data; give data.train (a file) or data.id (a dataset: `autolora datasets`)")]
     NoTraining,
     #[error(
         "data: both data.id and {setting} are given; a dataset of the catalogue brings its own files, so give one of them"
     )]
     IdAndPaths { setting: &'static str },
-    #[error("data.id = \"{id}\": no such dataset; there is {}; for files of your own give data.train (datasets of the hub cannot be fetched)", present.join(", "))]
-    UnknownDataset { id: String, present: Vec<String> },
+    #[error(
+        "data.id = \"{id}\": no such dataset{}; there is {}; a dataset of the hub is owner/name; files of your own are data.train",
+        nearest_hint(nearest), present.join(", ")
+    )]
+    UnknownDataset { id: String, nearest: Option<String>, present: Vec<String> },
+    #[error(
+        "{setting}{}: the dataset {place} {}; it has {}",
+        if wanted.is_empty() { String::new() } else { format!(" = \"{wanted}\"") },
+        if wanted.is_empty() { "has several: say which" } else { "has none of that name" },
+        present.join(", ")
+    )]
+    NotInRepository { setting: &'static str, wanted: String, place: String, present: Vec<String> },
+    #[error(
+        "the dataset {place} has no files of rows by split, such as data/train-00000-of-00001.parquet or \
+         train.jsonl; it has {}{}; download what you need and give it as data.train and data.test",
+        present.join(", "), if present.len() > 7 { ", ..." } else { "" }
+    )]
+    NoRowsInRepository { place: String, present: Vec<String> },
+    #[error(transparent)]
+    Hub(#[from] super::hub::HubError),
     #[error("{file}: {rows} training rows split by search.validation_share = {share} leave no row for {side}")]
     EmptySplit { file: String, rows: usize, share: f64, side: &'static str },
     #[error("{file} is no tokenizer that can be read: {message}")]

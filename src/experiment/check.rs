@@ -1,6 +1,8 @@
 //! Settings that are each right on their own but do not go together.
 
+use super::catalogue::{self, CatalogueEntry, DataPlace};
 use super::kind::seen;
+use super::nearest::nearest;
 use super::parse::Complaint;
 use super::setting::Choice;
 use super::{BUILTIN_DEMO, Experiment, MetricKind, Precision, Rule, SelectionKind, Task, Texts};
@@ -38,10 +40,7 @@ fn data(experiment: &Experiment, list: &mut Vec<Complaint>) {
         }
         _ => {}
     }
-    if data.id.as_deref().is_some_and(|id| id != BUILTIN_DEMO) {
-        let help = Some("give your own files as data.train, data.validation and data.test".to_string());
-        complain(list, &["data.id"], format!("is no dataset of the catalogue, which has {BUILTIN_DEMO}"), help);
-    }
+    dataset(experiment, list);
     if data.task == Task::Generation {
         let message = "is not yet in this version as generation: classification, regression and tagging are";
         complain(list, &["data.task"], message, None);
@@ -80,6 +79,39 @@ fn data(experiment: &Experiment, list: &mut Vec<Complaint>) {
     if experiment.model.id.starts_with("builtin:") && experiment.model.id != BUILTIN_DEMO {
         let help = Some(format!("did you mean {BUILTIN_DEMO}?"));
         complain(list, &["model.id"], "is no embedded model", help);
+    }
+}
+
+/// `data.id`, and what goes with it alone.
+fn dataset(experiment: &Experiment, list: &mut Vec<Complaint>) {
+    let data = &experiment.data;
+    let of_hub = [
+        ("data.config", &data.config),
+        ("data.revision", &data.revision),
+        ("data.train_split", &data.train_split),
+        ("data.validation_split", &data.validation_split),
+        ("data.test_split", &data.test_split),
+    ];
+    let entry = data.id.as_deref().map(|id| (id, catalogue::dataset(id)));
+    if !matches!(entry, Some((_, Some(CatalogueEntry { place: DataPlace::Hub { .. }, .. }) | None))) {
+        for (key, _) in of_hub.into_iter().filter(|(_, value)| value.is_some()) {
+            complain(list, &[key], "goes with a dataset of the hub alone", Some("leave it out".into()));
+        }
+    }
+    match entry {
+        Some((id, Some(entry))) if entry.task != data.task && data.task != Task::Generation => {
+            let message = format!("is {}, where {id} needs {}", data.task, entry.task);
+            let help = Some(format!("write data.task = \"{}\"", entry.task));
+            complain(list, &["data.task", "data.id"], message, help);
+        }
+        Some((id, None)) if !catalogue::may_be_of_hub(id) => {
+            let known = nearest(id, catalogue::CATALOGUE.iter().map(|entry| entry.id));
+            let help =
+                known.map_or("`autolora datasets` lists the catalogue".into(), |id| format!("did you mean \"{id}\"?"));
+            let message = "is neither a dataset of the catalogue nor owner/name of one of the hub";
+            complain(list, &["data.id"], message, Some(help));
+        }
+        _ => {}
     }
 }
 

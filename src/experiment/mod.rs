@@ -1,8 +1,10 @@
 //! What to run: typed settings and the registry that defines them. Ground floor; knows no tensors and no terminal.
 
 pub mod atomic;
+pub mod catalogue;
 pub mod check;
 pub mod doc;
+pub mod encoders;
 pub mod files;
 pub mod home;
 pub mod kind;

@@ -10,8 +10,31 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+/// The files of `presets/` with these names.
+macro_rules! shipped {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/presets/", $name, ".toml")))),+]
+    };
+}
+
 /// Name and text of every preset in the program.
-const SHIPPED: &[(&str, &str)] = &[("demo", include_str!("../../presets/demo.toml"))];
+const SHIPPED: &[(&str, &str)] = shipped![
+    "bc2gm",
+    "bc5cdr",
+    "conll2003",
+    "demo",
+    "glue-cola",
+    "glue-mnli",
+    "glue-mrpc",
+    "glue-qnli",
+    "glue-qqp",
+    "glue-rte",
+    "glue-sst2",
+    "glue-stsb",
+    "glue-wnli",
+    "jnlpba",
+    "ncbi-disease",
+];
 
 /// A preset is read whole; what is larger is something else.
 const LARGEST: u64 = 1 << 20;

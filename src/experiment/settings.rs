@@ -92,8 +92,13 @@ settings! {
     }
     /// `[data]`
     "data" => DataSettings {
-        id: Option<String> = None, Kind::Text, "", "a dataset of the catalogue (builtin:demo), instead of paths";
-        train: Option<PathBuf> = None, Kind::Path, "", "training file (CSV, TSV or JSONL)";
+        id: Option<String> = None, Kind::Text, "", "a dataset of the catalogue (glue/cola), or owner/name of the hub; instead of paths";
+        config: Option<String> = None, Kind::Text, "", "configuration of a hub dataset; unset: its only one, or default";
+        revision: Option<String> = None, Kind::Text, "", "branch, tag or commit of a hub dataset; unset: where its parquet files are";
+        train_split: Option<String> = None, Kind::Text, "", "split of a hub dataset to train on; unset: train";
+        validation_split: Option<String> = None, Kind::Text, "", "split of a hub dataset that is D_val; unset: the training split is split";
+        test_split: Option<String> = None, Kind::Text, "", "split of a hub dataset that is held out; unset: the catalogue's, else test, else validation";
+        train: Option<PathBuf> = None, Kind::Path, "", "training file (CSV, TSV, JSONL, parquet, CoNLL)";
         validation: Option<PathBuf> = None, Kind::Path, "", "D_val; without it the training file is split";
         test: Option<PathBuf> = None, Kind::Path, "", "held-out file, for evaluation alone";
         task: Task = Task::Classification, Kind::Choice(Task::NAMES), "", "what the labels are";

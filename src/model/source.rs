@@ -70,6 +70,30 @@ pub fn locate(
     from_hub(id, hub.snapshot(id, revision, CONFIG)?, progress)
 }
 
+/// The tokenizer.json of a model alone, without its weights.
+pub fn tokenizer(
+    id: &str,
+    revision: Option<&str>,
+    hub: &Hub,
+    progress: &mut dyn FnMut(Download),
+) -> Result<NamedBytes, SourceError> {
+    let path = expand(id);
+    if let Some(model) = builtin::find(id) {
+        return Ok(model.tokenizer);
+    }
+    if path.is_dir() {
+        let file = path.join(TOKENIZER);
+        return if file.is_file() { read(&file) } else { Err(missing(&path, TOKENIZER)) };
+    }
+    if !is_repo_id(id) || is_slip_of_a_folder(&path) {
+        return Err(SourceError::NoFolder { id: shown(id), nearest: nearest_sibling(&path) });
+    }
+    let snapshot = hub.snapshot(id, revision, TOKENIZER)?;
+    let file = read(&snapshot.file(TOKENIZER, progress)?)?;
+    snapshot.keep()?;
+    Ok(file)
+}
+
 /// `~/` is the home folder, as in a shell.
 fn expand(id: &str) -> PathBuf {
     match (id.strip_prefix("~/"), std::env::home_dir()) {

@@ -1,6 +1,7 @@
 //! Data files as users have them: every format, every fault.
 
 mod formats;
+mod verb;
 
 use autolora::data::hub::Hub;
 use autolora::data::sources::locate;
@@ -141,7 +142,7 @@ fn a_file_that_is_not_there_is_named_with_its_neighbour() {
 }
 
 #[test]
-fn the_catalogue_knows_the_demo_alone() {
+fn the_demo_is_in_the_program() {
     let named = |id: &str| DataSettings { id: Some(id.into()), ..Default::default() };
     let demo = load(&named("builtin:demo"), None).unwrap();
     let ones = demo.train.examples().unwrap().iter().filter(|e| e.target.class() == Some(1)).count() as f64;
@@ -150,7 +151,10 @@ fn the_catalogue_knows_the_demo_alone() {
     assert!(demo.validation.is_some() && demo.test.is_some());
     assert_eq!(demo.train.sha256.len(), 64);
     let error = load(&named("glue"), None).unwrap_err().to_string();
-    assert!(error.contains("\"glue\": no such dataset; there is builtin:demo"), "{error}");
+    assert!(
+        error.contains("\"glue\": no such dataset; did you mean glue/rte?; there is builtin:demo, glue/cola, "),
+        "{error}"
+    );
     let both = DataSettings { train: Some("a.csv".into()), ..named("builtin:demo") };
     assert!(matches!(load(&both, None), Err(DataError::IdAndPaths { setting: "data.train" })));
 }

@@ -4,6 +4,7 @@ mod datasets;
 mod downloads;
 mod refusals;
 mod server;
+mod token;
 
 use autolora::data::hub::Hub;
 use autolora::model::source::{ModelFiles, SourceError, Weights, locate};
@@ -100,6 +101,15 @@ fn pickles_serve_where_there_are_no_safetensors_and_only_then() {
     let (server, cache) = (serve(&[&MODEL[..], &[whole]].concat()), tempfile::tempdir().unwrap());
     assert_eq!(weights(&fetch("me/bert", &hub(&server, cache.path())).unwrap()), "0123456789");
     assert!(!server.seen().iter().any(|request| request.contains(".bin")), "only what is needed is asked for");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_said() {
+    let (server, folder) = (serve(&MODEL), tempfile::tempdir().unwrap());
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = fetch("me/bert", &hub(&server, &file.join("cache"))).unwrap_err().to_string();
+    assert!(error.starts_with("cannot write to the cache ") && error.contains("set HF_HUB_CACHE"), "{error}");
 }
 
 /// A model folder with these files, and the error of locating it.

@@ -63,7 +63,7 @@ impl Asked {
     /// The file and its repository, or the repository.
     fn what(&self) -> String {
         if self.file.is_empty() {
-            format!("the {} {}", self.kind, self.id)
+            format!("{} {}", self.kind, self.id)
         } else {
             format!("{} of {}", self.file, self.id)
         }

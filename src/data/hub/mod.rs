@@ -167,6 +167,11 @@ impl Snapshot {
         &self.commit
     }
 
+    /// The revision that was asked for: a branch, a tag or a commit.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
     /// A file of the snapshot: from the cache, else fetched. [`HubError::is_absent`] says that there is none.
     pub fn file(&self, name: &str, progress: &mut dyn FnMut(Download)) -> Result<PathBuf, HubError> {
         if !is_inside(name) {

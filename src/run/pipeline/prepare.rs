@@ -47,9 +47,10 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let (id, revision) = (&experiment.model.id, experiment.model.revision.as_deref());
     let base = Base::of(downloading(ctx, |hub, progress| source::locate(id, revision, hub, progress))?)?;
     let sources = downloading(ctx, |hub, progress| sources::locate(&experiment.data, hub, progress))?;
+    let (about, data_commit) = (sources.about.clone(), sources.commit.clone());
     let dataset = Dataset::load(&experiment.data, sources, base.config.label_names.as_deref())?;
     let targets = targets(&experiment, &base.config);
-    pin(ctx, &experiment, base.files.commit.as_ref(), &targets)?;
+    pin(ctx, &experiment, base.files.commit.as_ref(), data_commit, &targets)?;
     let inputs = record_inputs(ctx, base.files.commit.clone(), &dataset)?;
     let settings = &experiment;
     let max_length = base.max_length(settings.data.max_length);
@@ -64,7 +65,8 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let frozen_parameters = model.frozen_parameters();
     let problem = Problem { model, modules, device, pad_id: config.pad_token_id };
     let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
-    dataset.notices().into_iter().chain(notices).try_for_each(&mut say)?;
+    let about = (!about.is_empty()).then(|| format!("data: {about}"));
+    about.into_iter().chain(dataset.notices()).chain(notices).try_for_each(&mut say)?;
     cut_notices(cuts, max_length).into_iter().try_for_each(&mut say)?;
     let paths: Vec<&str> = problem.modules.iter().map(|(path, ..)| path.as_str()).collect();
     say(format!("LoRA on {} linear layers: {}", paths.len(), folded(&paths)))?;
@@ -199,11 +201,18 @@ fn targets(experiment: &Experiment, config: &EncoderConfig) -> Vec<String> {
     }
 }
 
-/// Pins a hub model to its commit, and targets that were left to the model, in `experiment.toml`: resumed, or started anew
-/// from that file, a run takes the same.
-fn pin(ctx: &mut Context, experiment: &Experiment, commit: Option<&String>, targets: &[String]) -> Result<(), Fault> {
+/// Pins a model and a dataset of the hub to their commits, and targets that were left to the model, in `experiment.toml`:
+/// resumed, or started anew from that file, a run takes the same.
+fn pin(
+    ctx: &mut Context,
+    experiment: &Experiment,
+    commit: Option<&String>,
+    data_commit: Option<String>,
+    targets: &[String],
+) -> Result<(), Fault> {
     let mut pinned = experiment.clone();
     pinned.model.revision = commit.cloned().or(pinned.model.revision);
+    pinned.data.revision = data_commit.or(pinned.data.revision);
     pinned.lora.targets.get_or_insert_with(|| Texts::Many(targets.to_vec()));
     if pinned != *experiment {
         ctx.dir().write_experiment(&pinned)?;
@@ -231,15 +240,20 @@ fn downloading<T, E>(
 where
     Fault: From<E>,
 {
-    let started = Instant::now();
-    let mut reported = started;
+    let mut pace: Option<(String, u64, Instant)> = None;
+    let mut reported = Instant::now();
     let mut written = Ok(());
     let mut progress = |Download { file, done, total }: Download| {
+        // A download that goes on with an earlier part has not loaded that part in this time.
+        let (_, before, started) = match &pace {
+            Some(pace) if pace.0 == file && pace.1 <= done => pace,
+            _ => pace.insert((file.to_owned(), done, Instant::now())),
+        };
         if reported.elapsed() < Duration::from_secs(1) || written.is_err() {
             return;
         }
         reported = Instant::now();
-        let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-9);
+        let rate = (done - before) as f64 / started.elapsed().as_secs_f64().max(1e-9);
         let message = format!(
             "downloading {file}: {:.1} of {:.1} MB, {:.1} MB/s, {:.0} s left",
             done as f64 / 1e6,
