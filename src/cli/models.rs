@@ -23,7 +23,7 @@ pub fn run(args: &ModelsArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let is_here = |id: &str| cached.iter().any(|known| known == id) || id.starts_with("builtin:");
     if args.json {
         for Encoder { id, family, parameters, about } in ENCODERS {
-            let parameters = u64::from(*parameters) * 1_000_000;
+            let parameters = (parameters * 1e6) as u64;
             let line =
                 json!({"id": id, "family": family, "parameters": parameters, "about": about, "cached": is_here(id)});
             writeln!(out, "{line}")?;
@@ -36,7 +36,7 @@ pub fn run(args: &ModelsArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let mut rows = vec![["id", "family", "size", "here", ""].map(String::from).to_vec()];
     let here = |id: &str| if is_here(id) { "yes" } else { "" }.to_owned();
     for encoder in ENCODERS {
-        let size = if encoder.parameters == 0 { "0.2 M".into() } else { format!("{} M", encoder.parameters) };
+        let size = format!("{} M", encoder.parameters);
         rows.push(vec![encoder.id.into(), encoder.family.into(), size, here(encoder.id), encoder.about.into()]);
     }
     for id in others {
