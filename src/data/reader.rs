@@ -93,8 +93,6 @@ pub enum Verdict {
     Taken,
     /// Not usable, and why: counted with the rows that the format itself finds broken.
     Broken(String),
-    /// Taken, and no more are wanted.
-    Last,
 }
 
 /// Who takes the rows of files: told the file and the row.
@@ -169,7 +167,6 @@ impl Sink<'_, '_> {
         };
         match verdict {
             Verdict::Taken => self.summary.rows += 1,
-            Verdict::Last => (self.summary.rows, self.done) = (self.summary.rows + 1, true),
             Verdict::Broken(why) => {
                 let bad = &mut self.summary.bad;
                 bad.count += 1;
