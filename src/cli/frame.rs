@@ -208,17 +208,20 @@ fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Figures, each beside those of the baselines.
+/// Figures a line, the run's first, then what it is compared with.
 fn write_metrics(view: &RunView, out: &mut impl Write) -> io::Result<()> {
     let baselines = || view.evaluations.iter().filter(|(_, what, _)| what != "run");
     let of_baseline = |name: &str| baselines().any(|(_, what, _)| name.starts_with(&format!("{what}_")));
-    for (name, value) in view.metrics.iter().filter(|(name, _)| !of_baseline(name)) {
-        let beside: String = baselines()
-            .filter_map(|(_, what, metrics)| Some((evaluated_words(what), metrics.get(name)?)))
-            .map(|(words, value)| format!("  {words} {value:.4}"))
-            .collect();
-        writeln!(out, "{}  {}{beside}", printable(name), figure(*value))?;
+    if view.metrics.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let heading = ["figure".into(), evaluated_words("run")].into_iter();
+    let mut rows = vec![heading.chain(baselines().map(|(_, what, _)| evaluated_words(what))).collect::<Vec<_>>()];
+    for (name, value) in view.metrics.iter().filter(|(name, _)| !of_baseline(name)) {
+        let beside = baselines().map(|(_, _, metrics)| metrics.get(name).map_or(String::new(), |value| figure(*value)));
+        rows.push([printable(name), figure(*value)].into_iter().chain(beside).collect());
+    }
+    table(out, &rows)
 }
 
 /// Counts without decimals, everything else with four.
@@ -298,6 +301,6 @@ mod tests {
     #[test]
     fn a_score_stands_beside_its_baselines() {
         let text = text(|out| write_metrics(&view(), out));
-        assert_eq!(text, "accuracy  0.9000  majority 0.5000  rank 4 0.7500\n");
+        assert_eq!(text, "figure    this run  majority  rank 4\naccuracy  0.9000    0.5000    0.7500\n");
     }
 }

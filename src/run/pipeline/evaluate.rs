@@ -215,10 +215,9 @@ fn said(
     let blind = answered.blind(&prepared.all_training_rows(), &prepared.labels)?;
     let experiment = job.ctx.experiment();
     let name = experiment.evaluate.metric.resolve(experiment.data.task).to_string();
-    let rows = prepared.test.as_ref().map_or(0, Rows::len);
     let carried = &mut job.carried.metrics;
     carried.extend(figures.clone());
-    carried.insert("test_rows".into(), rows as f64);
+    carried.insert("test_rows".into(), answered.examples() as f64);
     carried.extend(blind.get("accuracy").map(|value| ("majority_accuracy".to_owned(), *value)));
     match figures.get(&name) {
         Some(score) => drop(carried.insert("score".into(), *score)),

@@ -79,6 +79,15 @@ impl Answered {
         })
     }
 
+    /// Number of examples; a sentence in pieces is one.
+    pub fn examples(&self) -> usize {
+        match self {
+            Answered::Classes { truth, .. } => truth.len(),
+            Answered::Scores { truth, .. } => truth.len(),
+            Answered::Tags { truth, .. } => truth.len(),
+        }
+    }
+
     /// Every figure of the task. One that is not defined on these rows is left out.
     pub fn figures(&self, labels: &Labels) -> Metrics {
         let named = |name: MetricKind, value: f64| (name.to_string(), value);
