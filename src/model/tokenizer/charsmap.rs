@@ -14,8 +14,8 @@ pub fn check(bytes: &[u8]) -> Result<(), String> {
     }
     let units: Vec<u32> = array.chunks_exact(4).map(number).collect();
     for (place, unit) in units.iter().enumerate() {
-        // A unit that is a value has no way on, and no label leads to it.
-        if unit >> 31 == 1 {
+        // A unit that is a value has no way on, and no label leads to it; the root is taken without a look at its label.
+        if unit >> 31 == 1 && place > 0 {
             continue;
         }
         let offset = ((unit >> 10) as usize) << ((unit & 1 << 9) >> 6);
