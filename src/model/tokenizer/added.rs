@@ -2,7 +2,7 @@
 
 use super::super::source::SourceError;
 use super::settings::{Settings, Token};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
 /// Ids by token.
@@ -71,4 +71,11 @@ impl Vocabulary {
         };
         self.added.iter().map(token).collect()
     }
+}
+
+/// A vocabulary as a tokenizer.json has it: by id.
+pub fn in_order(ids: &HashMap<String, u32>) -> Map<String, Value> {
+    let mut tokens: Vec<(&String, &u32)> = ids.iter().collect();
+    tokens.sort_unstable_by_key(|(token, id)| (**id, *token));
+    tokens.into_iter().map(|(token, id)| (token.clone(), json!(id))).collect()
 }

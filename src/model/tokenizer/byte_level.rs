@@ -1,11 +1,11 @@
 //! `vocab.json` and `merges.txt`: byte-level BPE as RoBERTa has it.
 
 use super::super::source::{NamedBytes, SourceError};
-use super::added::Vocabulary;
+use super::added::{Vocabulary, in_order};
 use super::settings::Settings;
 use super::{MOST_TOKENS, Parts};
 use crate::data::error::shown;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
 const DEFAULTS: [(&str, &str); 7] = [
@@ -65,12 +65,6 @@ fn read(file: &NamedBytes) -> Result<HashMap<String, u32>, SourceError> {
         None => Ok(ids),
         Some((token, id)) => Err(broken(format!("{} has the id {id}; at most {MOST_TOKENS} are read", shown(token)))),
     }
-}
-
-fn in_order(ids: &HashMap<String, u32>) -> Map<String, Value> {
-    let mut tokens: Vec<(&String, &u32)> = ids.iter().collect();
-    tokens.sort_unstable_by_key(|(token, id)| (**id, *token));
-    tokens.into_iter().map(|(token, id)| (token.clone(), json!(id))).collect()
 }
 
 /// Two tokens a line, the first merged first; `#version` lines and empty ones are none.

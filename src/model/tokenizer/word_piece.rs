@@ -1,11 +1,11 @@
 //! `vocab.txt`: WordPiece as BERT has it, one token a line.
 
 use super::super::source::{NamedBytes, SourceError};
-use super::added::Vocabulary;
+use super::added::{Vocabulary, in_order};
 use super::settings::Settings;
 use super::{MOST_TOKENS, Parts, bert_template};
 use crate::data::error::shown;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::collections::HashMap;
 
 const DEFAULTS: [(&str, &str); 5] = [
@@ -18,7 +18,8 @@ const DEFAULTS: [(&str, &str); 5] = [
 
 /// The parts, and what to tell of the settings.
 pub fn parts(file: &NamedBytes, settings: &Settings) -> Result<(Parts, &'static str), SourceError> {
-    let (ids, listed) = read(file)?;
+    let ids = read(file)?;
+    let listed = in_order(&ids);
     let size = ids.len();
     let vocabulary = Vocabulary::new(ids, size, settings, &DEFAULTS, Vec::new())?;
     let unknown = vocabulary.name("unk_token", "[UNK]").to_owned();
@@ -55,8 +56,8 @@ pub fn parts(file: &NamedBytes, settings: &Settings) -> Result<(Parts, &'static 
     Ok((parts, note))
 }
 
-/// Ids by token, also in the order of the file. A token that is there twice has its last line, an empty line is none.
-fn read(file: &NamedBytes) -> Result<(HashMap<String, u32>, Map<String, Value>), SourceError> {
+/// Ids by token: the number of its line. A token that is there twice has its last line, an empty line is none.
+fn read(file: &NamedBytes) -> Result<HashMap<String, u32>, SourceError> {
     let broken = |problem: String| SourceError::Vocabulary { file: file.name.clone(), problem };
     let mut ids = HashMap::new();
     for (id, line) in (0..).zip(file.bytes.split(|byte| *byte == b'\n')) {
@@ -69,8 +70,5 @@ fn read(file: &NamedBytes) -> Result<(HashMap<String, u32>, Map<String, Value>),
             ids.insert(token.to_owned(), id);
         }
     }
-    let mut tokens: Vec<(&String, &u32)> = ids.iter().collect();
-    tokens.sort_unstable_by_key(|(_, id)| **id);
-    let listed = tokens.into_iter().map(|(token, id)| (token.clone(), json!(id))).collect();
-    Ok((ids, listed))
+    Ok(ids)
 }
