@@ -98,7 +98,8 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let (commit, about) = (sources.commit.clone(), sources.about.clone());
     let dataset = Dataset::load(&settings, sources, None).map_err(failed)?;
     let model = args.model.as_deref().unwrap_or(BUILTIN_DEMO);
-    let file = tokenizer(model, None, &hub, &mut progress).map_err(|error| CliError::new(1, error, None))?;
+    let (file, notice) = tokenizer(model, None, &hub, &mut progress).map_err(|error| CliError::new(1, error, None))?;
+    notice.into_iter().for_each(|notice| say(printable(&notice)));
     let encoder = |length| TextEncoder::new(&file.name, &file.bytes, length).map_err(failed);
     let (whole, cut) = (encoder(UNCUT)?, encoder(args.max_length)?);
     let kinds = |tags: &[&str]| entities(tags, Scheme::Default).into_iter().map(|(kind, _)| kind.to_owned()).collect();

@@ -36,6 +36,7 @@ pub fn find(id: &str) -> Option<ModelFiles> {
         id: id.to_owned(),
         config: named("config.json", model.config),
         tokenizer: named("tokenizer.json", model.tokenizer),
+        tokenizer_notice: None,
         weights: Weights::Embedded { name: format!("{id}/model.safetensors"), bytes: model.weights },
         commit: None,
     })

@@ -13,6 +13,7 @@ pub mod pass;
 pub mod source;
 pub mod targets;
 pub mod task_model;
+mod tokenizer;
 mod torch_file;
 
 pub use config::EncoderConfig;

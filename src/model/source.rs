@@ -1,6 +1,7 @@
 //! Where a model's files come from: inside the program, a folder, or the hub.
 
 use super::builtin;
+use super::tokenizer::{self, Files};
 use crate::data::error::{nearest_sibling, shown};
 use crate::data::hub::{Download, Hub, HubError, Snapshot, is_plain_file, is_repo_id};
 use std::collections::BTreeSet;
@@ -29,6 +30,8 @@ pub struct ModelFiles {
     pub id: String,
     pub config: NamedBytes,
     pub tokenizer: NamedBytes,
+    /// How the tokenizer was built, where the model has no tokenizer.json.
+    pub tokenizer_notice: Option<String>,
     pub weights: Weights,
     /// Commit of a hub model.
     pub commit: Option<String>,
@@ -70,28 +73,75 @@ pub fn locate(
     from_hub(id, hub.snapshot(id, revision, CONFIG)?, progress)
 }
 
-/// The tokenizer.json of a model alone, without its weights.
+/// A tokenizer.json, and how it was built where the model has none.
+type Tokenizer = (NamedBytes, Option<String>);
+
+/// The tokenizer of a model alone, without its weights.
 pub fn tokenizer(
     id: &str,
     revision: Option<&str>,
     hub: &Hub,
     progress: &mut dyn FnMut(Download),
-) -> Result<NamedBytes, SourceError> {
+) -> Result<Tokenizer, SourceError> {
     let path = expand(id);
     if let Some(model) = builtin::find(id) {
-        return Ok(model.tokenizer);
+        return Ok((model.tokenizer, None));
     }
     if path.is_dir() {
-        let file = path.join(TOKENIZER);
-        return if file.is_file() { read(&file) } else { Err(missing(&path, TOKENIZER)) };
+        return folder_tokenizer(&path, None);
     }
     if !is_repo_id(id) || is_slip_of_a_folder(&path) {
         return Err(SourceError::NoFolder { id: shown(id), nearest: nearest_sibling(&path) });
     }
-    let snapshot = hub.snapshot(id, revision, TOKENIZER)?;
-    let file = read(&snapshot.file(TOKENIZER, progress)?)?;
+    let snapshot = hub.snapshot(id, revision, TOKENIZER).or_else(|error| match error {
+        absent if absent.is_absent() => hub.snapshot(id, revision, CONFIG),
+        other => Err(other),
+    })?;
+    let found = hub_tokenizer(id, &snapshot, None, progress)?;
     snapshot.keep()?;
-    Ok(file)
+    Ok(found)
+}
+
+/// The tokenizer.json of a model, else one that is built from its other files. `config` is read only for that.
+fn read_or_build(config: Option<&NamedBytes>, files: &mut Files) -> Result<Option<Tokenizer>, SourceError> {
+    if let Some(file) = files(TOKENIZER)? {
+        return Ok(Some((file, None)));
+    }
+    let read = if config.is_none() { files(CONFIG)? } else { None };
+    let Some(config) = config.or(read.as_ref()) else { return Ok(None) };
+    Ok(tokenizer::build(config, files)?.map(|built| (built.tokenizer, Some(built.notice))))
+}
+
+fn folder_tokenizer(path: &Path, config: Option<&NamedBytes>) -> Result<Tokenizer, SourceError> {
+    let mut files = |name: &str| {
+        let file = path.join(name);
+        if file.is_file() { read_of_tokenizer(&file).map(Some) } else { Ok(None) }
+    };
+    read_or_build(config, &mut files)?.ok_or_else(|| missing(path, TOKENIZER))
+}
+
+fn hub_tokenizer(
+    id: &str,
+    snapshot: &Snapshot,
+    config: Option<&NamedBytes>,
+    progress: &mut dyn FnMut(Download),
+) -> Result<Tokenizer, SourceError> {
+    let mut first_absent = None;
+    let mut files = |name: &str| match snapshot.file(name, progress) {
+        Ok(file) => read_of_tokenizer(&file).map(Some),
+        Err(error) if error.is_absent() => {
+            first_absent.get_or_insert(error);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    };
+    match (read_or_build(config, &mut files)?, first_absent) {
+        (Some(found), _) => Ok(found),
+        (None, Some(source @ HubError::NotFound { .. })) => Err(SourceError::NoTokenizer { id: id.to_owned(), source }),
+        (None, Some(other)) => Err(other.into()),
+        // Without tokenizer.json some file was absent.
+        (None, None) => Err(SourceError::NoFolder { id: shown(id), nearest: None }),
+    }
 }
 
 /// `~/` is the home folder, as in a shell.
@@ -115,13 +165,14 @@ fn folder(id: &str, path: &Path) -> Result<ModelFiles, SourceError> {
         if file.is_file() { read(&file) } else { Err(missing(path, name)) }
     };
     let config = need(CONFIG)?;
-    let tokenizer = need(TOKENIZER)?;
+    let (tokenizer, tokenizer_notice) = folder_tokenizer(path, Some(&config))?;
     let form = FORMS.into_iter().find(|(name, _)| path.join(name).is_file());
     let weights = match form.ok_or_else(|| missing(path, SINGLE))? {
         (name, None) => vec![path.join(name)],
         (index, Some(ending)) => folder_shards(path, index, ending)?,
     };
-    Ok(ModelFiles { id: id.to_owned(), config, tokenizer, weights: Weights::Files(weights), commit: None })
+    let (id, weights) = (id.to_owned(), Weights::Files(weights));
+    Ok(ModelFiles { id, config, tokenizer, tokenizer_notice, weights, commit: None })
 }
 
 /// The shards that the index of a local folder names.
@@ -140,15 +191,12 @@ fn folder_shards(path: &Path, index: &str, ending: &str) -> Result<Vec<PathBuf>,
 /// The files of a commit of the hub.
 fn from_hub(id: &str, snapshot: Snapshot, progress: &mut dyn FnMut(Download)) -> Result<ModelFiles, SourceError> {
     let config = read(&snapshot.file(CONFIG, progress)?)?;
-    let tokenizer = snapshot.file(TOKENIZER, progress).map_err(|error| match error {
-        absent @ HubError::NotFound { .. } => SourceError::NoTokenizer { id: id.to_owned(), source: absent },
-        other => other.into(),
-    })?;
-    let tokenizer = read(&tokenizer)?;
+    let (tokenizer, tokenizer_notice) = hub_tokenizer(id, &snapshot, Some(&config), progress)?;
     let weights = hub_weights(&snapshot, progress)?;
     snapshot.keep()?;
     let commit = Some(snapshot.commit().to_owned());
-    Ok(ModelFiles { id: id.to_owned(), config, tokenizer, weights: Weights::Files(weights), commit })
+    let (id, weights) = (id.to_owned(), Weights::Files(weights));
+    Ok(ModelFiles { id, config, tokenizer, tokenizer_notice, weights, commit })
 }
 
 /// The weights of a commit of the hub, in the first form that it has; where it has none, the error names the first.
@@ -176,6 +224,16 @@ fn read(file: &Path) -> Result<NamedBytes, SourceError> {
         Ok(bytes) => Ok(NamedBytes { name, bytes }),
         Err(source) => Err(SourceError::Read { file: name, source }),
     }
+}
+
+/// As [`read`], but not a file of a size that no vocabulary has.
+fn read_of_tokenizer(file: &Path) -> Result<NamedBytes, SourceError> {
+    let bytes = std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+    if bytes > tokenizer::MOST_BYTES && !file.ends_with(TOKENIZER) {
+        let problem = format!("{bytes} bytes; no vocabulary is so large, at most {} are read", tokenizer::MOST_BYTES);
+        return Err(SourceError::Vocabulary { file: file.display().to_string(), problem });
+    }
+    read(file)
 }
 
 /// The shard names of an index, in order.
@@ -240,10 +298,18 @@ pub enum SourceError {
     )]
     Missing { folder: String, file: &'static str, present: Vec<String>, advice: &'static str },
     #[error(
-        "{source}; a tokenizer in another form is not read: make this one with transformers: \
+        "{source}, nor a vocabulary from which one is built (of BERT vocab.txt, of RoBERTa vocab.json and merges.txt, of DeBERTa \
+         v2 and v3 spm.model, of XLM-RoBERTa sentencepiece.bpe.model): make one with transformers: \
          AutoTokenizer.from_pretrained(\"{id}\").save_pretrained(DIR), and give DIR, with config.json and the weights in it"
     )]
     NoTokenizer { id: String, source: HubError },
+    #[error(
+        "{config} or the tokenizer_config.json beside it says tokenizer_class {class}, which is not built here: make a \
+         tokenizer.json with transformers (AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)) where it has a fast form"
+    )]
+    TokenizerClass { class: String, config: String },
+    #[error("{file}: {problem}")]
+    Vocabulary { file: String, problem: String },
     #[error("{index} names {shard}, which is not there; the download may be incomplete")]
     MissingShard { index: String, shard: String },
     #[error("{file} is no index of shards: {problem}")]

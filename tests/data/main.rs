@@ -2,6 +2,7 @@
 
 mod formats;
 mod verb;
+mod vocabularies;
 
 use autolora::data::hub::Hub;
 use autolora::data::sources::locate;

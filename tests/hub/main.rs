@@ -84,6 +84,27 @@ fn a_model_without_tokenizer_json_says_how_to_make_one() {
 }
 
 #[test]
+fn a_tokenizer_is_built_from_the_vocabulary_where_there_is_no_tokenizer_json() {
+    let files = [
+        ("me/bert/config.json", r#"{"model_type": "bert"}"#),
+        ("me/bert/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nA\na\n"),
+        ("me/bert/tokenizer_config.json", r#"{"do_lower_case": false}"#),
+        MODEL[2],
+    ];
+    let (server, cache) = (serve(&files), tempfile::tempdir().unwrap());
+    let hub = hub(&server, cache.path());
+    let built = fetch("me/bert", &hub).unwrap();
+    let notice = "no tokenizer.json: the tokenizer is built from vocab.txt, as a BertTokenizer";
+    assert_eq!(built.tokenizer_notice.as_deref(), Some(notice));
+    assert!(built.tokenizer.name.ends_with("vocab.txt"));
+    let json: serde_json::Value = serde_json::from_slice(&built.tokenizer.bytes).unwrap();
+    assert_eq!((&json["normalizer"]["lowercase"], &json["model"]["vocab"]["a"]), (&false.into(), &6.into()));
+    assert_eq!(fetch("me/bert", &Hub { offline: true, ..hub.clone() }).unwrap(), built);
+    let alone = autolora::model::source::tokenizer("me/bert", None, &hub, &mut |_| {}).unwrap();
+    assert_eq!(alone, (built.tokenizer, built.tokenizer_notice));
+}
+
+#[test]
 fn pickles_serve_where_there_are_no_safetensors_and_only_then() {
     let index = r#"{"weight_map": {"a": "pytorch_model-1.bin", "b": "pytorch_model-2.bin"}}"#;
     let files = [

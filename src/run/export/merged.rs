@@ -6,6 +6,7 @@ use super::readback::run_delta;
 use super::{ExportError, base, card, check_free, passport, readback, write, write_json, write_tensors};
 use crate::data::hub::Hub;
 use crate::experiment::Task;
+use crate::model::config::Family;
 use crate::model::head::Plan;
 use crate::model::{ModelError, Weights};
 use crate::run::base::{Base, head_kind};
@@ -42,8 +43,11 @@ pub(super) fn merged_in_shards(
     let class = from.config.family.architecture(head_kind(task));
     let before = base_tensors(from, task)?;
     let config = config(from, learned, class)?;
+    // transformers 5 would build DeBERTa's tokenizer without its normaliser; the built tokenizer.json is complete.
+    let complete = from.files.tokenizer_notice.is_some() && matches!(from.config.family, Family::DebertaV2(_));
     let companions = TOKENIZER_FILES
         .iter()
+        .filter(|_| !complete)
         .filter_map(|name| {
             from.companion(name, hub).map_err(ExportError::from).map(|found| Some((*name, found?))).transpose()
         })

@@ -66,7 +66,8 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let problem = Problem { model, modules, device, pad_id: config.pad_token_id };
     let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
     let about = (!about.is_empty()).then(|| format!("data: {about}"));
-    about.into_iter().chain(dataset.notices()).chain(notices).try_for_each(&mut say)?;
+    let built = files.tokenizer_notice.map(|notice| format!("model: {notice}"));
+    built.into_iter().chain(about).chain(dataset.notices()).chain(notices).try_for_each(&mut say)?;
     cut_notices(cuts, max_length).into_iter().try_for_each(&mut say)?;
     let paths: Vec<&str> = problem.modules.iter().map(|(path, ..)| path.as_str()).collect();
     say(format!("LoRA on {} linear layers: {}", paths.len(), folded(&paths)))?;
