@@ -22,6 +22,8 @@ fn prepared() -> Event {
         head_parameters: 8,
         modules: MODULES.iter().map(|path| (path.to_string(), shape.clone())).collect(),
         warmup_steps: 2,
+        task: "classification".into(),
+        metric: "accuracy".into(),
         max_length: 64,
     }
 }

@@ -64,11 +64,16 @@ pub struct RunView {
     pub rate: Option<f64>,
     pub left_s: Option<f64>,
     pub rss_bytes: Option<u64>,
+    /// The most that was seen.
+    pub peak_rss_bytes: Option<u64>,
     pub device_bytes: Option<u64>,
     pub device: String,
     pub host: String,
     pub pid: Option<u32>,
     pub model: String,
+    /// `data.task`, and the name of the figure that is the run's score.
+    pub task: String,
+    pub metric: String,
     pub rank: usize,
     pub threshold: Option<f64>,
     pub train_rows: usize,
@@ -109,6 +114,14 @@ impl RunView {
     /// Ranks by module path, where known.
     pub fn ranks(&self) -> Ranks {
         self.modules.iter().filter_map(|m| m.rank.map(|rank| (m.path.clone(), rank))).collect()
+    }
+
+    /// Names of figures, the run's score first, then in order.
+    pub fn score_first<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
+        let mut names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+        names.sort_by_key(|name| (*name != self.metric, *name));
+        names.dedup();
+        names
     }
 
     /// LoRA parameters at the present ranks: sum of r (in + out).

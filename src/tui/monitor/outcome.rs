@@ -21,19 +21,9 @@ fn columns(monitor: &Monitor) -> Vec<(&str, String)> {
     columns
 }
 
-/// The names of the figures, those of the run first.
+/// The names of the figures, the score first.
 fn names(monitor: &Monitor) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for (what, _) in columns(monitor) {
-        for (_, _, metrics) in monitor.view.evaluations.iter().filter(|(_, known, _)| known == what) {
-            for name in metrics.keys() {
-                if !names.contains(&name.as_str()) {
-                    names.push(name);
-                }
-            }
-        }
-    }
-    names
+    monitor.view.score_first(monitor.view.evaluations.iter().flat_map(|(_, _, metrics)| metrics.keys()))
 }
 
 /// Lines that the figures need; 0 where there are none.
@@ -53,8 +43,16 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let mut heading = vec![span(" ".repeat(name_width), look.faint())];
     heading.extend(columns.iter().map(|(_, title)| span(format!("  {title}"), look.faint())));
     put(buf, area, 1, heading);
-    for (line, name) in names(monitor).into_iter().enumerate() {
-        let mut spans = vec![span(pad(name, name_width, look.glyphs().ellipsis), Style::new())];
+    let names = names(monitor);
+    let room = usize::from(area.height.saturating_sub(2));
+    let hidden = names.len().saturating_sub(room);
+    if hidden > 0 {
+        let more = format!("+{hidden} more: autolora show");
+        rule(buf, area, 0, "result on the held-out split", vec![span(more, look.faint())], look);
+    }
+    for (line, name) in names.into_iter().take(room).enumerate() {
+        let of_name = if *name == *monitor.view.metric { look.strong() } else { Style::new() };
+        let mut spans = vec![span(pad(name, name_width, look.glyphs().ellipsis), of_name)];
         for (what, title) in &columns {
             let found = monitor.view.evaluations.iter().rev().find(|(_, known, _)| known == what);
             let value = found.and_then(|(_, _, metrics)| metrics.get(name));
