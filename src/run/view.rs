@@ -124,8 +124,27 @@ impl RunView {
         names
     }
 
+    /// What was evaluated that looks at no text and is no worse than the run, if so: `majority`, `mean`.
+    pub fn no_better_than(&self) -> Option<&str> {
+        let of = |wanted: &str| self.evaluations.iter().rev().find(|(_, what, _)| what == wanted).map(|(.., all)| all);
+        let run = of("run")?;
+        let blind = ["majority", "mean"].into_iter().find_map(|what| Some((what, of(what)?)))?;
+        no_better(run, blind.1, &self.metric).map(|_| blind.0)
+    }
+
     /// LoRA parameters at the present ranks: sum of r (in + out).
     pub fn lora_parameters(&self) -> usize {
         self.modules.iter().map(|m| m.rank.unwrap_or(0) * (m.shape.inputs + m.shape.outputs)).sum()
+    }
+}
+
+/// The figure by which a run is no better than an answer that looks at no text, and both values: its score, where both
+/// have that, else the loss.
+pub fn no_better<'a>(run: &Metrics, blind: &Metrics, score: &'a str) -> Option<(&'a str, f64, f64)> {
+    let both = |name: &str| Some((*run.get(name)?, *blind.get(name)?));
+    match (both(score), both("test_loss")) {
+        (Some((ours, theirs)), _) => (ours <= theirs).then_some((score, ours, theirs)),
+        (None, Some((ours, theirs))) => (ours >= theirs).then_some(("test_loss", ours, theirs)),
+        _ => None,
     }
 }

@@ -13,6 +13,7 @@ use crate::model::Weights;
 use crate::run::event::{Event, Metrics, Phase};
 use crate::run::file::write_atomically;
 use crate::run::fold::metric_key;
+use crate::run::view::no_better;
 use crate::train::problem::Output;
 use candle_core::{Device, Tensor};
 
@@ -196,12 +197,7 @@ pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors
 
 /// A warning where the run is no better than an answer that looks at no text.
 fn useless(figures: &Metrics, blind: &Metrics, score: &str, of_nothing: &str) -> Option<String> {
-    let both = |name: &str| Some((*figures.get(name)?, *blind.get(name)?));
-    let (name, ours, theirs) = match (both(score), both("test_loss")) {
-        (Some((ours, theirs)), _) if ours <= theirs => (score, ours, theirs),
-        (None, Some((ours, theirs))) if ours >= theirs => ("test_loss", ours, theirs),
-        _ => return None,
-    };
+    let (name, ours, theirs) = no_better(figures, blind, score)?;
     Some(format!(
         "the adapter is no better than an answer that looks at no text ({of_nothing}): {name} {ours:.4}, {of_nothing} \
          {theirs:.4}; it has learned nothing of use: train longer, or look at learning rate, labels and columns"

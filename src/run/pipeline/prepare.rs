@@ -161,20 +161,29 @@ fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dat
 fn cut_notices(cuts: Cuts, max_length: usize) -> Vec<String> {
     let Cuts { truncated, split, moved_words, unknown_words } = cuts;
     let notices = [
-        (truncated, format!("{truncated} texts were cut to {max_length} tokens")),
+        (truncated, format!("{} cut to {max_length} tokens", counted(truncated, "text was", "texts were"))),
         (
             split,
             format!(
-                "{split} sentences are longer than {max_length} tokens: they go on in further rows, so that \
-                 {moved_words} words are not lost"
+                "{} longer than {max_length} tokens: what is beyond goes on in further rows, so that {} not lost",
+                counted(split, "sentence is", "sentences are"),
+                counted(moved_words, "word is", "words are")
             ),
         ),
         (
             unknown_words,
-            format!("{unknown_words} words are no token of the tokenizer: the unknown token stands for them"),
+            format!(
+                "{} no token of the tokenizer: the unknown token stands there",
+                counted(unknown_words, "word is", "words are")
+            ),
         ),
     ];
     notices.into_iter().filter(|(count, _)| *count > 0).map(|(_, notice)| notice).collect()
+}
+
+/// A number with its word and verb.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// Module paths with the layers' numbers as a range: `encoder.layer.{0-5}.attention.self.query`.
