@@ -11,7 +11,7 @@ mod linear;
 mod norm;
 mod sum;
 
-pub use activation::{gated_gelu, gelu};
+pub use activation::{Curve, curve, gate, packed_gate};
 pub use attention::{Attention, Positions, Rope, attention, disentangled_attention, packed_attention};
 pub use dropout::{Mask, dropout};
 pub use linear::frozen_linear;
