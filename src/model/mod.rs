@@ -4,6 +4,7 @@ pub mod activation;
 pub mod builtin;
 pub mod checkpoint;
 pub mod config;
+pub mod decoder;
 pub mod encoders;
 pub mod head;
 pub mod input;
@@ -16,7 +17,8 @@ pub mod task_model;
 mod tokenizer;
 mod torch_file;
 
-pub use config::EncoderConfig;
+pub use config::{DecoderConfig, EncoderConfig};
+pub use decoder::Decoder;
 pub use encoders::Encoder;
 pub use head::HeadKind;
 pub use input::Input;

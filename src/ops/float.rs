@@ -9,6 +9,7 @@ pub trait Float:
     + Send
     + Sync
     + PartialOrd
+    + Into<f64>
     + Add<Output = Self>
     + AddAssign
     + MulAssign
@@ -28,6 +29,8 @@ pub trait Float:
     fn error_function(self) -> Self;
     /// Square root.
     fn root(self) -> Self;
+    /// Natural logarithm, as exact as the standard library's.
+    fn logarithm(self) -> Self;
     /// Hyperbolic tangent, 1 - 2 / (e^2x + 1); f32: absolute error below 3e-7.
     #[inline(always)]
     fn hyperbolic_tangent(self) -> Self {
@@ -80,6 +83,10 @@ impl Float for f32 {
     fn root(self) -> f32 {
         self.sqrt()
     }
+
+    fn logarithm(self) -> f32 {
+        self.ln()
+    }
 }
 
 impl Float for f64 {
@@ -105,6 +112,10 @@ impl Float for f64 {
     #[inline(always)]
     fn root(self) -> f64 {
         self.sqrt()
+    }
+
+    fn logarithm(self) -> f64 {
+        self.ln()
     }
 }
 
