@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod decoder;
 pub mod encoders;
+pub mod generate;
 pub mod head;
 pub mod input;
 pub mod loader;

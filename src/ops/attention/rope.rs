@@ -40,6 +40,15 @@ impl Rope {
         self.cos.len() / self.half.max(1)
     }
 
+    /// The largest difference between two tables of one shape; infinite where the shapes differ.
+    pub fn largest_difference(&self, other: &Rope) -> f64 {
+        if (self.half, self.cos.len()) != (other.half, other.cos.len()) {
+            return f64::INFINITY;
+        }
+        let (ours, theirs) = (self.cos.iter().chain(&self.sin), other.cos.iter().chain(&other.sin));
+        ours.zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    }
+
     /// Elements of a head that are turned: its first ones.
     pub fn width(&self) -> usize {
         2 * self.half
