@@ -17,7 +17,7 @@ const SEED: u64 = 2024;
 
 fn demo() -> Vec<(&'static str, Vec<Example>)> {
     let settings = DataSettings { id: Some("builtin:demo".into()), ..DataSettings::default() };
-    let sources = locate(&settings, &Hub::from_env(), &mut |_| {}).unwrap();
+    let sources = locate(&settings, &Hub::from_env(), &mut autolora::data::hub::unwatched).unwrap();
     let dataset = Dataset::load(&settings, sources, None).unwrap();
     assert_eq!(dataset.labels.names, ["negative", "positive"]);
     vec![

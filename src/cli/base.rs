@@ -5,6 +5,7 @@ use super::out::{bytes, say};
 use crate::data::hub::{Download, Hub};
 use crate::model::SourceError;
 use crate::run::base::{Base, BaseError};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// Time between two lines about a download.
@@ -18,6 +19,7 @@ pub fn open_base(id: &str, revision: Option<&str>) -> Result<Base, CliError> {
             said = Instant::now();
             say(format!("downloading {file}: {} of {}", bytes(done), bytes(total)));
         }
+        ControlFlow::Continue(())
     };
     Ok(Base::open(id, revision, &Hub::from_env(), &mut progress)?)
 }

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::out::{say, table};
-use crate::data::hub::{Download, Hub};
+use crate::data::hub::{Download, Hub, Watch};
 use crate::data::profile::{Profile, UNCUT, parts, profile};
 use crate::data::sources::{Sources, locate};
 use crate::data::{DataError, Dataset, Part, TextEncoder};
@@ -14,6 +14,7 @@ use crate::train::metrics::{Scheme, entities};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,15 @@ struct ShowArgs {
     /// What the labels are; unset: as the columns look
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(Task::NAMES))]
     task: Option<String>,
+    /// Column of the text, or of the words: its name, or its number where the file has no header; unset: by its name
+    #[arg(long, value_name = "COLUMN")]
+    text: Option<String>,
+    /// Column of the second text of a pair
+    #[arg(long, value_name = "COLUMN")]
+    text_pair: Option<String>,
+    /// Column of the label
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
     /// Configuration of a hub dataset
     #[arg(long)]
     config: Option<String>,
@@ -93,6 +103,7 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Result<u8, CliError> {
             told = Instant::now();
             say(format!("downloading {}: {:.1} of {:.1} MB", printable(file), done as f64 / 1e6, total as f64 / 1e6));
         }
+        ControlFlow::Continue(())
     };
     let (settings, sources) = find(args, &hub, &mut progress).map_err(failed)?;
     let (commit, about) = (sources.commit.clone(), sources.about.clone());
@@ -125,6 +136,9 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Result<u8, CliError> {
     }
     let default = if args.model.is_some() { "" } else { " (--model counts as another model does)" };
     writeln!(out, "task   {}\ntokens of {}{default}", dataset.task, printable(model))?;
+    for doubt in dataset.doubts() {
+        writeln!(out, "note   {}", printable(&doubt))?;
+    }
     for (name, part, profile) in &seen {
         writeln!(out)?;
         write_part(name, part, profile, args.max_length, out)?;
@@ -133,12 +147,21 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Result<u8, CliError> {
 }
 
 /// The settings that the arguments are, with the task as the columns look, and where the rows are.
-fn find(args: &ShowArgs, hub: &Hub, progress: &mut dyn FnMut(Download)) -> Result<(DataSettings, Sources), DataError> {
+fn find(args: &ShowArgs, hub: &Hub, progress: &mut Watch) -> Result<(DataSettings, Sources), DataError> {
     let entry = catalogue::dataset(&args.dataset);
     let path = Path::new(&args.dataset);
-    let is_file = entry.is_none() && (path.exists() || path.extension().is_some_and(|_| !args.dataset.contains('/')));
+    let said_as_path = ["/", "./", "../", "~"].iter().any(|start| args.dataset.starts_with(start));
+    let one_name = path.extension().is_some_and(|_| !args.dataset.contains('/'));
+    let is_file = entry.is_none() && (path.exists() || said_as_path || one_name);
     // What is broken is shown, however much it is.
-    let base = DataSettings { max_bad_share: 1.0, max_length: args.max_length, ..DataSettings::default() };
+    let base = DataSettings {
+        max_bad_share: 1.0,
+        max_length: args.max_length,
+        text: args.text.clone(),
+        text_pair: args.text_pair.clone(),
+        label: args.label.clone(),
+        ..DataSettings::default()
+    };
     let base = match is_file {
         true => DataSettings { train: Some(path.to_owned()), ..base },
         false => DataSettings {

@@ -55,13 +55,14 @@ impl Watched {
         Ok(out.flush()?)
     }
 
-    /// The warnings among the lines that are new; the lines count as printed.
-    pub fn take_warnings(&mut self) -> Vec<String> {
-        let warning = |line: Line| match line.record.event {
-            Event::Log { level, message, .. } if level == "warning" => Some(message),
+    /// What is said to people in the lines that are new, warnings marked; the lines count as printed.
+    pub fn take_messages(&mut self) -> Vec<String> {
+        let message = |line: Line| match line.record.event {
+            Event::Log { level, message, .. } if level == "warning" => Some(format!("warning: {message}")),
+            Event::Log { message, .. } => Some(message),
             _ => None,
         };
-        self.new.drain(..).filter_map(warning).collect()
+        self.new.drain(..).filter_map(message).collect()
     }
 
     /// Waits a moment where there is nothing to read.
@@ -102,7 +103,7 @@ mod tests {
         assert_eq!(watched.view.step, 4);
         let mut again = Watched::new(&run);
         again.look().unwrap();
-        assert_eq!(again.take_warnings(), ["hm"]);
-        assert_eq!(again.take_warnings(), Vec::<String>::new());
+        assert_eq!(again.take_messages(), ["warning: hm"]);
+        assert_eq!(again.take_messages(), Vec::<String>::new());
     }
 }

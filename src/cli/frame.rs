@@ -103,7 +103,8 @@ impl Snapshot {
             writeln!(out, "phase    {}", place)?;
         }
         if !view.model.is_empty() {
-            writeln!(out, "model    {}, {}", printable(&view.model), view.device)?;
+            let task = if view.task.is_empty() { String::new() } else { format!("{}, ", view.task) };
+            writeln!(out, "model    {}, {task}{}", printable(&view.model), view.device)?;
         }
         let memory: Vec<String> = [("resident", view.rss_bytes), ("device", view.device_bytes)]
             .into_iter()
@@ -157,7 +158,8 @@ pub fn place(view: &RunView) -> Option<String> {
     }
     let mut text = parts.join(" ");
     if let Some(rate) = view.rate.filter(|rate| *rate > 0.0) {
-        text += &format!(", {rate:.1} steps/s");
+        let unit = if view.phase == Some(Phase::Prepare) { "rows" } else { "steps" };
+        text += &format!(", {rate:.1} {unit}/s");
     }
     if let Some(left) = view.left_s {
         text += &format!(", {} left", duration(left));
@@ -207,8 +209,7 @@ fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "ranks    {kind}; {} LoRA parameters, {full} at rank {}", view.lora_parameters(), view.rank)
 }
 
-/// Figures, each beside those of the baselines.
-/// Figures a line, the run's first, then what it is compared with.
+/// Figures a line, the score first, the run's beside what it is compared with.
 fn write_metrics(view: &RunView, out: &mut impl Write) -> io::Result<()> {
     let baselines = || view.evaluations.iter().filter(|(_, what, _)| what != "run");
     let of_baseline = |name: &str| baselines().any(|(_, what, _)| name.starts_with(&format!("{what}_")));
@@ -217,7 +218,10 @@ fn write_metrics(view: &RunView, out: &mut impl Write) -> io::Result<()> {
     }
     let heading = ["figure".into(), evaluated_words("run")].into_iter();
     let mut rows = vec![heading.chain(baselines().map(|(_, what, _)| evaluated_words(what))).collect::<Vec<_>>()];
-    for (name, value) in view.metrics.iter().filter(|(name, _)| !of_baseline(name)) {
+    // `score` is the first figure again.
+    let repeated = view.metrics.contains_key(&view.metric);
+    for name in view.score_first(view.metrics.keys().filter(|name| !of_baseline(name))) {
+        let Some(value) = view.metrics.get(name).filter(|_| name != "score" || !repeated) else { continue };
         let beside = baselines().map(|(_, _, metrics)| metrics.get(name).map_or(String::new(), |value| figure(*value)));
         rows.push([printable(name), figure(*value)].into_iter().chain(beside).collect());
     }

@@ -7,7 +7,7 @@ use super::out::{called, say};
 use super::progress::Progress;
 use crate::experiment::{Origin, PresetDoc, preset};
 use crate::run::directory::RunDir;
-use crate::run::event::{Event, Record};
+use crate::run::event::{DOWNLOADING, Event, Phase, Record};
 use crate::run::file::timestamp;
 use crate::run::lifecycle::{START_LIMIT, ask_to_stop, log_tail, start_and_wait};
 use crate::run::store::{NewRun, Store};
@@ -102,7 +102,12 @@ fn foreground(json: bool, run: RunDir, interrupted: &AtomicBool, out: &mut impl 
         if json {
             watched.print_new(out)?;
         } else {
-            watched.take_warnings().iter().for_each(|warning| progress.say(&format!("warning: {warning}")));
+            for message in watched.take_messages() {
+                match message.starts_with(DOWNLOADING) {
+                    true => progress.show_line(message, Some(Phase::Prepare)),
+                    false => progress.say(&message),
+                }
+            }
             progress.show(&watched.view);
         }
         if let End::As(state) = end {

@@ -69,6 +69,8 @@ pub struct Columns {
     pub text: Chosen,
     pub pair: Option<Chosen>,
     pub label: Chosen,
+    /// What looks like a mistake, for people.
+    pub doubts: Vec<String>,
 }
 
 impl Columns {
@@ -88,6 +90,7 @@ impl Columns {
             what,
             file: file.to_owned(),
             present: look.columns.iter().map(|column| shown(column)).collect(),
+            advice: advice(settings, look),
         };
         let tagging = settings.task == Task::Tagging;
         let mut pair = said("data.text_pair", &settings.text_pair);
@@ -127,12 +130,22 @@ impl Columns {
         if settings.task != Task::Regression {
             label.classes = look.classes.get(&label.name).cloned();
         }
-        Ok(Columns { text, pair, label })
+        let doubts = doubts(settings, look, &text, pair.is_some());
+        Ok(Columns { text, pair, label, doubts })
     }
 
     /// Text, label, pair: the order in which the rows are read.
     pub fn list(&self) -> Vec<Column<'_>> {
         [Some(&self.text), Some(&self.label), self.pair.as_ref()].into_iter().flatten().map(Chosen::column).collect()
+    }
+
+    /// The settings with these columns named in them.
+    pub fn named_in(&self, settings: &DataSettings) -> DataSettings {
+        let mut settings = settings.clone();
+        settings.text.get_or_insert_with(|| self.text.name.clone());
+        settings.label.get_or_insert_with(|| self.label.name.clone());
+        settings.text_pair = settings.text_pair.or_else(|| self.pair.as_ref().map(|pair| pair.name.clone()));
+        settings
     }
 
     /// What was guessed, for people; none where the settings say all.
@@ -146,4 +159,70 @@ impl Columns {
             .collect();
         (!guessed.is_empty()).then(|| format!("columns taken by their names: {}", guessed.join(", ")))
     }
+}
+
+/// Whether the first line of a file is a row, by the looks of it: no header has a sentence, a number or nothing as a name.
+fn looks_like_a_row(columns: &[String]) -> bool {
+    columns.iter().any(|name| name.split_whitespace().count() > 4 || name.is_empty() || name.parse::<f64>().is_ok())
+}
+
+/// Whether columns are called as those of datasets usually are.
+fn looks_like_a_header(columns: &[String]) -> bool {
+    let usual = |name: &&String| {
+        let known = [TEXTS, WORDS, TAGS, CLASSES, SCORES].concat();
+        let paired = PAIRS.iter().any(|(a, b)| a.eq_ignore_ascii_case(name) || b.eq_ignore_ascii_case(name));
+        paired || known.iter().any(|known| known.eq_ignore_ascii_case(name))
+    };
+    columns.iter().filter(usual).count() > 1
+}
+
+/// What may help where no column can be told by its name; empty, or begins with "; ".
+fn advice(settings: &DataSettings, look: &Look) -> String {
+    let has = |names: &[&str]| look.columns.iter().any(|name| names.iter().any(|n| n.eq_ignore_ascii_case(name)));
+    let count = look.columns.len();
+    if let [only] = look.columns.as_slice()
+        && let Some(separator) = [';', '|', '\t'].into_iter().find(|separator| only.contains(*separator))
+    {
+        let named = if separator == '\t' { "a tab".into() } else { format!("`{separator}`") };
+        return format!("; its first line has {named}: columns are separated by `,` in CSV and by tabs in TSV");
+    }
+    if settings.header != Some(true) && looks_like_a_row(&look.columns) {
+        return format!(
+            "; its first line looks like a row: without a header the columns are {}, so say e.g. data.text = \"{count}\" \
+             and data.label = \"1\", each by its number",
+            (1..=count).map(|n| n.to_string()).collect::<Vec<_>>().join(", ")
+        );
+    }
+    match settings.task {
+        Task::Classification if has(&["ner_tags", "tags", "tokens", "words"]) => {
+            "; for tags: data.task = \"tagging\"".into()
+        }
+        Task::Classification if has(SCORES) => "; for a number: data.task = \"regression\"".into(),
+        Task::Regression | Task::Tagging if has(CLASSES) => "; for classes: data.task = \"classification\"".into(),
+        _ => String::new(),
+    }
+}
+
+/// What is read as the settings say, but hardly as they mean.
+fn doubts(settings: &DataSettings, look: &Look, text: &Chosen, has_pair: bool) -> Vec<String> {
+    let mut doubts = Vec::new();
+    let names = [Some(&text.name), settings.label.as_ref()];
+    let numbers = names.into_iter().flatten().all(|name| name.parse::<usize>().is_ok());
+    if numbers && settings.header.is_none() && looks_like_a_header(&look.columns) {
+        let line: Vec<String> = look.columns.iter().map(|name| shown(name)).collect();
+        doubts.push(format!(
+            "columns are given by number, so the first line is read as a row, but it looks like a header ({}): name \
+             the columns, or set data.header = true",
+            line.join(", ")
+        ));
+    }
+    let partner = PAIRS.iter().filter(|(first, _)| first.eq_ignore_ascii_case(&text.name));
+    let partner = partner.filter_map(|(_, b)| look.columns.iter().find(|name| name.eq_ignore_ascii_case(b))).next();
+    if let (Some(partner), false, false, false) = (partner, has_pair, text.guessed, settings.task == Task::Tagging) {
+        let (text, partner) = (shown(&text.name), shown(partner));
+        doubts.push(format!(
+            "only `{text}` is read, though `{partner}` usually belongs to it: data.text_pair = \"{partner}\" reads both"
+        ));
+    }
+    doubts
 }

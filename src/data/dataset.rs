@@ -140,6 +140,12 @@ impl Dataset {
         own.chain(self.extra.iter().map(|(name, part)| (format!("data.test/{name}"), part)))
     }
 
+    /// What looks like a mistake, though it can be read.
+    pub fn doubts(&self) -> Vec<String> {
+        let tags = if self.task == Task::Tagging { self.labels.doubt() } else { None };
+        self.columns.doubts.iter().cloned().chain(tags).collect()
+    }
+
     /// What people should know of it: columns that were guessed, rows that are left out.
     pub fn notices(&self) -> Vec<String> {
         let bad = self.parts().map(|(_, part)| part).filter(|part| part.bad.count > 0).map(|part| {
@@ -152,12 +158,12 @@ impl Dataset {
 }
 
 impl Part {
-    /// Every example, in the order of the file, to `each`.
-    pub fn each(&self, mut each: impl FnMut(Example) -> Result<(), DataError>) -> Result<(), DataError> {
+    /// Every example, in the order of the file, to `each`; gives the SHA-256 of what was read.
+    pub fn each(&self, mut each: impl FnMut(Example) -> Result<(), DataError>) -> Result<String, DataError> {
         let example = |input: &Input, line, content, answer| {
             each(Example { content, target: self.labels.target(answer, input, line, &self.train_file)? })
         };
-        self.reader.scan(example).map(drop)
+        Ok(self.reader.scan(example)?.sha256)
     }
 
     /// All examples in memory: for small sets.

@@ -24,6 +24,10 @@ pub enum DataError {
     OpenQuote { file: String, line: usize, quote: char },
     #[error("{file}:{line}: {message}")]
     Broken { file: String, line: usize, message: String },
+    #[error("{file} changed while it was read; start again once nobody writes to it")]
+    Changed { file: String },
+    #[error("{file}: reading was interrupted")]
+    Interrupted { file: String },
     #[error("{file} is no parquet file that can be read: {message}")]
     Parquet { file: String, message: String },
     #[error(
@@ -36,13 +40,17 @@ pub enum DataError {
     #[error("{setting} = \"{column}\": {file} has no such column{}; its columns: {}", nearest_hint(nearest), present.join(", "))]
     MissingColumn { setting: &'static str, column: String, file: String, present: Vec<String>, nearest: Option<String> },
     #[error(
-        "{file}: no column of the {what} can be told by its name; set {setting} to one of {} (without a header: its number)",
+        "{file}: no column of the {what} can be told by its name; set {setting} to one of {}{advice}",
         present.join(", ")
     )]
-    NoGuess { setting: &'static str, what: &'static str, file: String, present: Vec<String> },
+    NoGuess { setting: &'static str, what: &'static str, file: String, present: Vec<String>, advice: String },
     #[error("{file}: every row has the label \"{label}\"; at least two are needed")]
     OneLabel { file: String, label: String },
-    #[error("{file}:{line}: the label \"{label}\" is not among those of the training file {train_file}: {}", known.join(", "))]
+    #[error(
+        "{file}:{line}: the label \"{label}\" is not among those of the training file {train_file}: {}{}",
+        first_of(known),
+        if label.parse::<f64>().is_ok() && known.len() > 2 { "; for numbers on a scale: data.task = \"regression\"" } else { "" }
+    )]
     UnknownLabel { file: String, line: usize, label: String, train_file: String, known: Vec<String> },
     #[error("data: no training data; give data.train (a file) or data.id (a dataset: `autolora datasets`)")]
     NoTraining,
@@ -78,7 +86,16 @@ pub enum DataError {
     TooShort { max_length: usize, added: usize },
     #[error("{file}: rows from {row} on cannot be tokenised: {message}")]
     Encode { file: String, row: usize, message: String },
-    #[error("cannot keep token ids in {}: {source}; make room there, or set AUTOLORA_HOME to another disk", path.display())]
+    #[error(
+        "the token cache {} cannot be used: {source}; {}", path.display(),
+        match source.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded =>
+                "make room there, or set AUTOLORA_HOME to another disk",
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem =>
+                "make it writable, or set AUTOLORA_HOME to another folder",
+            _ => "it may be deleted, and is made again",
+        }
+    )]
     Cache { path: PathBuf, source: std::io::Error },
     #[error("row {row} of {rows} was asked for: a fault of the program")]
     NoRow { row: usize, rows: usize },
@@ -137,12 +154,26 @@ pub fn shown(text: &str) -> String {
 /// The candidate most like `name`, if one is alike enough to be a slip of it.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let folded = name.to_lowercase();
+    // The end of an id is as good as the whole: `sst2` means `glue/sst2`.
+    let likeness = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        let end = candidate.rsplit('/').next().unwrap_or(&candidate);
+        strsim::jaro_winkler(&folded, &candidate).max(strsim::jaro_winkler(&folded, end))
+    };
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&folded, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (likeness(candidate), candidate))
         .filter(|(score, _)| *score >= 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| shown(candidate))
+}
+
+/// A list, cut after its first dozen.
+fn first_of(all: &[String]) -> String {
+    const MOST: usize = 12;
+    let rest = all.len().saturating_sub(MOST);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!("{}{more}", all[..all.len() - rest].join(", "))
 }
 
 /// The entry of `path`'s folder whose name is most like its own.

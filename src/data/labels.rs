@@ -31,6 +31,12 @@ impl Answer {
     }
 }
 
+/// The sign before the kind of an entity.
+fn prefix(tag: &str) -> Option<char> {
+    let mut signs = tag.chars();
+    signs.next().filter(|sign| "BIESLU".contains(*sign) && signs.next() == Some('-'))
+}
+
 /// The classes of a task; the id of a class is its place. None in a regression.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels {
@@ -86,7 +92,8 @@ impl Learning {
             let declared = declared.into_iter().flatten();
             seen.iter().chain(declared).all(|label| names.contains(label))
         };
-        if let Some(names) = model.filter(covers).or(declared) {
+        let whole = (0..seen.len()).all(|id| seen.contains(&id.to_string()));
+        if let Some(names) = model.filter(|_| !whole).filter(covers).or(declared) {
             return Ok(Labels::of(names.to_vec()));
         }
         let numbers: Option<BTreeMap<i64, &String>> = seen.iter().map(|l| Some((l.parse().ok()?, l))).collect();
@@ -102,6 +109,31 @@ impl Labels {
     pub fn of(names: Vec<String>) -> Labels {
         let ids = names.iter().cloned().zip(0..).collect();
         Labels { names, ids }
+    }
+
+    /// Whether a tag begins an entity as seqeval reads tags: B-, I-, E- or S- before its kind.
+    pub fn has_entities(&self) -> bool {
+        self.names.iter().any(|name| prefix(name).is_some())
+    }
+
+    /// What a user should know of tags that are not IOB2, on which alone all figures mean what they say.
+    pub fn doubt(&self) -> Option<String> {
+        let begun = |with: &str| self.names.iter().any(|name| prefix(name).is_some_and(|p| with.contains(p)));
+        if !self.has_entities() {
+            let names: Vec<String> = self.names.iter().take(6).map(|name| shown(name)).collect();
+            return Some(format!(
+                "no tag begins with B- or I- ({}): there are no entities to score, only words (accuracy)",
+                names.join(", ")
+            ));
+        }
+        if !begun("B") {
+            return Some(
+                "the tags have I- and no B-: entities that touch are one, and entity_f1_strict counts none".into(),
+            );
+        }
+        begun("ESLU").then(|| {
+            "the tags have E-, S-, L- or U-: entity figures are those of IOB2, which reads them otherwise".to_owned()
+        })
     }
 
     /// Outputs that a head needs: one a class, one in a regression.

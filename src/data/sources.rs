@@ -4,7 +4,7 @@ use super::catalogue::embedded;
 use super::columns::Columns;
 use super::error::{DataError, nearest, shown};
 use super::formats::{Format, Look, look};
-use super::hub::{Download, Hub, HubError, Snapshot, is_repo_id};
+use super::hub::{Hub, HubError, Snapshot, Watch, is_repo_id};
 use super::input::{Input, Place};
 use super::repository::{CONVERTED, DEFAULT, Splits, configurations, has_parquet};
 use crate::experiment::catalogue::{self, CatalogueEntry, DataPlace};
@@ -37,7 +37,7 @@ pub struct Sources {
 }
 
 /// Finds what `[data]` names, and fetches what the cache has not. `progress` is told of downloads.
-pub fn locate(settings: &DataSettings, hub: &Hub, progress: &mut dyn FnMut(Download)) -> Result<Sources, DataError> {
+pub fn locate(settings: &DataSettings, hub: &Hub, progress: &mut Watch) -> Result<Sources, DataError> {
     let Some(id) = &settings.id else {
         let disk = |setting, path: &PathBuf| vec![Input::disk(setting, path)];
         let files = Files {
@@ -94,7 +94,7 @@ fn from_hub(
     entry: Option<&CatalogueEntry>,
     id: &str,
     hub: &Hub,
-    progress: &mut dyn FnMut(Download),
+    progress: &mut Watch,
 ) -> Result<Sources, DataError> {
     let place = entry.map(|entry| entry.place);
     let (repo, config, branch, usual_test, extra) = match place {
@@ -196,7 +196,7 @@ fn label_file(
     snapshot: &Snapshot,
     files: &[String],
     train: &[String],
-    progress: &mut dyn FnMut(Download),
+    progress: &mut Watch,
 ) -> Result<Option<Vec<String>>, DataError> {
     let Some(path) = train.first().map(|train| match train.rsplit_once('/') {
         Some((folder, _)) => format!("{folder}/label.json"),

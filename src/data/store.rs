@@ -2,18 +2,19 @@
 //!
 //! A file is `MAGIC`, the rows, an index, and a tail. A row of n tokens is n ids (u32), n segments (u8), and its target: one u32
 //! or f32, or n u32 for tags; all little-endian. The index has length and example (u32 each) of every row; the tail is the
-//! [`Facts`] as JSON, its size (u64) and `MAGIC` again, so that a torn file is known.
+//! [`Facts`], with a checksum of the rest, as JSON, its size (u64) and `MAGIC` again, so that a torn file is known.
 
 use super::error::DataError;
 use super::target::{Target, TargetKind};
 use super::tokens::{Cuts, Encoded};
+use crate::experiment::atomic::clear_abandoned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"ALTOKEN1";
+const MAGIC: &[u8; 8] = b"ALTOKEN2";
 
 /// What a store holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub struct Facts {
     pub examples: usize,
     pub targets: TargetKind,
     pub cuts: Cuts,
+    /// CRC-32 of everything before the facts: a damaged store would train on other data.
+    pub checksum: u32,
 }
 
 /// Rows of token ids in a file.
@@ -44,7 +47,7 @@ fn row_bytes(targets: TargetKind, tokens: usize) -> usize {
 }
 
 impl TokenStore {
-    /// Opens a whole store; none where there is no such file or it is torn: it is to be written again then.
+    /// Opens a whole store; none where there is no such file, or it is torn or damaged: it is to be written again then.
     pub fn open(path: &Path) -> Result<Option<TokenStore>, DataError> {
         let failed = |source| DataError::Cache { path: path.to_owned(), source };
         match File::open(path) {
@@ -102,6 +105,20 @@ impl TokenStore {
     }
 }
 
+/// CRC-32 of the first `length` bytes.
+fn checksum(file: &File, length: u64) -> io::Result<u32> {
+    let mut hash = crc32fast::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = 0;
+    while at < length {
+        let count = buffer.len().min((length - at) as usize);
+        file.read_exact_at(&mut buffer[..count], at)?;
+        hash.update(&buffer[..count]);
+        at += count as u64;
+    }
+    Ok(hash.finalize())
+}
+
 fn read_index(path: &Path, file: File) -> io::Result<Option<TokenStore>> {
     let size = file.metadata()?.len();
     let mut tail = [0; 16];
@@ -129,7 +146,7 @@ fn read_index(path: &Path, file: File) -> io::Result<Option<TokenStore>> {
         offsets.push(offset);
         offset += row_bytes(facts.targets, *length as usize) as u64;
     }
-    if offset != index_at {
+    if offset != index_at || checksum(&file, json_at)? != facts.checksum {
         return Ok(None);
     }
     Ok(Some(TokenStore { path: path.to_owned(), file, facts, lengths, examples, offsets }))
@@ -143,6 +160,7 @@ pub struct TokenWriter {
     targets: TargetKind,
     index: Vec<u8>,
     rows: usize,
+    hash: crc32fast::Hasher,
 }
 
 impl TokenWriter {
@@ -150,6 +168,9 @@ impl TokenWriter {
     pub fn create(path: &Path, targets: TargetKind) -> Result<TokenWriter, DataError> {
         // Two runs may make the same store at once: each writes its own, the last rename wins.
         let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+        if let (Some(folder), Some(stem)) = (path.parent(), path.file_stem()) {
+            clear_abandoned(folder, &format!("{}.", stem.to_string_lossy()), &["tmp"]);
+        }
         let begin = || -> io::Result<BufWriter<File>> {
             fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
             let mut file = BufWriter::with_capacity(1 << 20, File::create(&temporary)?);
@@ -157,7 +178,9 @@ impl TokenWriter {
             Ok(file)
         };
         let file = begin().map_err(|source| DataError::Cache { path: path.to_owned(), source })?;
-        Ok(TokenWriter { path: path.to_owned(), temporary, file, targets, index: Vec::new(), rows: 0 })
+        let mut hash = crc32fast::Hasher::new();
+        hash.update(MAGIC);
+        Ok(TokenWriter { path: path.to_owned(), temporary, file, targets, index: Vec::new(), rows: 0, hash })
     }
 
     /// Adds a row; its target is of the store's kind.
@@ -173,12 +196,15 @@ impl TokenWriter {
         self.index.extend((row.ids.len() as u32).to_le_bytes());
         self.index.extend(row.example.to_le_bytes());
         self.rows += 1;
+        self.hash.update(&bytes);
         self.file.write_all(&bytes).map_err(|source| self.failed(source))
     }
 
     /// Ends the store, makes it durable and opens it.
     pub fn finish(mut self, examples: usize, cuts: Cuts) -> Result<TokenStore, DataError> {
-        let facts = Facts { rows: self.rows, examples, targets: self.targets, cuts };
+        self.hash.update(&self.index);
+        let checksum = self.hash.clone().finalize();
+        let facts = Facts { rows: self.rows, examples, targets: self.targets, cuts, checksum };
         let end = |writer: &mut TokenWriter| -> io::Result<()> {
             let json = serde_json::to_vec(&facts)?;
             writer.file.write_all(&writer.index)?;

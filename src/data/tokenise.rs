@@ -6,22 +6,24 @@ use super::rows::Rows;
 use super::store::{Facts, TokenStore, TokenWriter};
 use super::tokens::{Cuts, TextEncoder};
 use sha2::{Digest, Sha256};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Examples that are tokenised at a time.
 const CHUNK: usize = 1024;
 
 /// The rows of a part. `cache` is the folder that keeps them: a file named by what decides its content, the data's hash, how it
-/// is read, and the tokenizer with its length. `progress` is told (examples done, in all), once at the end where the cache has them.
+/// is read, and the tokenizer with its length. `progress` is told (examples done, in all), once at the end where the cache has them;
+/// `Break` ends it with [`DataError::Interrupted`].
 pub fn tokenise(
     part: &Part,
     encoder: &TextEncoder,
     cache: &Path,
-    mut progress: impl FnMut(usize, usize),
+    mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<(Rows, Facts), DataError> {
     let path = cache.join(format!("{}.tokens", key(part, encoder)));
     if let Some(store) = TokenStore::open(&path)? {
-        progress(part.examples, part.examples);
+        let _ = progress(part.examples, part.examples);
         let facts = store.facts;
         return Ok((store.into(), facts));
     }
@@ -34,15 +36,21 @@ pub fn tokenise(
         cuts += cut;
         done += chunk.len();
         chunk.clear();
-        progress(done, part.examples);
-        Ok(())
+        match progress(done, part.examples) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(DataError::Interrupted { file: part.file.clone() }),
+        }
     };
-    part.each(|example| {
+    let sha256 = part.each(|example| {
         chunk.push(example);
         if chunk.len() == CHUNK { write(&mut chunk) } else { Ok(()) }
     })?;
     if !chunk.is_empty() {
         write(&mut chunk)?;
+    }
+    // The name of the store says what was read the first time.
+    if sha256 != part.sha256 {
+        return Err(DataError::Changed { file: part.file.clone() });
     }
     let store = writer.finish(done, cuts)?;
     let facts = store.facts;

@@ -1,8 +1,11 @@
 //! Writing a file or a folder whole or not at all.
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Writes `bytes` to `path` through a temporary file in the same folder, fsync and rename, making the folder first.
 ///
@@ -46,6 +49,7 @@ pub fn write_folder<E: From<io::Error>>(path: &Path, fill: impl FnOnce(&Path) ->
     fs::create_dir_all(parent)?;
     let hidden = |end: &str| parent.join(format!(".{}.{}.{end}", name.to_string_lossy(), std::process::id()));
     let (temporary, old) = (hidden("tmp"), hidden("old"));
+    clear_abandoned(parent, &format!(".{}.", name.to_string_lossy()), &["tmp", "old"]);
     let written = make_empty(&temporary)
         .map_err(E::from)
         .and_then(|()| fill(&temporary))
@@ -61,6 +65,25 @@ pub fn write_folder<E: From<io::Error>>(path: &Path, fill: impl FnOnce(&Path) ->
     }
     let _ = File::open(parent).and_then(|parent| parent.sync_all());
     Ok(())
+}
+
+/// A process that is killed leaves what it was writing. Removes from `folder` whatever is called `{prefix}{pid}.{ending}`
+/// of a process that is not there any more. What changed in the last ten minutes stays: it may be another machine's.
+pub fn clear_abandoned(folder: &Path, prefix: &str, endings: &[&str]) {
+    const RECENT: Duration = Duration::from_secs(600);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let parts = name.to_str().and_then(|name| name.strip_prefix(prefix)?.split_once('.'));
+        let Some((pid, _)) = parts.filter(|(_, ending)| endings.contains(ending)) else { continue };
+        let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) else { continue };
+        let changed = entry.metadata().and_then(|metadata| metadata.modified());
+        let old = changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > RECENT));
+        if old && test_kill_process(pid) == Err(Errno::SRCH) {
+            // What cannot be removed does no harm.
+            let _ =
+                if entry.path().is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+        }
+    }
 }
 
 fn make_empty(folder: &Path) -> io::Result<()> {

@@ -3,7 +3,8 @@
 use super::builtin;
 use super::tokenizer::{self, Files};
 use crate::data::error::{nearest_sibling, shown};
-use crate::data::hub::{Download, Hub, HubError, Snapshot, is_plain_file, is_repo_id};
+use crate::data::hub::{Hub, HubError, Snapshot, Watch, is_plain_file, is_repo_id};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,20 @@ pub struct ModelFiles {
     pub commit: Option<String>,
 }
 
+impl ModelFiles {
+    /// SHA-256 over configuration, tokenizer and weights of a model in a folder, which may change; `None` where a commit
+    /// or the program itself says what they are.
+    pub fn sha256(&self) -> Result<Option<String>, SourceError> {
+        let (None, Weights::Files(paths)) = (&self.commit, &self.weights) else { return Ok(None) };
+        let mut hash = Sha256::new().chain_update(&self.config.bytes).chain_update(&self.tokenizer.bytes);
+        for path in paths {
+            let copied = std::fs::File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut hash));
+            copied.map_err(|source| SourceError::Read { file: path.display().to_string(), source })?;
+        }
+        Ok(Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+}
+
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
 /// Forms of weights in the order of preference: a file, or an index of shards with this ending.
@@ -50,12 +65,7 @@ const SINGLE: &str = "model.safetensors";
 
 /// Finds the files of `id`: `builtin:NAME`, an existing folder, else a model of the hub at `revision` (default: its
 /// main branch), fetched if the cache has it not. `progress` is told of downloads.
-pub fn locate(
-    id: &str,
-    revision: Option<&str>,
-    hub: &Hub,
-    progress: &mut dyn FnMut(Download),
-) -> Result<ModelFiles, SourceError> {
+pub fn locate(id: &str, revision: Option<&str>, hub: &Hub, progress: &mut Watch) -> Result<ModelFiles, SourceError> {
     if id.starts_with("builtin:") {
         return builtin::find(id)
             .ok_or_else(|| SourceError::UnknownBuiltin { id: shown(id), present: builtin::names() });
@@ -77,12 +87,7 @@ pub fn locate(
 type Tokenizer = (NamedBytes, Option<String>);
 
 /// The tokenizer of a model alone, without its weights.
-pub fn tokenizer(
-    id: &str,
-    revision: Option<&str>,
-    hub: &Hub,
-    progress: &mut dyn FnMut(Download),
-) -> Result<Tokenizer, SourceError> {
+pub fn tokenizer(id: &str, revision: Option<&str>, hub: &Hub, progress: &mut Watch) -> Result<Tokenizer, SourceError> {
     let path = expand(id);
     if let Some(model) = builtin::find(id) {
         return Ok((model.tokenizer, None));
@@ -124,7 +129,7 @@ fn hub_tokenizer(
     id: &str,
     snapshot: &Snapshot,
     config: Option<&NamedBytes>,
-    progress: &mut dyn FnMut(Download),
+    progress: &mut Watch,
 ) -> Result<Tokenizer, SourceError> {
     let mut first_absent = None;
     let mut files = |name: &str| match snapshot.file(name, progress) {
@@ -189,7 +194,7 @@ fn folder_shards(path: &Path, index: &str, ending: &str) -> Result<Vec<PathBuf>,
 }
 
 /// The files of a commit of the hub.
-fn from_hub(id: &str, snapshot: Snapshot, progress: &mut dyn FnMut(Download)) -> Result<ModelFiles, SourceError> {
+fn from_hub(id: &str, snapshot: Snapshot, progress: &mut Watch) -> Result<ModelFiles, SourceError> {
     let config = read(&snapshot.file(CONFIG, progress)?)?;
     let (tokenizer, tokenizer_notice) = hub_tokenizer(id, &snapshot, Some(&config), progress)?;
     let weights = hub_weights(&snapshot, progress)?;
@@ -200,7 +205,7 @@ fn from_hub(id: &str, snapshot: Snapshot, progress: &mut dyn FnMut(Download)) ->
 }
 
 /// The weights of a commit of the hub, in the first form that it has; where it has none, the error names the first.
-fn hub_weights(snapshot: &Snapshot, progress: &mut dyn FnMut(Download)) -> Result<Vec<PathBuf>, SourceError> {
+fn hub_weights(snapshot: &Snapshot, progress: &mut Watch) -> Result<Vec<PathBuf>, SourceError> {
     let mut absent = None;
     for (name, ending) in FORMS {
         let file = match snapshot.file(name, progress) {

@@ -2,11 +2,12 @@
 
 use crate::data::TextEncoder;
 use crate::data::error::DataError;
-use crate::data::hub::{Download, Hub};
+use crate::data::hub::{Hub, Watch};
 use crate::experiment::Task;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::source::{self, Weights as Stored};
 use crate::model::{EncoderConfig, HeadKind, ModelError, ModelFiles, SourceError};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A model's files, its configuration and its tensors.
@@ -29,17 +30,26 @@ pub enum BaseError {
     OtherTokenizer { file: String, tokens: usize, vocabulary: usize },
 }
 
+/// The model among the hashes of what a run read.
+pub const MODEL: &str = "model.id";
+
 impl Base {
+    /// Whether these are the files that a run recorded (its `inputs`); true where it recorded none.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn is_recorded_in(&self, sha256: &BTreeMap<String, String>) -> Result<bool, SourceError> {
+        match sha256.get(MODEL) {
+            Some(before) => Ok(self.files.sha256()?.as_ref() == Some(before)),
+            None => Ok(true),
+        }
+    }
+
     /// Finds and reads the model that `model.id` names; `progress` is told of downloads.
     ///
     /// # Errors
     /// [`BaseError`], naming the file.
-    pub fn open(
-        id: &str,
-        revision: Option<&str>,
-        hub: &Hub,
-        progress: &mut dyn FnMut(Download),
-    ) -> Result<Base, BaseError> {
+    pub fn open(id: &str, revision: Option<&str>, hub: &Hub, progress: &mut Watch) -> Result<Base, BaseError> {
         Base::of(source::locate(id, revision, hub, progress)?)
     }
 
@@ -84,7 +94,7 @@ impl Base {
             (_, Stored::Embedded { .. }) => return Ok(None),
             (Some(commit), _) => {
                 let snapshot = hub.snapshot(&self.files.id, Some(commit), "config.json")?;
-                match snapshot.file(name, &mut |_| ()) {
+                match snapshot.file(name, &mut crate::data::hub::unwatched) {
                     Ok(path) => path,
                     Err(error) if error.is_absent() => return Ok(None),
                     Err(error) => return Err(error.into()),

@@ -30,6 +30,11 @@ pub struct RunDir {
 }
 
 impl RunDir {
+    /// Whether a folder is a run's.
+    pub fn is_at(path: &Path) -> bool {
+        path.join("run.json").is_file()
+    }
+
     /// The run in a directory.
     ///
     /// # Errors

@@ -72,6 +72,9 @@ pub struct ModuleShape {
     pub outputs: usize,
 }
 
+/// How messages about a download begin.
+pub const DOWNLOADING: &str = "downloading";
+
 /// What happened. `step` counts from 1 within its phase; readers skip unknown types.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -119,6 +122,11 @@ pub enum Event {
         /// LoRA modules in the order of the model.
         modules: Vec<(String, ModuleShape)>,
         warmup_steps: usize,
+        /// `data.task`, and the figure that is the run's score; empty in logs of early versions.
+        #[serde(default)]
+        task: String,
+        #[serde(default)]
+        metric: String,
         /// Tokens that a row is cut to: `data.max_length`, or the model's positions; 0 in logs of early versions.
         #[serde(default)]
         max_length: usize,
@@ -182,7 +190,7 @@ pub enum Event {
         undecided: bool,
         rule: String,
     },
-    /// Figures of a finished evaluation; `what` is `run`, `head_only` or `majority`.
+    /// Figures of a finished evaluation; `what` is `run`, `head_only`, `majority` (of a regression `mean`), ...
     Evaluated {
         phase: Phase,
         what: String,

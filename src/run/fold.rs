@@ -18,7 +18,7 @@ pub fn evaluated_words(what: &str) -> String {
     match (what, what.strip_prefix("uniform_")) {
         ("run", _) => "this run".into(),
         ("head_only", _) => "head alone".into(),
-        // The commonest class or tag, or the mean: an answer that looks at no text.
+        // The commonest class or tag, of a regression `mean`: an answer that looks at no text.
         ("majority", _) => "majority".into(),
         (_, Some(rank)) => format!("rank {rank}"),
         (other, None) => other.into(),
@@ -60,6 +60,7 @@ impl RunView {
                 (self.step, self.total) = (*step, *total);
                 (self.rate, self.left_s) = (Some(*rate), Some(*left_s));
                 (self.rss_bytes, self.device_bytes) = (Some(*rss_bytes), *device_bytes);
+                self.peak_rss_bytes = self.peak_rss_bytes.max(Some(*rss_bytes));
             }
             Event::Step { phase, step, train_loss, validation_loss, .. } => {
                 self.reach(*phase, *step);
@@ -152,6 +153,8 @@ impl RunView {
             frozen_parameters,
             head_parameters,
             modules,
+            task,
+            metric,
             ..
         } = event
         else {
@@ -161,7 +164,7 @@ impl RunView {
         if self.phase.is_none_or(|present| present <= *phase) {
             self.enter(*phase);
         }
-        self.model = model.clone();
+        (self.model, self.task, self.metric) = (model.clone(), task.clone(), metric.clone());
         (self.train_rows, self.validation_rows, self.test_rows) = (*train_rows, *validation_rows, *test_rows);
         (self.rank, self.threshold) = (*rank, *threshold);
         (self.trainable_parameters, self.frozen_parameters) = (*trainable_parameters, *frozen_parameters);

@@ -22,6 +22,8 @@ fn prepared() -> Event {
         head_parameters: 8,
         modules: MODULES.iter().map(|path| (path.to_string(), shape.clone())).collect(),
         warmup_steps: 2,
+        task: "classification".into(),
+        metric: "accuracy".into(),
         max_length: 64,
     }
 }
@@ -191,4 +193,19 @@ fn the_log_of_a_view_does_not_grow_without_end() {
     let note = |n: usize| Event::Log { phase: Phase::Search, level: "info".into(), message: n.to_string() };
     let view = RunView::of(&records((0..1500).map(note)));
     assert_eq!((view.log.len(), view.log[0].2.as_str()), (1000, "500"));
+}
+
+#[test]
+fn a_run_that_learned_nothing_is_told_from_one_that_did() {
+    let view = |ours: f64, blind: f64, what: &str, figure: &str| {
+        let mut view = RunView { metric: "accuracy".into(), ..RunView::default() };
+        let of = |value| Metrics::from([(figure.to_string(), value)]);
+        view.evaluations = vec![(Phase::Evaluate, "run".into(), of(ours)), (Phase::Evaluate, what.into(), of(blind))];
+        view.no_better_than().map(str::to_owned)
+    };
+    assert_eq!(view(0.8, 0.7, "majority", "accuracy"), None);
+    assert_eq!(view(0.7, 0.7, "majority", "accuracy").as_deref(), Some("majority"));
+    assert_eq!(view(1.5, 2.0, "mean", "test_loss"), None, "a loss is better where it is less");
+    assert_eq!(view(2.5, 2.0, "mean", "test_loss").as_deref(), Some("mean"));
+    assert_eq!(view(0.7, 0.9, "head_only", "accuracy"), None);
 }

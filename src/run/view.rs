@@ -64,11 +64,16 @@ pub struct RunView {
     pub rate: Option<f64>,
     pub left_s: Option<f64>,
     pub rss_bytes: Option<u64>,
+    /// The most that was seen.
+    pub peak_rss_bytes: Option<u64>,
     pub device_bytes: Option<u64>,
     pub device: String,
     pub host: String,
     pub pid: Option<u32>,
     pub model: String,
+    /// `data.task`, and the name of the figure that is the run's score.
+    pub task: String,
+    pub metric: String,
     pub rank: usize,
     pub threshold: Option<f64>,
     pub train_rows: usize,
@@ -111,8 +116,35 @@ impl RunView {
         self.modules.iter().filter_map(|m| m.rank.map(|rank| (m.path.clone(), rank))).collect()
     }
 
+    /// Names of figures, the run's score first, then in order.
+    pub fn score_first<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
+        let mut names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+        names.sort_by_key(|name| (*name != self.metric, *name));
+        names.dedup();
+        names
+    }
+
+    /// What was evaluated that looks at no text and is no worse than the run, if so: `majority`, `mean`.
+    pub fn no_better_than(&self) -> Option<&str> {
+        let of = |wanted: &str| self.evaluations.iter().rev().find(|(_, what, _)| what == wanted).map(|(.., all)| all);
+        let run = of("run")?;
+        let blind = ["majority", "mean"].into_iter().find_map(|what| Some((what, of(what)?)))?;
+        no_better(run, blind.1, &self.metric).map(|_| blind.0)
+    }
+
     /// LoRA parameters at the present ranks: sum of r (in + out).
     pub fn lora_parameters(&self) -> usize {
         self.modules.iter().map(|m| m.rank.unwrap_or(0) * (m.shape.inputs + m.shape.outputs)).sum()
+    }
+}
+
+/// The figure by which a run is no better than an answer that looks at no text, and both values: its score, where both
+/// have that, else the loss.
+pub fn no_better<'a>(run: &Metrics, blind: &Metrics, score: &'a str) -> Option<(&'a str, f64, f64)> {
+    let both = |name: &str| Some((*run.get(name)?, *blind.get(name)?));
+    match (both(score), both("test_loss")) {
+        (Some((ours, theirs)), _) => (ours <= theirs).then_some((score, ours, theirs)),
+        (None, Some((ours, theirs))) => (ours >= theirs).then_some(("test_loss", ours, theirs)),
+        _ => None,
     }
 }

@@ -100,7 +100,7 @@ pub fn figure(value: f64) -> String {
     match value {
         _ if value.is_nan() => "nan".into(),
         _ if value.is_infinite() => if value > 0.0 { "inf" } else { "-inf" }.into(),
-        _ if value == 0.0 => "0".into(),
+        _ if value == 0.0 => "0.0000".into(),
         _ if !(1e-3..1e5).contains(&size) => format!("{value:.1e}"),
         _ if size < 10.0 => format!("{value:.4}"),
         _ if size < 1000.0 => format!("{value:.2}"),

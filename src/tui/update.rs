@@ -6,6 +6,7 @@ use super::model::{Asked, Model, Popup, Screen, Then, moved};
 use super::monitor::Monitor;
 use super::msg::{Effect, Msg};
 use super::{form, monitor, presets, runs};
+use crate::run::view::State;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 /// Exit code of a program that Ctrl-C or a signal ended.
@@ -40,7 +41,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Started { run } => {
             model.popups.clear();
-            model.screens.truncate(1);
+            // The form stays below: a run that fails leads back to it.
+            model.screens.retain(|screen| matches!(screen, Screen::Runs | Screen::Form(_)));
+            if let Some(form) = model.form() {
+                form.started();
+            }
             model.screens.push(Screen::Monitor(Box::new(Monitor::new(&run))));
         }
         Msg::Opened(head) => {
@@ -137,8 +142,12 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 form.show_groups();
             } else if model.form().is_some_and(|form| form.is_changed()) {
                 model.popups.push(unsaved("Leave the form", Then::Back));
-            } else {
-                model.screens.pop();
+            } else if let Some(Screen::Monitor(monitor)) = model.screens.pop() {
+                // The cursor follows to the run that was looked at; else a key meant for it would hit another.
+                model.runs.point_to(monitor.head.as_ref().map_or(&monitor.run, |head| &head.id));
+                if monitor.state != Some(State::Failed) {
+                    model.screens.truncate(1);
+                }
             }
             Vec::new()
         }

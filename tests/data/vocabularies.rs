@@ -35,7 +35,8 @@ fn fixtures() -> PathBuf {
 fn find(folder: &Path) -> Result<(NamedBytes, Option<String>), String> {
     let hub = Hub { endpoint: String::new(), cache: folder.into(), token: None, offline: true };
     let id = folder.display().to_string();
-    tokenizer(&id, None, &hub, &mut |_| {}).map_err(|error| error.to_string().replace(&id, "DIR"))
+    tokenizer(&id, None, &hub, &mut autolora::data::hub::unwatched)
+        .map_err(|error| error.to_string().replace(&id, "DIR"))
 }
 
 fn ids(encoder: &TextEncoder, content: Content) -> (Vec<u32>, Vec<u32>) {

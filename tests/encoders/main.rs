@@ -30,7 +30,7 @@ fn open(folder: &Path) -> Result<(EncoderConfig, Checkpoint), String> {
     let hub = autolora::data::hub::Hub { endpoint: String::new(), cache: folder.into(), token: None, offline: true };
     let id = copy.path().display().to_string();
     let shown = |e: &dyn std::fmt::Display| e.to_string().replace(&id, "DIR");
-    let files = source::locate(&id, None, &hub, &mut |_| {}).map_err(|e| shown(&e))?;
+    let files = source::locate(&id, None, &hub, &mut autolora::data::hub::unwatched).map_err(|e| shown(&e))?;
     let StoredWeights::Files(paths) = &files.weights else { panic!("embedded") };
     let config = EncoderConfig::parse(&files.config.bytes, "config.json").map_err(|e| shown(&e))?;
     Ok((config, Checkpoint::from_files(paths).map_err(|e| shown(&e))?))

@@ -25,7 +25,7 @@ fn hub(server: &Server, cache: &Path) -> Hub {
 }
 
 fn find(settings: &DataSettings, hub: &Hub) -> Result<Sources, DataError> {
-    locate(settings, hub, &mut |_| {})
+    locate(settings, hub, &mut autolora::data::hub::unwatched)
 }
 
 fn named(id: &str) -> DataSettings {

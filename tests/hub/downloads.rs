@@ -2,7 +2,8 @@
 
 use super::server::{COMMIT, Server, State, etag};
 use super::{MODEL, fetch, hub, serve, weights};
-use autolora::data::hub::{Hub, HubError};
+use autolora::data::hub::{Hub, HubError, unwatched};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 const WEIGHTS: &str = "me/bert/model.safetensors";
@@ -32,7 +33,11 @@ fn a_download_that_is_cut_off_goes_on_where_it_was() {
     server.state.lock().unwrap().files.insert(WEIGHTS.into(), b"0123456789abcdefghij".to_vec());
     let mut told = Vec::new();
     let hub = hub(&server, cache.path());
-    let files = super::locate("me/bert", None, &hub, &mut |d| told.push((d.file.to_owned(), d.done, d.total))).unwrap();
+    let files = super::locate("me/bert", None, &hub, &mut |d| {
+        told.push((d.file.to_owned(), d.done, d.total));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     assert_eq!(weights(&files), "0123456789abcdefghij");
     let seen = server.seen();
     let gets: Vec<&String> = seen.iter().filter(|line| line.starts_with("GET /blob/")).collect();
@@ -165,8 +170,7 @@ fn a_download_of_another_program_is_waited_for() {
 fn a_server_that_always_breaks_off_is_given_up_with_the_part_kept() {
     let (server, cache) = (serve(&MODEL), tempfile::tempdir().unwrap());
     let hub = hub(&server, cache.path());
-    let (snapshot, progress) =
-        (hub.snapshot("me/bert", None, "config.json").unwrap(), &mut |_: autolora::data::hub::Download| {});
+    let (snapshot, progress) = (hub.snapshot("me/bert", None, "config.json").unwrap(), &mut unwatched);
     snapshot.file("config.json", progress).unwrap();
     // The hub says where the file is, and nobody is there.
     server.state.lock().unwrap().refusals.extend(
@@ -201,4 +205,25 @@ fn the_environment_means_what_it_means_to_python() {
     assert_eq!(hub(&[("HF_HOME", ""), ("XDG_CACHE_HOME", "/x")]).cache, Path::new("/x/huggingface/hub"));
     assert!(!hub(&[("HF_HUB_OFFLINE", "0")]).offline);
     let _ = State::default();
+}
+
+#[test]
+fn a_download_that_is_broken_off_by_its_watcher_stays_and_goes_on() {
+    let (server, cache) = (serve(&MODEL), tempfile::tempdir().unwrap());
+    let hub = hub(&server, cache.path());
+    let error = super::locate("me/bert", None, &hub, &mut |_| ControlFlow::Break(())).unwrap_err().to_string();
+    assert!(error.contains("was interrupted; it goes on from there"), "{error}");
+    assert_eq!(incomplete(cache.path()), 1);
+    assert_eq!(weights(&fetch("me/bert", &hub).unwrap()), "0123456789");
+    assert_eq!(incomplete(cache.path()), 0);
+}
+
+#[test]
+fn a_server_that_never_gives_the_end_is_given_up() {
+    let (server, cache) = (serve(&MODEL), tempfile::tempdir().unwrap());
+    server.state.lock().unwrap().sizes.insert(WEIGHTS.into(), 1000);
+    let error = fetch("me/bert", &hub(&server, cache.path())).unwrap_err().to_string();
+    assert!(error.contains("broke off"), "{error}");
+    let asked = server.seen().iter().filter(|line| line.starts_with("GET /blob/")).count();
+    assert!(asked < 20, "{asked} requests");
 }

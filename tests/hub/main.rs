@@ -9,6 +9,7 @@ mod token;
 use autolora::data::hub::Hub;
 use autolora::model::source::{ModelFiles, SourceError, Weights, locate};
 use server::{COMMIT, Server, State};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 fn hub(server: &Server, cache: &Path) -> Hub {
@@ -27,7 +28,7 @@ const MODEL: [(&str, &str); 3] = [
 ];
 
 fn fetch(id: &str, hub: &Hub) -> Result<ModelFiles, SourceError> {
-    locate(id, None, hub, &mut |_| {})
+    locate(id, None, hub, &mut autolora::data::hub::unwatched)
 }
 
 fn weights(files: &ModelFiles) -> String {
@@ -40,14 +41,18 @@ fn a_model_is_fetched_once_and_then_read_from_the_cache() {
     let (server, cache) = (serve(&MODEL), tempfile::tempdir().unwrap());
     let hub = hub(&server, cache.path());
     let mut told = Vec::new();
-    let files = locate("me/bert", None, &hub, &mut |d| told.push((d.file.to_owned(), d.done, d.total))).unwrap();
+    let files = locate("me/bert", None, &hub, &mut |d| {
+        told.push((d.file.to_owned(), d.done, d.total));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     assert_eq!((&*files.config.bytes, &*files.tokenizer.bytes), (&b"{}"[..], &b"{\"a\":1}"[..]));
     assert_eq!((weights(&files), files.commit.as_deref()), ("0123456789".into(), Some(COMMIT)));
     assert_eq!(told.last(), Some(&("model.safetensors".to_owned(), 10, 10)));
     server.seen();
     assert_eq!(fetch("me/bert", &hub).unwrap(), files);
     assert_eq!(server.seen(), ["HEAD /me/bert/resolve/main/config.json"], "one question: where is main now");
-    assert_eq!(locate("me/bert", Some(COMMIT), &hub, &mut |_| {}).unwrap(), files);
+    assert_eq!(locate("me/bert", Some(COMMIT), &hub, &mut autolora::data::hub::unwatched).unwrap(), files);
     assert_eq!(fetch("me/bert", &Hub { offline: true, ..hub.clone() }).unwrap(), files);
     assert!(server.seen().is_empty(), "a commit never moves, and offline means offline");
     let gone = Hub { endpoint: "http://127.0.0.1:1".into(), ..hub };
@@ -100,7 +105,7 @@ fn a_tokenizer_is_built_from_the_vocabulary_where_there_is_no_tokenizer_json() {
     let json: serde_json::Value = serde_json::from_slice(&built.tokenizer.bytes).unwrap();
     assert_eq!((&json["normalizer"]["lowercase"], &json["model"]["vocab"]["a"]), (&false.into(), &6.into()));
     assert_eq!(fetch("me/bert", &Hub { offline: true, ..hub.clone() }).unwrap(), built);
-    let alone = autolora::model::source::tokenizer("me/bert", None, &hub, &mut |_| {}).unwrap();
+    let alone = autolora::model::source::tokenizer("me/bert", None, &hub, &mut autolora::data::hub::unwatched).unwrap();
     assert_eq!(alone, (built.tokenizer, built.tokenizer_notice));
 }
 

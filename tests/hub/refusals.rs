@@ -14,7 +14,8 @@ fn refusals_say_the_next_step() {
         said("me/bart", &hub),
         format!("{endpoint} has no model me/bart; check model.id (owner/name, as on its page)")
     );
-    let revision = super::locate("me/bert", Some("v2"), &hub, &mut |_| {}).unwrap_err().to_string();
+    let revision =
+        super::locate("me/bert", Some("v2"), &hub, &mut autolora::data::hub::unwatched).unwrap_err().to_string();
     assert_eq!(revision, format!("the model me/bert has no revision v2; look at {endpoint}/me/bert/tree/main"));
     server.state.lock().unwrap().files.remove("me/bert/model.safetensors");
     let file = format!(
@@ -61,7 +62,8 @@ fn a_hub_that_is_busy_is_waited_for_or_given_up_with_the_time() {
     refuse("429 Too Many Requests", "RateLimit: \"resolvers\";r=0;t=217\r\n");
     assert!(fetch("me/bert", &hub).unwrap_err().to_string().contains("but again in 217 s"));
     (0..3).for_each(|_| refuse("500 Internal Server Error", "X-Error-Message: on fire\r\n"));
-    let error = fetch("me/bert", &hub).unwrap_err().to_string();
+    let empty = Hub { cache: cache.path().join("empty"), ..hub.clone() };
+    let error = fetch("me/bert", &empty).unwrap_err().to_string();
     assert!(error.contains("answered 500 for config.json of me/bert (on fire); try again later"), "{error}");
     refuse("403 Forbidden", "X-Error-Message: token lacks the permission\r\n");
     let error = fetch("me/bert", &hub).unwrap_err().to_string();
@@ -102,6 +104,30 @@ fn the_token_goes_to_the_hub_alone() {
     let tokens = std::mem::take(&mut server.state.lock().unwrap().tokens);
     assert!(!tokens.is_empty() && tokens.iter().all(|place| place.starts_with("127.0.0.1")), "{tokens:?}");
     let bad = Hub { token: Some("hf_\u{1}secret".into()), ..hub };
-    let error = format!("{0} {0:?}", super::locate("me/new", None, &bad, &mut |_| {}).unwrap_err());
+    let error =
+        format!("{0} {0:?}", super::locate("me/new", None, &bad, &mut autolora::data::hub::unwatched).unwrap_err());
     assert!(error.contains("the token has characters") && !error.contains("secret"), "{error}");
+}
+
+#[test]
+fn a_hub_that_says_to_wait_for_nothing_is_not_asked_without_end() {
+    let (server, cache) = (serve(&MODEL), tempfile::tempdir().unwrap());
+    for _ in 0..2 {
+        server.state.lock().unwrap().refusals.push_back(("429 Too Many Requests", "Retry-After: 0\r\n"));
+    }
+    let started = std::time::Instant::now();
+    fetch("me/bert", &hub(&server, cache.path())).unwrap();
+    assert!(started.elapsed().as_secs() >= 2, "a second between questions, at least");
+}
+
+#[test]
+fn a_hub_out_of_order_is_no_hindrance_where_the_cache_has_all() {
+    let (server, cache) = (serve(&MODEL), tempfile::tempdir().unwrap());
+    let hub = hub(&server, cache.path());
+    let files = fetch("me/bert", &hub).unwrap();
+    for _ in 0..3 {
+        server.state.lock().unwrap().refusals.push_back(("500 Internal Server Error", ""));
+    }
+    assert_eq!(fetch("me/bert", &hub).unwrap(), files);
+    assert!(server.state.lock().unwrap().refusals.is_empty(), "it was asked three times");
 }

@@ -212,6 +212,23 @@ fn a_run_does_not_go_on_with_data_that_changed_under_it() {
 }
 
 #[test]
+fn a_run_does_not_go_on_with_a_model_that_changed_under_it() {
+    let home = Home::new();
+    let run = home.detach(LONG);
+    home.wait_for(&run, "some steps", is_step("search", 5));
+    assert_eq!(home.autolora(&["stop", &run]).code, Some(0));
+    let undo = home.damage_model();
+    assert_eq!(home.autolora(&["resume", &run]).code, Some(0));
+    home.wait_for_state(&run, "failed");
+    let error = home.events(&run).pop().unwrap()["error"].to_string();
+    assert!(error.contains("what model.id names is not what it was"), "{error}");
+    undo();
+    assert_eq!(home.autolora(&["resume", &run]).code, Some(0));
+    home.wait_for(&run, "further steps", |event| event["type"] == "resumed");
+    assert_eq!(home.autolora(&["stop", &run]).code, Some(0));
+}
+
+#[test]
 fn a_notice_of_the_scheduler_stops_a_worker_with_a_checkpoint_and_it_goes_on_from_there() {
     let home = Home::new();
     for notice in [Signal::TERM, Signal::USR1] {

@@ -204,3 +204,20 @@ fn a_regression_answers_with_one_number() {
     let merged = answers(&home, &["--model", "out", "--task", "regression", "--input", "train.jsonl"]);
     assert!(distance(&merged, &said) < 1e-4, "{merged:?}");
 }
+
+#[test]
+fn a_model_that_is_not_what_the_run_was_trained_on_is_refused() {
+    let home = Home::new();
+    let run = finished(&home, &[]);
+    write_rows(&home, "in.jsonl", [json!({"text": "the tea"})]);
+    let undo = home.damage_model();
+    for words in [["predict", "--run", &run, "--input", "in.jsonl"], ["export", &run, "--format", "merged", "--out=m"]]
+    {
+        let answer = home.autolora(&words);
+        assert_eq!((answer.code, answer.out.as_str()), (Some(1), ""), "{answer:?}");
+        assert!(answer.err.contains("is not what it was when"), "{}", answer.err);
+    }
+    assert!(!home.path("m").exists());
+    undo();
+    assert_eq!(answers(&home, &["--run", &run, "--input", "in.jsonl"]).len(), 1);
+}

@@ -44,6 +44,16 @@ impl Home {
         Answer::of(self.command(arguments).output().unwrap())
     }
 
+    /// Changes one bit of the model's weights; what it gives changes it back.
+    pub fn damage_model(&self) -> impl FnOnce() {
+        let path = self.path("model/model.safetensors");
+        let whole = fs::read(&path).unwrap();
+        let mut bytes = whole.clone();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+        move || fs::write(path, whole).unwrap()
+    }
+
     /// Starts a run in the background and gives its id; `steps` of the search, the rest is short.
     pub fn detach(&self, steps: usize) -> String {
         self.detach_with(&[&format!("search.steps={steps}")])

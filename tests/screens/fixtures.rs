@@ -151,6 +151,8 @@ impl Log {
             head_parameters: 386,
             modules,
             warmup_steps: 20,
+            task: "classification".into(),
+            metric: "accuracy".into(),
             max_length: 64,
         });
         self.say("info", "800 rows to train, 800 to validate, 400 held out; none was cut");

@@ -39,15 +39,20 @@ pub(super) fn read(input: &Input, options: &ReadOptions, sink: &mut Sink) -> Res
 /// The keys of the first object; none where there is none.
 pub(super) fn first(input: &Input) -> Result<Vec<String>, DataError> {
     let mut lines = Lines::open(input)?;
+    let mut fault = None;
     while let Some((number, line)) = lines.next()? {
         if line.trim().is_empty() {
             continue;
         }
-        if let Ok(object) = object(input, number, line, true)? {
-            return Ok(object.0.into_iter().map(|(key, _)| key).collect());
+        match object(input, number, line, true)? {
+            Ok(object) => return Ok(object.0.into_iter().map(|(key, _)| key).collect()),
+            Err(why) => fault = fault.or(Some((number, why))),
         }
     }
-    Ok(Vec::new())
+    // Not one object in the whole file: its first line says why.
+    let broken =
+        |(line, why)| DataError::Broken { file: input.name.clone(), line, message: format!("{why}; every line is so") };
+    fault.map_or(Ok(Vec::new()), |fault| Err(broken(fault)))
 }
 
 /// The object of a line, else why the row is broken.

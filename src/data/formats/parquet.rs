@@ -1,7 +1,7 @@
 //! Parquet, as the hub has it: columns of texts, numbers, and lists of them; class names in the metadata of Hugging Face
 //! `datasets`.
 
-use super::{Classes, place};
+use super::{Classes, places};
 use crate::data::error::{DataError, shown};
 use crate::data::input::{Input, Place};
 use crate::data::reader::{Field, ReadOptions, Sink, named};
@@ -19,9 +19,7 @@ pub(super) fn read(input: &Input, options: &ReadOptions, sink: &mut Sink) -> Res
     let reader = open(input)?;
     let schema = reader.metadata().file_metadata().schema().clone();
     let names = names(&schema);
-    for column in options.columns {
-        place(&input.name, &names, column)?;
-    }
+    places(&input.name, &names, options.columns)?;
     let asked = |field: &&Arc<Type>| options.columns.iter().any(|column| column.name == field.name());
     let fields = schema.get_fields().iter().filter(asked).cloned().collect();
     let projection = Type::group_type_builder(schema.name()).with_fields(fields).build();
@@ -84,6 +82,14 @@ fn broken(input: &Input, error: &ParquetError) -> DataError {
     let text = ["Parquet error: ", "EOF: ", "NYI: ", "External: "]
         .iter()
         .fold(text.as_str(), |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
+    let compression = ["flate2", "brotli", "lzo"].into_iter().find(|feature| text.contains(feature));
+    if let Some(feature) = compression.filter(|_| text.contains("Disabled feature")) {
+        let name = if feature == "flate2" { "gzip" } else { feature };
+        return damaged(
+            input,
+            format!("its compression, {name}, is not read here; write it with snappy, zstd, or none"),
+        );
+    }
     damaged(input, shown(text))
 }
 

@@ -63,13 +63,23 @@ impl Client {
     pub fn ask(&self, url: &str, question: Question, asked: &Asked) -> Result<Response<Body>, HubError> {
         let mut pauses = PAUSES.into_iter();
         let mut waited = Duration::ZERO;
+        let mut cut = question != Question::Head;
         loop {
-            let response = self.follow(url, question, asked)?;
+            let response = match self.follow(url, question, asked) {
+                Err(HubError::Network { .. }) if !cut => {
+                    // A connection that was reset is forgiven once; a download counts its own.
+                    cut = true;
+                    std::thread::sleep(PAUSES[0]);
+                    continue;
+                }
+                answer => answer?,
+            };
             let status = response.status();
             let retry = match status.as_u16() {
                 429 => {
                     let wait = retry_after(&response);
-                    let pause = Duration::from_secs(wait.unwrap_or(5));
+                    // A wait of nothing would ask without end.
+                    let pause = Duration::from_secs(wait.unwrap_or(5).max(1));
                     if waited + pause > PATIENCE {
                         let asked = Box::new(asked.clone());
                         return Err(HubError::RateLimited { asked, wait, token: self.has_token() });

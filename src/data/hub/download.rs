@@ -3,12 +3,13 @@
 
 use super::client::{Question, header};
 use super::error::{Asked, HubError};
-use super::{Download, Snapshot};
+use super::{Download, Snapshot, Watch};
 use crate::data::error::shown;
 use crate::data::input::hex;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use ureq::Body;
@@ -48,7 +49,7 @@ impl Metadata {
 }
 
 /// Fetches a file of a snapshot that the cache has not; gives where it is.
-pub(super) fn fetch(snapshot: &Snapshot, name: &str, progress: &mut dyn FnMut(Download)) -> Result<PathBuf, HubError> {
+pub(super) fn fetch(snapshot: &Snapshot, name: &str, progress: &mut Watch) -> Result<PathBuf, HubError> {
     let asked = snapshot.asked(name);
     let url = snapshot.url(name);
     let response = snapshot.client(&asked)?.ask(&url, Question::Head, &asked)?;
@@ -113,7 +114,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run(&self, progress: &mut dyn FnMut(Download)) -> Result<(), HubError> {
+    fn run(&self, progress: &mut Watch) -> Result<(), HubError> {
         let Some(_lock) = self.lock(progress)? else { return Ok(()) };
         for again in [true, false] {
             let size = self.receive(progress)?;
@@ -148,7 +149,7 @@ impl Job<'_> {
     }
 
     /// The lock of this file, which Python's library honours too; `None` where another program brought the file meanwhile.
-    fn lock(&self, progress: &mut dyn FnMut(Download)) -> Result<Option<File>, HubError> {
+    fn lock(&self, progress: &mut Watch) -> Result<Option<File>, HubError> {
         let folder = self.snapshot.folder();
         let repo = folder.file_name().unwrap_or_default();
         let locks = self.snapshot.hub.cache.join(".locks").join(repo);
@@ -170,7 +171,10 @@ impl Job<'_> {
             let done = fs::metadata(&self.partial).map_or(0, |metadata| metadata.len());
             if done > size {
                 (size, since) = (done, Instant::now());
-                progress(Download { file: self.name, done, total: self.metadata.size.unwrap_or(done) });
+            }
+            let total = self.metadata.size.unwrap_or(done);
+            if progress(Download { file: self.name, done, total }).is_break() {
+                return Err(self.interrupted());
             }
             if since.elapsed() > LOCK_PATIENCE {
                 return Err(HubError::Locked { asked: self.asked(), lock: path });
@@ -179,17 +183,23 @@ impl Job<'_> {
         }
     }
 
+    fn interrupted(&self) -> HubError {
+        HubError::Interrupted { asked: self.asked() }
+    }
+
     /// Brings the partial file to its full size, which it gives where it is known.
-    fn receive(&self, progress: &mut dyn FnMut(Download)) -> Result<Option<u64>, HubError> {
-        let mut tries = 0;
+    fn receive(&self, progress: &mut Watch) -> Result<Option<u64>, HubError> {
+        let (mut tries, mut furthest) = (0, 0);
         loop {
             let before = fs::metadata(&self.partial).map_or(0, |metadata| metadata.len());
+            furthest = before.max(furthest);
             let cause = match self.part(before, progress)? {
                 Part::Whole(size) => return Ok(size),
                 Part::Cut(cause) => cause,
             };
             let done = fs::metadata(&self.partial).map_or(0, |metadata| metadata.len());
-            tries = if done > before { 1 } else { tries + 1 };
+            // Progress is what was not there before: a server that never gives the end would be asked for ever.
+            tries = if done > furthest { 1 } else { tries + 1 };
             if tries >= TRIES {
                 return Err(HubError::BrokenOff { asked: self.asked(), tries, done, cause });
             }
@@ -198,7 +208,7 @@ impl Job<'_> {
     }
 
     /// One answer of the server, appended from `start` on.
-    fn part(&self, mut start: u64, progress: &mut dyn FnMut(Download)) -> Result<Part, HubError> {
+    fn part(&self, mut start: u64, progress: &mut Watch) -> Result<Part, HubError> {
         let mut size = self.metadata.size;
         if size.is_some_and(|size| start > size) {
             start = 0;
@@ -237,7 +247,8 @@ impl Job<'_> {
             size = size.or_else(|| header(&response, "content-length")?.parse().ok());
         }
         let mut file = open(start).map_err(|e| self.disk(e))?;
-        let mut meter = Meter { file: self.name, done: start, told: start, total: size.unwrap_or(0), progress };
+        let mut meter =
+            Meter { file: self.name, done: start, told: start, at: Instant::now(), total: size.unwrap_or(0), progress };
         let mut reader = response.into_body().into_reader();
         let mut buffer = vec![0; CHUNK];
         loop {
@@ -247,13 +258,16 @@ impl Job<'_> {
                 Err(error) => return Ok(Part::Cut(shown(&error.to_string()))),
             };
             file.write_all(&buffer[..count]).map_err(|e| self.disk(e))?;
-            meter.add(count as u64);
+            if meter.add(count as u64).is_break() {
+                return Err(self.interrupted());
+            }
         }
         if size.is_some_and(|size| meter.done < size) {
             return Ok(Part::Cut("the connection was closed".into()));
         }
         file.sync_all().map_err(|e| self.disk(e))?;
-        meter.tell();
+        // It is whole: too late to end it.
+        let _ = meter.tell();
         Ok(Part::Whole(size))
     }
 
@@ -294,25 +308,25 @@ fn range(header: &str) -> Option<(u64, Option<u64>)> {
     Some((part.split_once('-')?.0.parse().ok()?, total.parse().ok()))
 }
 
-/// Tells a progress function, at most about 200 times a file.
-struct Meter<'a> {
+/// Tells a progress function, about 200 times a file or five times a second.
+struct Meter<'a, 'b> {
     file: &'a str,
     done: u64,
     told: u64,
+    at: Instant,
     total: u64,
-    progress: &'a mut dyn FnMut(Download),
+    progress: &'a mut Watch<'b>,
 }
 
-impl Meter<'_> {
-    fn add(&mut self, count: u64) {
+impl Meter<'_, '_> {
+    fn add(&mut self, count: u64) -> ControlFlow<()> {
         self.done += count;
-        if self.done - self.told > self.total / 200 {
-            self.tell();
-        }
+        let much = self.done - self.told > self.total / 200;
+        if much || self.at.elapsed() > Duration::from_millis(200) { self.tell() } else { ControlFlow::Continue(()) }
     }
 
-    fn tell(&mut self) {
-        self.told = self.done;
-        (self.progress)(Download { file: self.file, done: self.done, total: self.total.max(self.done) });
+    fn tell(&mut self) -> ControlFlow<()> {
+        (self.told, self.at) = (self.done, Instant::now());
+        (self.progress)(Download { file: self.file, done: self.done, total: self.total.max(self.done) })
     }
 }

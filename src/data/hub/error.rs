@@ -111,6 +111,8 @@ pub enum HubError {
     Status { asked: Box<Asked>, code: u16, message: String },
     #[error("no answer from {}: {cause}; check the network and HF_ENDPOINT, or {}", .asked.endpoint, .asked.kind.local())]
     Network { asked: Box<Asked>, cause: String },
+    #[error("the download of {} was interrupted; it goes on from there the next time", .asked.what())]
+    Interrupted { asked: Box<Asked> },
     #[error(
         "the download of {} broke off {tries} times at {done} bytes: {cause}; start the run again: it goes on from there",
         .asked.what()

@@ -13,6 +13,7 @@ use crate::experiment::atomic::write_atomic;
 use client::{Client, Question, encoded};
 use download::Metadata;
 use hf_hub::{Cache, Repo, RepoType};
+use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 /// Where to fetch from and where to keep it.
@@ -106,7 +107,11 @@ impl Hub {
         };
         let files = files.unwrap_or_else(|| snapshot.cached_files());
         if files.is_empty() {
-            return Err(HubError::Offline { asked: Box::new(asked), cache: self.cache.clone() });
+            let (asked, cache) = (Box::new(asked), self.cache.clone());
+            return Err(match self.offline {
+                true => HubError::Offline { asked, cache },
+                false => HubError::Protocol { asked, cause: "it lists no file that is inside the repository".into() },
+            });
         }
         Ok((snapshot, files))
     }
@@ -138,6 +143,14 @@ impl std::fmt::Debug for Hub {
         let Self { endpoint, cache, offline, .. } = self;
         write!(f, "Hub {{ endpoint: {endpoint:?}, cache: {cache:?}, token: {token:?}, offline: {offline} }}")
     }
+}
+
+/// Told how far a download is; `Break` ends it with [`HubError::Interrupted`], and what is there so far stays.
+pub type Watch<'a> = dyn FnMut(Download) -> ControlFlow<()> + 'a;
+
+/// A [`Watch`] that looks away.
+pub fn unwatched(_: Download) -> ControlFlow<()> {
+    ControlFlow::Continue(())
 }
 
 /// How far a download is.
@@ -173,7 +186,7 @@ impl Snapshot {
     }
 
     /// A file of the snapshot: from the cache, else fetched. [`HubError::is_absent`] says that there is none.
-    pub fn file(&self, name: &str, progress: &mut dyn FnMut(Download)) -> Result<PathBuf, HubError> {
+    pub fn file(&self, name: &str, progress: &mut Watch) -> Result<PathBuf, HubError> {
         if !is_inside(name) {
             let cause = format!("{} is no file of a repository", crate::data::error::shown(name));
             return Err(HubError::Protocol { asked: Box::new(self.asked("")), cause });
@@ -243,7 +256,8 @@ impl Snapshot {
             return known().ok_or_else(offline);
         };
         match ask(client) {
-            Err(error @ HubError::Network { .. }) => known().ok_or(error),
+            // A hub that is out of order is as good as none.
+            Err(error @ (HubError::Network { .. } | HubError::Status { code: 500..=599, .. })) => known().ok_or(error),
             answer => answer,
         }
     }

@@ -52,8 +52,19 @@ fn front_matter(facts: &Facts, of: Of) -> String {
     if let (true, Some(id)) = (adapter, facts.hub_id()) {
         lines.push(format!("- {}", json!(format!("base_model:adapter:{id}"))));
     }
-    let figures = ["accuracy", "f1", "matthews_correlation", "pearson", "spearmanr", "precision", "recall"];
-    let known: Vec<&str> = figures.into_iter().filter(|name| facts.metrics.contains_key(*name)).collect();
+    // Our names and the hub's.
+    let figures = [
+        ("accuracy", "accuracy"),
+        ("f1", "f1"),
+        ("entity_f1", "f1"),
+        ("entity_precision", "precision"),
+        ("entity_recall", "recall"),
+        ("matthews_correlation", "matthews_correlation"),
+        ("pearson", "pearsonr"),
+        ("spearman", "spearmanr"),
+    ];
+    let known = figures.into_iter().filter(|(ours, _)| facts.metrics.contains_key(*ours)).map(|(_, hub)| hub);
+    let known: Vec<&str> = known.collect();
     if !known.is_empty() {
         lines.push("metrics:".into());
         lines.extend(known.iter().map(|name| format!("- {name}")));

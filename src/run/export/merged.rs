@@ -38,7 +38,10 @@ pub(super) fn merged_in_shards(
     folder: &Path,
     shard: usize,
 ) -> Result<super::Exported, ExportError> {
-    check_free(folder)?;
+    check_free(learned, "merged", folder)?;
+    if !from.is_recorded_in(&learned.facts.sha256)? {
+        return Err(ExportError::OtherBase { model: learned.facts.base_name() });
+    }
     let task = learned.facts.experiment.data.task;
     let class = from.config.family.architecture(head_kind(task));
     let before = base_tensors(from, task)?;

@@ -41,6 +41,14 @@ pub enum ExportError {
     Changed { file: String, problem: String },
     #[error("{} holds something else than an earlier export: {}", folder.display(), found.join(", "))]
     Occupied { folder: PathBuf, found: Vec<String> },
+    #[error("{} is inside of a run, whose only weights and log are there; choose a folder elsewhere", .0.display())]
+    InsideRun(PathBuf),
+    #[error("{} holds another export ({found}), which would be lost; remove it, or choose another folder", folder.display())]
+    OtherExport { folder: PathBuf, found: String },
+    #[error(
+        "{model} is not what it was when the run was trained (SHA-256 differs): merged, it would be another model; restore its files"
+    )]
+    OtherBase { model: String },
     #[error("{} is a file; an export is a folder", .0.display())]
     IsFile(PathBuf),
     #[error("{} was written and does not hold what the run learned: {fault}", folder.display())]
@@ -82,7 +90,7 @@ pub struct Exported {
 /// [`ExportError::Occupied`] where `folder` holds anything else than an earlier export. [`ExportError::Mismatch`] where what
 /// was read back is not what the run learned: the folder stays for a look.
 pub fn peft(learned: &Learned, scale: Scale, folder: &Path) -> Result<Exported, ExportError> {
-    check_free(folder)?;
+    check_free(learned, "peft", folder)?;
     write_peft(learned, scale, folder)
 }
 
@@ -118,7 +126,7 @@ fn write_peft(learned: &Learned, scale: Scale, folder: &Path) -> Result<Exported
 /// # Errors
 /// As [`peft`].
 pub fn config(learned: &Learned, folder: &Path) -> Result<Exported, ExportError> {
-    check_free(folder)?;
+    check_free(learned, "config", folder)?;
     let config = LoraConfig { inference_mode: false, ..learned.config(Scale::Native) };
     write(learned, folder, json!({"format": "config"}), Vec::new(), |at, _| {
         write_json(at, adapter::CONFIG, &config.to_json())?;
@@ -158,8 +166,15 @@ fn write(
     }
 }
 
-/// Whether an export may be written to `folder`: it is not there, empty, or holds an earlier export and nothing else.
-fn check_free(folder: &Path) -> Result<(), ExportError> {
+/// Whether an export may be written to `folder`: it is not there, empty, or holds an earlier export of the same run in the
+/// same format and nothing else, and is not inside of a run.
+fn check_free(learned: &Learned, format: &str, folder: &Path) -> Result<(), ExportError> {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
+    let resolved = absolute.ancestors().find_map(|at| Some((at, at.canonicalize().ok()?)));
+    let is_run = |at: &Path| RunDir::is_at(at);
+    if resolved.is_some_and(|(_, at)| at.ancestors().any(is_run)) {
+        return Err(ExportError::InsideRun(folder.into()));
+    }
     if !folder.exists() {
         return Ok(());
     }
@@ -173,7 +188,16 @@ fn check_free(folder: &Path) -> Result<(), ExportError> {
     let ours: Vec<&str> = ours.into_iter().flatten().filter_map(Value::as_str).collect();
     const MOST: usize = 5;
     let found: Vec<String> = present.into_iter().filter(|name| !ours.contains(&name.as_str())).take(MOST).collect();
-    if found.is_empty() { Ok(()) } else { Err(ExportError::Occupied { folder: folder.into(), found }) }
+    if !found.is_empty() {
+        return Err(ExportError::Occupied { folder: folder.into(), found });
+    }
+    let (run, before) = (sidecar["run"]["id"].as_str(), sidecar["export"]["format"].as_str());
+    match (run, before) {
+        (Some(run), Some(before)) if run != learned.facts.id || before != format => {
+            Err(ExportError::OtherExport { folder: folder.into(), found: format!("{before} of run {run}") })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The files below a folder, by their names from there.

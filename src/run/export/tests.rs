@@ -151,7 +151,7 @@ fn an_export_that_is_not_what_was_learned_is_found_and_stays() {
 fn a_merged_model_is_the_base_plus_the_update_in_one_file_or_in_shards() {
     let (place, learned) = (tempfile::tempdir().unwrap(), learned(&[3, 0, 2], ScaleRule::AlphaOverRank));
     let hub = crate::data::hub::Hub::from_env();
-    let open = |id: &str| Base::open(id, None, &hub, &mut |_| ()).unwrap();
+    let open = |id: &str| Base::open(id, None, &hub, &mut crate::data::hub::unwatched).unwrap();
     let base = open("builtin:demo");
     for (name, shard, files) in [("one", usize::MAX, 1), ("many", 300_000, 0)] {
         let folder = place.path().join(name);
@@ -180,8 +180,17 @@ fn a_folder_with_anything_else_in_it_is_not_replaced() {
     let (place, learned) = (tempfile::tempdir().unwrap(), learned(&[1], ScaleRule::AlphaOverRank));
     let folder = place.path().join("out");
     peft(&learned, Scale::Native, &folder).unwrap();
+    let refused = config(&learned, &folder).unwrap_err();
+    assert!(matches!(refused, ExportError::OtherExport { .. }), "an adapter gives no way to its ranks: {refused}");
+    assert!(folder.join("adapter_model.safetensors").is_file());
+    fs::remove_dir_all(&folder).unwrap();
     config(&learned, &folder).unwrap();
-    assert_eq!(files_below(&folder, "").unwrap().len(), 3, "an earlier export is replaced whole");
+    config(&learned, &folder).unwrap();
+    assert_eq!(files_below(&folder, "").unwrap().len(), 3, "an earlier export of the kind is replaced whole");
+    fs::write(place.path().join("run.json"), "{}").unwrap();
+    let refused = config(&learned, &place.path().join("adapter")).unwrap_err();
+    assert!(matches!(refused, ExportError::InsideRun(_)), "{refused}");
+    fs::remove_file(place.path().join("run.json")).unwrap();
     fs::create_dir(folder.join("notes")).unwrap();
     fs::write(folder.join("notes/mine.txt"), "").unwrap();
     let refused = config(&learned, &folder).unwrap_err();

@@ -8,10 +8,12 @@ use super::scores::{Answered, Prediction, argmax};
 use super::state::Tensors;
 use crate::data::Rows;
 use crate::data::batches::evaluation_batches;
+use crate::experiment::Task;
 use crate::model::Weights;
 use crate::run::event::{Event, Metrics, Phase};
 use crate::run::file::write_atomically;
 use crate::run::fold::metric_key;
+use crate::run::view::no_better;
 use crate::train::problem::Output;
 use candle_core::{Device, Tensor};
 
@@ -157,8 +159,6 @@ pub fn figures(answered: &Answered, loss: f64, prepared: &Prepared) -> Metrics {
 pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>) -> Progressed {
     let Some(rows) = &prepared.test else {
         job.enter(Phase::Evaluate, 0)?;
-        let message = "no data.test is given: there are no held-out rows to score the adapter on";
-        job.say(Phase::Evaluate, "warning", message.into())?;
         return Ok(None);
     };
     let (_, scales) = allocated(job, prepared);
@@ -195,6 +195,15 @@ pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors
     Ok(None)
 }
 
+/// A warning where the run is no better than an answer that looks at no text.
+fn useless(figures: &Metrics, blind: &Metrics, score: &str, of_nothing: &str) -> Option<String> {
+    let (name, ours, theirs) = no_better(figures, blind, score)?;
+    Some(format!(
+        "the adapter is no better than an answer that looks at no text ({of_nothing}): {name} {ours:.4}, {of_nothing} \
+         {theirs:.4}; it has learned nothing of use: train longer, or look at learning rate, labels and columns"
+    ))
+}
+
 /// Keeps what was said of a held-out set; `further` names one beside the main one.
 fn said(
     job: &mut Job,
@@ -218,6 +227,7 @@ fn said(
     let carried = &mut job.carried.metrics;
     carried.extend(figures.clone());
     carried.insert("test_rows".into(), answered.examples() as f64);
+    let of_nothing = if experiment.data.task == Task::Regression { "mean" } else { "majority" };
     carried.extend(blind.get("accuracy").map(|value| ("majority_accuracy".to_owned(), *value)));
     match figures.get(&name) {
         Some(score) => drop(carried.insert("score".into(), *score)),
@@ -227,6 +237,9 @@ fn said(
             job.say(Phase::Evaluate, "warning", message)?;
         }
     }
+    if let Some(message) = useless(&figures, &blind, &name, of_nothing) {
+        job.say(Phase::Evaluate, "warning", message)?;
+    }
     job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: "run".into(), metrics: figures })?;
-    Ok(job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: "majority".into(), metrics: blind })?)
+    Ok(job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: of_nothing.into(), metrics: blind })?)
 }

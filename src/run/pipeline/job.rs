@@ -164,12 +164,19 @@ pub fn run(ctx: &mut Context) -> JobResult {
 /// The phases from where a checkpoint left them.
 fn phases(job: &mut Job, checkpoint: Option<Checkpoint>) -> Progressed {
     job.enter(Phase::Prepare, 0)?;
-    let prepared = prepare(job.ctx)?;
+    let place = checkpoint.as_ref().map_or((Phase::Prepare, 0), |from| (from.phase, from.step));
+    let prepared = match prepare(job.ctx) {
+        // What a request broke off is no failure.
+        Err(fault) => match job.ctx.request() {
+            Some(request) => return Ok(Some(End::requested(request, place.0, place.1))),
+            None => return Err(fault),
+        },
+        prepared => prepared?,
+    };
     check_inputs(&job.carried.inputs, &prepared.inputs)?;
     job.carried.inputs.clone_from(&prepared.inputs);
     if let Some(request) = job.ctx.request() {
-        let (phase, step) = checkpoint.as_ref().map_or((Phase::Prepare, 0), |from| (from.phase, from.step));
-        return Ok(Some(End::requested(request, phase, step)));
+        return Ok(Some(End::requested(request, place.0, place.1)));
     }
     let mut from = checkpoint.map(|from| (from.phase, from.step, Tensors::of(&from)));
     if let Some((.., tensors)) = &mut from {
@@ -204,10 +211,10 @@ fn check_inputs(before: &BTreeMap<String, String>, now: &BTreeMap<String, String
     }
     Err(Fault {
         message: format!(
-            "the file of {} is not what it was when the run began (SHA-256 differs)",
+            "what {} names is not what it was when the run began (SHA-256 differs)",
             changed.join(" and ")
         ),
-        advice: "restore the file and resume, or start a new run from the run's preset.toml".into(),
+        advice: "restore the files and resume, or start a new run from the run's preset.toml".into(),
     })
 }
 

@@ -2,7 +2,8 @@
 
 use super::job::Fault;
 use super::progress::Pace;
-use crate::data::hub::{Download, Hub};
+use crate::data::columns::Columns;
+use crate::data::hub::{Download, Hub, Watch};
 use crate::data::sources;
 use crate::data::{Cuts, Dataset, Labels, Part, Rows, SplitRule, split, tokenise};
 use crate::experiment::home::tokens_folder;
@@ -10,13 +11,14 @@ use crate::experiment::{Experiment, Texts};
 use crate::model::source;
 use crate::model::targets::default_targets;
 use crate::model::{EncoderConfig, TaskModel};
-use crate::run::base::{Base, head_kind};
-use crate::run::event::{Event, ModuleShape, Phase};
+use crate::run::base::{Base, MODEL, head_kind};
+use crate::run::event::{DOWNLOADING, Event, ModuleShape, Phase};
 use crate::run::worker::Context;
 use crate::search::allocation::default_threshold;
 use crate::train::problem::Problem;
 use candle_core::DType;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// What every later phase works on.
@@ -50,8 +52,8 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let (about, data_commit) = (sources.about.clone(), sources.commit.clone());
     let dataset = Dataset::load(&experiment.data, sources, base.config.label_names.as_deref())?;
     let targets = targets(&experiment, &base.config);
-    pin(ctx, &experiment, base.files.commit.as_ref(), data_commit, &targets)?;
-    let inputs = record_inputs(ctx, base.files.commit.clone(), &dataset)?;
+    pin(ctx, &experiment, base.files.commit.as_ref(), (data_commit, &dataset.columns), &targets)?;
+    let inputs = record_inputs(ctx, &base, &dataset)?;
     let settings = &experiment;
     let max_length = base.max_length(settings.data.max_length);
     let Tokens { train, validation, test, further, cuts } = tokens(ctx, &experiment, &base, &dataset)?;
@@ -69,6 +71,13 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let built = files.tokenizer_notice.map(|notice| format!("model: {notice}"));
     built.into_iter().chain(about).chain(dataset.notices()).chain(notices).try_for_each(&mut say)?;
     cut_notices(cuts, max_length).into_iter().try_for_each(&mut say)?;
+    let none = test.is_none().then(|| "no data.test is given: nothing will be scored on held-out rows".to_owned());
+    dataset
+        .doubts()
+        .into_iter()
+        .chain(none)
+        .try_for_each(|message| ctx.emit(Event::Log { phase: Phase::Prepare, level: "warning".into(), message }))?;
+    let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
     let paths: Vec<&str> = problem.modules.iter().map(|(path, ..)| path.as_str()).collect();
     say(format!("LoRA on {} linear layers: {}", paths.len(), folded(&paths)))?;
     let head_parameters = problem.head_parameters();
@@ -93,6 +102,8 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
             .map(|(path, inputs, outputs)| (path.clone(), ModuleShape { inputs: *inputs, outputs: *outputs }))
             .collect(),
         warmup_steps: settings.search.warmup_steps,
+        task: dataset.task.to_string(),
+        metric: settings.evaluate.metric.resolve(dataset.task).to_string(),
         max_length,
     })?;
     Ok(Prepared { problem, labels: dataset.labels, train, validation, test, further, inputs })
@@ -119,6 +130,7 @@ fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dat
             if let (true, Some(event)) = (written.is_ok(), pace.tick(before + done)) {
                 written = ctx.emit(event);
             }
+            if ctx.request().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         written?;
         before += part.examples;
@@ -149,20 +161,29 @@ fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dat
 fn cut_notices(cuts: Cuts, max_length: usize) -> Vec<String> {
     let Cuts { truncated, split, moved_words, unknown_words } = cuts;
     let notices = [
-        (truncated, format!("{truncated} texts were cut to {max_length} tokens")),
+        (truncated, format!("{} cut to {max_length} tokens", counted(truncated, "text was", "texts were"))),
         (
             split,
             format!(
-                "{split} sentences are longer than {max_length} tokens: they go on in further rows, so that \
-                 {moved_words} words are not lost"
+                "{} longer than {max_length} tokens: what is beyond goes on in further rows, so that {} not lost",
+                counted(split, "sentence is", "sentences are"),
+                counted(moved_words, "word is", "words are")
             ),
         ),
         (
             unknown_words,
-            format!("{unknown_words} words are no token of the tokenizer: the unknown token stands for them"),
+            format!(
+                "{} no token of the tokenizer: the unknown token stands there",
+                counted(unknown_words, "word is", "words are")
+            ),
         ),
     ];
     notices.into_iter().filter(|(count, _)| *count > 0).map(|(_, notice)| notice).collect()
+}
+
+/// A number with its word and verb.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// Module paths with the layers' numbers as a range: `encoder.layer.{0-5}.attention.self.query`.
@@ -202,17 +223,18 @@ fn targets(experiment: &Experiment, config: &EncoderConfig) -> Vec<String> {
     }
 }
 
-/// Pins a model and a dataset of the hub to their commits, and targets that were left to the model, in `experiment.toml`:
-/// resumed, or started anew from that file, a run takes the same.
+/// Pins a model and a dataset of the hub to their commits, columns that were guessed, and targets that were left to the
+/// model, in `experiment.toml`: resumed, or started anew from that file, a run takes the same.
 fn pin(
     ctx: &mut Context,
     experiment: &Experiment,
     commit: Option<&String>,
-    data_commit: Option<String>,
+    (data_commit, columns): (Option<String>, &Columns),
     targets: &[String],
 ) -> Result<(), Fault> {
     let mut pinned = experiment.clone();
     pinned.model.revision = commit.cloned().or(pinned.model.revision);
+    pinned.data = columns.named_in(&pinned.data);
     pinned.data.revision = data_commit.or(pinned.data.revision);
     pinned.lora.targets.get_or_insert_with(|| Texts::Many(targets.to_vec()));
     if pinned != *experiment {
@@ -222,22 +244,17 @@ fn pin(
 }
 
 /// Says what the run reads.
-fn record_inputs(
-    ctx: &mut Context,
-    commit: Option<String>,
-    dataset: &Dataset,
-) -> Result<BTreeMap<String, String>, Fault> {
-    let sha256: BTreeMap<String, String> =
+fn record_inputs(ctx: &mut Context, base: &Base, dataset: &Dataset) -> Result<BTreeMap<String, String>, Fault> {
+    let mut sha256: BTreeMap<String, String> =
         dataset.parts().map(|(setting, part)| (setting, part.sha256.clone())).collect();
+    sha256.extend(base.files.sha256()?.map(|hash| (MODEL.to_owned(), hash)));
+    let commit = base.files.commit.clone();
     ctx.emit(Event::Inputs { phase: Phase::Prepare, commit, sha256: sha256.clone() })?;
     Ok(sha256)
 }
 
 /// Does work that may download, with its progress as events.
-fn downloading<T, E>(
-    ctx: &mut Context,
-    work: impl FnOnce(&Hub, &mut dyn FnMut(Download)) -> Result<T, E>,
-) -> Result<T, Fault>
+fn downloading<T, E>(ctx: &mut Context, work: impl FnOnce(&Hub, &mut Watch) -> Result<T, E>) -> Result<T, Fault>
 where
     Fault: From<E>,
 {
@@ -245,24 +262,29 @@ where
     let mut reported = Instant::now();
     let mut written = Ok(());
     let mut progress = |Download { file, done, total }: Download| {
+        // A scheduler that ends the job, or a user, does not wait for gigabytes.
+        if ctx.request().is_some() {
+            return ControlFlow::Break(());
+        }
         // A download that goes on with an earlier part has not loaded that part in this time.
         let (_, before, started) = match &pace {
             Some(pace) if pace.0 == file && pace.1 <= done => pace,
             _ => pace.insert((file.to_owned(), done, Instant::now())),
         };
         if reported.elapsed() < Duration::from_secs(1) || written.is_err() {
-            return;
+            return ControlFlow::Continue(());
         }
         reported = Instant::now();
         let rate = (done - before) as f64 / started.elapsed().as_secs_f64().max(1e-9);
         let message = format!(
-            "downloading {file}: {:.1} of {:.1} MB, {:.1} MB/s, {:.0} s left",
+            "{DOWNLOADING} {file}: {:.1} of {:.1} MB, {:.1} MB/s, {:.0} s left",
             done as f64 / 1e6,
             total as f64 / 1e6,
             rate / 1e6,
             total.saturating_sub(done) as f64 / rate.max(1.0)
         );
         written = ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
+        ControlFlow::Continue(())
     };
     let found = work(&Hub::from_env(), &mut progress)?;
     written?;

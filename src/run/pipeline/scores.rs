@@ -113,13 +113,16 @@ impl Answered {
                 let (truth_names, predicted_names) = (names(labels, truth), names(labels, predicted));
                 let (all, kinds) = metrics::entity_scores(&predicted_names, &truth_names, Scheme::Default);
                 let (strict, _) = metrics::entity_scores(&predicted_names, &truth_names, Scheme::StrictIob2);
-                let words = metrics::accuracy(&predicted.concat(), &truth.concat());
+                let words = named(MetricKind::Accuracy, metrics::accuracy(&predicted.concat(), &truth.concat()));
+                if !labels.has_entities() {
+                    return Metrics::from([words]);
+                }
                 let mut figures = Metrics::from([
+                    words,
                     named(MetricKind::EntityF1, all.f1),
                     named(MetricKind::EntityPrecision, all.precision),
                     named(MetricKind::EntityRecall, all.recall),
                     named(MetricKind::EntityF1Strict, strict.f1),
-                    named(MetricKind::Accuracy, words),
                 ]);
                 if kinds.len() > 1 {
                     figures.extend(kinds.into_iter().map(|(kind, score)| (format!("entity_f1.{kind}"), score.f1)));

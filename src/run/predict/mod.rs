@@ -48,6 +48,11 @@ pub enum PredictError {
     OtherHead { model: String, task: Task, architecture: String },
     #[error("{model}: its head has {found} outputs; {} {needed}", task.name())]
     Outputs { model: String, task: Task, found: usize, needed: &'static str },
+    #[error(
+        "{model} is not what it was when run {run} was trained (SHA-256 differs): the run's adapter is of no use on it; restore \
+         its files"
+    )]
+    OtherBase { model: String, run: String },
     #[error("{file}: {problem}")]
     Unfit { file: String, problem: String },
     #[error(transparent)]
@@ -99,6 +104,9 @@ impl Predictor {
     pub fn of_run(learned: &Learned, base: Base, device: &Device) -> Result<Predictor, PredictError> {
         let Facts { experiment, labels, .. } = &learned.facts;
         let task = experiment.data.task;
+        if !base.is_recorded_in(&learned.facts.sha256)? {
+            return Err(PredictError::OtherBase { model: shown(&base.files.id), run: learned.facts.id.clone() });
+        }
         let factors = learned.present().filter_map(|module| {
             let (a, b) = learned.factors(module)?;
             Some((module.path.clone(), a.clone(), b.clone(), module.scale))

@@ -65,6 +65,12 @@ impl Form {
         self.doc.text() != self.kept
     }
 
+    /// Notes that a run has started from it, which keeps what it says.
+    pub fn started(&mut self) {
+        self.starting = false;
+        self.kept = self.doc.text();
+    }
+
     /// Notes that it is saved under a name.
     pub fn saved(&mut self, name: &str) {
         self.kept = self.doc.text();

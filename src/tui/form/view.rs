@@ -175,22 +175,29 @@ fn about(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
         return;
     };
     rule(buf, area, 0, setting.key, vec![span(state, look.faint())], look);
-    put(buf, area, 1, vec![plain(words(setting.help.to_owned()))]);
+    let mut line = 1;
+    for text in wrap(setting.help, usize::from(area.width)) {
+        put(buf, area, line, vec![plain(text)]);
+        line += 1;
+    }
     let default = (setting.default)().map_or("unset".to_owned(), |value| as_typed(&value));
     let change = match (field.words().is_empty(), setting.kind) {
         (false, Kind::Bool | Kind::Choice(_)) => format!("; {} changes it", look.glyphs().left_right),
         _ => String::new(),
     };
     let allowed = format!("{}, default {default}{change}", setting.kind.allowed());
-    put(buf, area, 2, vec![span(words(allowed), look.faint())]);
+    for text in wrap(&allowed, usize::from(area.width)) {
+        put(buf, area, line, vec![span(text, look.faint())]);
+        line += 1;
+    }
     // A problem without a place of its own is shown wherever the cursor is, or nobody would see it.
     let keyless = || form.problems.iter().find(|problem| problem.key.is_empty() || !is_shown(&problem.key));
     let Some(problem) = form.problem(field).or_else(keyless) else { return };
-    let subject = if problem.key == setting.key { String::new() } else { format!("{} ", problem.key) };
     let help = problem.help.as_ref().map_or(String::new(), |help| format!("; {help}"));
-    let text = format!("{} {subject}{}{help}", look.glyphs().error, problem.message);
-    for (line, text) in wrap(&text, usize::from(area.width)).into_iter().enumerate() {
-        put(buf, area, 3 + line as u16, vec![span(text, look.bad())]);
+    let text = format!("{} {} {}{help}", look.glyphs().error, problem.key, problem.message);
+    for text in wrap(&text, usize::from(area.width)) {
+        put(buf, area, line, vec![span(text, look.bad())]);
+        line += 1;
     }
 }
 

@@ -30,7 +30,7 @@ pub fn title(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
         left.push(span(format!("  {id}"), look.faint()));
     }
     let data = monitor.head.as_ref().map_or("", |head| &head.data);
-    let facts = [short(&monitor.view.model), short(data), &monitor.view.device];
+    let facts = [short(&monitor.view.model), short(data), &monitor.view.task, &monitor.view.device];
     let mut facts: Vec<&str> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
     // The demo's model and data have one name.
     facts.dedup();
@@ -83,7 +83,7 @@ pub fn progress(monitor: &Monitor, columns: u16, zone: &TimeZone, look: Look) ->
         Some(State::Queued) => vec![plain("waiting for its worker")],
         Some(State::Finished) => {
             let time = |time: &Option<String>| time.as_deref().map_or("?".into(), |time| moment(time, zone));
-            let memory = view.rss_bytes.map_or(String::new(), |rss| format!(", {} of memory", bytes(rss)));
+            let memory = view.peak_rss_bytes.map_or(String::new(), |rss| format!(", at most {} of memory", bytes(rss)));
             vec![plain(format!("from {} to {}{memory}", time(&view.started), time(&view.last_time)))]
         }
         Some(State::Paused) => vec![plain(format!("paused in {phase}, {}; r goes on", at()))],
@@ -112,7 +112,8 @@ fn running(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>> {
     let share = step as f64 / total as f64;
     let mut pace = format!(" {:>3.0} %", share * 100.0);
     if let Some(rate) = view.rate.filter(|rate| *rate > 0.0) {
-        pace.push_str(&format!("  {rate:.1} steps/s"));
+        let unit = if view.phase == Some(Phase::Prepare) { "rows" } else { "steps" };
+        pace.push_str(&format!("  {rate:.1} {unit}/s"));
     }
     if let Some(left) = view.left_s {
         pace.push_str(&format!("  {} left", duration(left)));
@@ -156,14 +157,24 @@ pub fn log(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, loo
     rule(buf, area, 0, "log", machine(monitor, look), look);
     let lines = usize::from(area.height.saturating_sub(1));
     let log = &monitor.view.log;
-    for (line, (time, level, message)) in log[log.len().saturating_sub(lines)..].iter().enumerate() {
+    let shown = &log[log.len().saturating_sub(lines)..];
+    let room = usize::from(area.width).saturating_sub(9);
+    let mut line = 0;
+    for (i, (time, level, message)) in shown.iter().enumerate() {
         let style = if level == "warning" { look.warning() } else { Style::new() };
-        let room = usize::from(area.width).saturating_sub(9);
-        let spans = vec![
-            span(format!("{} ", clock(time, zone)), look.faint()),
-            span(cut(message, room, look.glyphs().ellipsis), style),
-        ];
-        put(buf, area, 1 + line as u16, spans);
+        // A message takes more lines where the later ones leave some.
+        let left = (lines - line).saturating_sub(shown.len() - i - 1).max(1);
+        let mut parts = wrap(message, room);
+        if parts.len() > left {
+            parts =
+                vec![parts[..left - 1].to_vec(), vec![cut(&parts[left - 1..].join(" "), room, look.glyphs().ellipsis)]]
+                    .concat();
+        }
+        for (n, part) in parts.into_iter().enumerate() {
+            let start = if n == 0 { format!("{} ", clock(time, zone)) } else { " ".repeat(9) };
+            put(buf, area, 1 + line as u16, vec![span(start, look.faint()), span(part, style)]);
+            line += 1;
+        }
     }
 }
 

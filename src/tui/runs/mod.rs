@@ -70,6 +70,11 @@ impl Runs {
         self.rows.get(self.index())
     }
 
+    /// Puts the cursor on a run, also one that the next look at the folder brings.
+    pub fn point_to(&mut self, id: &str) {
+        self.cursor = Some(id.to_owned());
+    }
+
     fn select(&mut self, index: usize) {
         let index = index.min(self.rows.len().saturating_sub(1));
         self.cursor = self.rows.get(index).map(|row| row.id.clone());
