@@ -1,8 +1,8 @@
 //! Metrics of generated texts against sacreBLEU and the E2E NLG Challenge's programs; `tests/fixtures/text_metrics.py` makes the
 //! numbers.
 
-use serde::Deserialize;
 use autolora::train::metrics::text::*;
+use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct Fixture {

@@ -18,7 +18,12 @@ pub fn rotate(x: &Tensor, rope: &Arc<Rope>, places: &Arc<[u32]>, head_width: usi
         );
     }
     if is_fused(x) {
-        return x.contiguous()?.apply_op1(Rotary { rope: rope.clone(), places: places.clone(), head_width, back: false });
+        return x.contiguous()?.apply_op1(Rotary {
+            rope: rope.clone(),
+            places: places.clone(),
+            head_width,
+            back: false,
+        });
     }
     let (cos, sin) = rope.tables(x, x.device())?;
     let index = Tensor::from_slice(places, batch * length, x.device())?;

@@ -17,9 +17,8 @@ const CPU: Device = Device::Cpu;
 const SCALE: f64 = 1.5;
 
 /// Every model that the script made.
-const MODELS: [&str; 11] = [
-    "gpt2", "llama", "llama-biased", "mistral", "qwen2", "qwen3", "smollm3", "gemma", "gemma2", "gemma3", "phi3",
-];
+const MODELS: [&str; 11] =
+    ["gpt2", "llama", "llama-biased", "mistral", "qwen2", "qwen3", "smollm3", "gemma", "gemma2", "gemma3", "phi3"];
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/decoders").join(name)
@@ -28,8 +27,6 @@ fn folder(name: &str) -> PathBuf {
 /// A model and what PyTorch computes with it.
 struct Fixture {
     model: Decoder,
-    /// Path, inputs, outputs of every module.
-    modules: Vec<(String, usize, usize)>,
     /// LoRA factors, rank 2.
     weights: Weights,
     scales: Vec<f64>,
@@ -68,7 +65,7 @@ impl Fixture {
         let rows = ids.chunks(ids.len() / lengths.len()).zip(lengths);
         let texts = rows.map(|(row, length)| row[row.len() - length as usize..].to_vec()).collect();
         let scales = vec![SCALE; modules.len()];
-        Fixture { model, modules, weights, scales, texts, tensors }
+        Fixture { model, weights, scales, texts, tensors }
     }
 
     fn tokens(&self) -> Tokens {

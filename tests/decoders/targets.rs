@@ -42,7 +42,8 @@ fn a_part_changes_its_outputs_alone() {
         let a = Tensor::rand(-1f32, 1f32, (2, *inputs), &CPU).unwrap();
         let b = Tensor::rand(-1f32, 1f32, (*outputs, 2), &CPU).unwrap();
         let padded = b.pad_with_zeros(0, 2 * outputs, 0).unwrap();
-        for (weights, path, b) in weights.iter_mut().zip([(path, b), (whole_path, padded)]).map(|(w, (p, b))| (w, p, b)) {
+        for (weights, path, b) in weights.iter_mut().zip([(path, b), (whole_path, padded)]).map(|(w, (p, b))| (w, p, b))
+        {
             weights.insert(format!("{path}.lora_A.weight"), a.clone());
             weights.insert(format!("{path}.lora_B.weight"), b);
         }

@@ -18,9 +18,11 @@ impl Cache {
     /// Adds the places of a layer, and gives all of its keys and values.
     pub(super) fn extend(&mut self, layer: usize, keys: Tensor, values: Tensor) -> Result<(Tensor, Tensor)> {
         let Some(slot) = self.layers.get_mut(layer) else { candle_core::bail!("the cache has no layer {layer}") };
+        // Contiguous before they are joined, or candle joins a transposed view, whose rows cannot be selected.
+        let (keys, values) = (keys.contiguous()?.detach(), values.contiguous()?.detach());
         let all = match slot.take() {
             Some((k, v)) => (Tensor::cat(&[&k, &keys], 1)?, Tensor::cat(&[&v, &values], 1)?),
-            None => (keys.detach(), values.detach()),
+            None => (keys, values),
         };
         *slot = Some(all.clone());
         Ok(all)

@@ -151,11 +151,7 @@ impl Layer {
                 let d = config.head_dim;
                 let (q, kv) = (config.num_attention_heads * d, config.num_key_value_heads * d);
                 let all = one.forward(x, pass)?;
-                Ok([
-                    all.narrow(D::Minus1, 0, q)?,
-                    all.narrow(D::Minus1, q, kv)?,
-                    all.narrow(D::Minus1, q + kv, kv)?,
-                ])
+                Ok([all.narrow(D::Minus1, 0, q)?, all.narrow(D::Minus1, q, kv)?, all.narrow(D::Minus1, q + kv, kv)?])
             }
         }
     }

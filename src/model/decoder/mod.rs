@@ -101,9 +101,10 @@ impl Decoder {
         let paths: Vec<String> = places.iter().map(|(path, ..)| path.clone()).collect();
         let chosen = targets::resolve(targets, &paths)?;
         places.retain(|(path, ..)| chosen.contains(path));
-        if let Some((path, ..)) = places.iter().find(|(_, n, part)| {
-            part.is_some() && places.iter().any(|(_, other, whole)| other == n && whole.is_none())
-        }) {
+        if let Some((path, ..)) = places
+            .iter()
+            .find(|(_, n, part)| part.is_some() && places.iter().any(|(_, other, whole)| other == n && whole.is_none()))
+        {
             let problem = format!("`{path}` is a part of a layer that is named as a whole too; name one of both");
             return Err(ModelError::Targets { problem });
         }

@@ -8,7 +8,7 @@ use crate::model::input::Input;
 use crate::model::loader::{Loader, Norm};
 use crate::model::lora::LoraLinear;
 use crate::model::pass::{Pass, Site};
-use crate::ops::{Attention, Rope, packed_gate, packed_attention};
+use crate::ops::{Attention, Rope, packed_attention, packed_gate};
 use candle_core::{D, Result, Tensor};
 use std::sync::Arc;
 

@@ -127,13 +127,13 @@ impl Hypotheses {
                 order.select_nth_unstable_by(keep, better);
                 order.truncate(keep);
             }
-            candidates.extend(order.into_iter().map(|token| {
-                Candidate { beam, token, score: score + scores[token as usize] }
+            candidates.extend(order.into_iter().map(|token| Candidate {
+                beam,
+                token,
+                score: score + scores[token as usize],
             }));
         }
-        candidates.sort_by(|a, b| {
-            b.score.total_cmp(&a.score).then(a.beam.cmp(&b.beam)).then(a.token.cmp(&b.token))
-        });
+        candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.beam.cmp(&b.beam)).then(a.token.cmp(&b.token)));
         candidates.truncate(keep);
         candidates
     }

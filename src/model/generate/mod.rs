@@ -156,4 +156,3 @@ fn log_probabilities(logits: &mut [f32]) {
         *x -= shift;
     }
 }
-

@@ -109,7 +109,9 @@ fn compose(q: &Tensor, k: &Tensor, v: &Tensor, sizes: Sizes, with: &Causal) -> R
     if let Some(cap) = with.cap {
         scores = ((scores / cap)?.tanh()? * cap)?;
     }
-    let scores = scores.reshape((batch, with.heads, queries, keys))?.broadcast_add(&bias(sizes, with, q.device())?.to_dtype(q.dtype())?)?;
+    let scores = scores
+        .reshape((batch, with.heads, queries, keys))?
+        .broadcast_add(&bias(sizes, with, q.device())?.to_dtype(q.dtype())?)?;
     // The one of candle's two softmaxes that keeps the graph.
     let mut probabilities = softmax(&scores, D::Minus1)?;
     if let Some(mask) = with.dropout {

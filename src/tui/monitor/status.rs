@@ -166,9 +166,8 @@ pub fn log(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, loo
         let left = (lines - line).saturating_sub(shown.len() - i - 1).max(1);
         let mut parts = wrap(message, room);
         if parts.len() > left {
-            parts =
-                vec![parts[..left - 1].to_vec(), vec![cut(&parts[left - 1..].join(" "), room, look.glyphs().ellipsis)]]
-                    .concat();
+            let rest = parts.split_off(left - 1);
+            parts.push(cut(&rest.join(" "), room, look.glyphs().ellipsis));
         }
         for (n, part) in parts.into_iter().enumerate() {
             let start = if n == 0 { format!("{} ", clock(time, zone)) } else { " ".repeat(9) };

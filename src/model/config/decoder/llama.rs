@@ -125,7 +125,8 @@ pub fn parse(value: Value, family: DecoderFamily) -> Result<DecoderConfig, Strin
     let scale = if capped_queries { raw.query_pre_attn_scalar } else { head_dim.max(1) as f64 }.powf(-0.5);
     let layers = (0..raw.num_hidden_layers.min(1 << 16)).map(|n| {
         let slides = slides(&raw, family, n);
-        let rope = if family == DecoderFamily::SmolLm3 && !has_positions(&raw, n) { None } else { Some(rope_of(slides)) };
+        let rope =
+            if family == DecoderFamily::SmolLm3 && !has_positions(&raw, n) { None } else { Some(rope_of(slides)) };
         LayerRule { window: raw.sliding_window.filter(|_| slides), rope, scale }
     });
     // Gemma's older files say `gelu` under `hidden_act` and mean the tanh form.
@@ -182,7 +183,7 @@ fn slides(raw: &Raw, family: DecoderFamily, n: usize) -> bool {
         }
         DecoderFamily::SmolLm3 => raw.use_sliding_window && said.unwrap_or(!has_positions(raw, n)),
         DecoderFamily::Gemma2 | DecoderFamily::Gemma3 => {
-            said.unwrap_or((n + 1) % raw.sliding_window_pattern.max(1) != 0)
+            said.unwrap_or(!(n + 1).is_multiple_of(raw.sliding_window_pattern.max(1)))
         }
         DecoderFamily::Gpt2 | DecoderFamily::Llama | DecoderFamily::Gemma => false,
     }

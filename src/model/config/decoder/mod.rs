@@ -167,17 +167,23 @@ impl DecoderConfig {
         let wrong = |problem: String| ModelError::Config { file: file.into(), problem };
         let value: Value = serde_json::from_slice(json).map_err(|e| wrong(format!("not valid JSON: {e}")))?;
         if value.get("quantization_config").is_some_and(|config| !config.is_null()) {
-            return Err(wrong("the weights are quantised, which is not supported: give the model in f32, f16 or bf16".into()));
+            return Err(wrong(
+                "the weights are quantised, which is not supported: give the model in f32, f16 or bf16".into(),
+            ));
         }
         let model_type = value.get("model_type").and_then(Value::as_str).map(str::to_owned);
         let family = model_type.as_deref().and_then(DecoderFamily::of);
         let config = match (family, model_type.as_deref()) {
             (Some(DecoderFamily::Gpt2), _) => gpt2::parse(value),
             (Some(family), _) => llama::parse(value, family),
-            (None, Some("gemma3")) => Err("model_type `gemma3` reads images too, which is not supported: give its text \
+            (None, Some("gemma3")) => {
+                Err("model_type `gemma3` reads images too, which is not supported: give its text \
                  part as a model of its own, model_type `gemma3_text`"
-                .into()),
-            (None, Some(other)) => Err(format!("model_type `{other}` is not supported; supported: {}", DecoderFamily::names())),
+                    .into())
+            }
+            (None, Some(other)) => {
+                Err(format!("model_type `{other}` is not supported; supported: {}", DecoderFamily::names()))
+            }
             (None, None) => Err(format!("`model_type` is missing; supported: {}", DecoderFamily::names())),
         };
         let config = config.map_err(wrong)?;
@@ -294,7 +300,8 @@ mod tests {
             "rope_theta": 9.0}, "sliding_attention": {"rope_type": "default", "rope_theta": 7.0}}}"#;
         assert_eq!(parse(&old).unwrap(), parse(new).unwrap());
         let old = r#"{"model_type": "llama", "rope_theta": 5e5, "rope_scaling": {"type": "linear", "factor": 2.0}}"#;
-        let new = r#"{"model_type": "llama", "rope_parameters": {"rope_type": "linear", "rope_theta": 5e5, "factor": 2.0}}"#;
+        let new =
+            r#"{"model_type": "llama", "rope_parameters": {"rope_type": "linear", "rope_theta": 5e5, "factor": 2.0}}"#;
         assert_eq!(parse(old).unwrap(), parse(new).unwrap());
     }
 

@@ -18,15 +18,37 @@ pub struct RopeRule {
 pub enum Scaling {
     Default,
     /// All angles divided.
-    Linear { factor: f64 },
+    Linear {
+        factor: f64,
+    },
     /// The base grows with rows longer than `longest` ("NTK-aware").
-    Dynamic { factor: f64, longest: f64 },
+    Dynamic {
+        factor: f64,
+        longest: f64,
+    },
     /// Long wavelengths divided, short ones kept.
-    Llama3 { factor: f64, low: f64, high: f64, original: f64 },
+    Llama3 {
+        factor: f64,
+        low: f64,
+        high: f64,
+        original: f64,
+    },
     /// A ramp from kept to divided angles; what is turned is multiplied.
-    Yarn { factor: f64, attention: f64, fast: f64, slow: f64, original: f64, truncate: bool },
+    Yarn {
+        factor: f64,
+        attention: f64,
+        fast: f64,
+        slow: f64,
+        original: f64,
+        truncate: bool,
+    },
     /// A divisor for every angle, one set for rows up to the original length and one for longer ones.
-    LongRope { short: Vec<f64>, long: Vec<f64>, attention: f64, original: f64 },
+    LongRope {
+        short: Vec<f64>,
+        long: Vec<f64>,
+        attention: f64,
+        original: f64,
+    },
 }
 
 impl RopeRule {
