@@ -67,9 +67,9 @@ fn check_loss(name: &str, fixture: &Fixture, tokens: &Tokens, place: impl Fn(usi
     let states = fixture.model.states(tokens, &pass(&tracked, &fixture.scales), None).unwrap();
     let (mut places, mut targets) = (Vec::new(), Vec::new());
     for (text, ids) in fixture.texts.iter().enumerate() {
-        for at in FROM..ids.len() {
+        for (at, &id) in ids.iter().enumerate().skip(FROM) {
             places.push(place(text, at - 1));
-            targets.push(ids[at]);
+            targets.push(id);
         }
     }
     let loss = (fixture.model.loss(&states, &places, &targets).unwrap() / targets.len() as f64).unwrap();
