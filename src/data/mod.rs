@@ -2,6 +2,7 @@
 
 pub mod batches;
 pub mod catalogue;
+pub mod chat;
 pub mod columns;
 pub mod dataset;
 pub mod error;

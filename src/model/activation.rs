@@ -1,6 +1,6 @@
 //! Non-linearities by their names in Hugging Face's configurations.
 
-use crate::ops::gelu;
+use crate::ops::{Curve, curve};
 use candle_core::{Result, Tensor};
 
 /// A non-linearity; any shape.
@@ -33,13 +33,23 @@ impl Activation {
         })
     }
 
+    /// As a function that the fused operations have, alone and gated.
+    pub fn curve(self) -> Option<Curve> {
+        match self {
+            Activation::Gelu => Some(Curve::Gelu),
+            Activation::GeluTanh => Some(Curve::GeluTanh),
+            Activation::Silu => Some(Curve::Silu),
+            Activation::Relu | Activation::Tanh => None,
+        }
+    }
+
     /// Element by element.
     pub fn apply(self, x: &Tensor) -> Result<Tensor> {
         match self {
-            Activation::Gelu => gelu(x),
-            Activation::GeluTanh => x.gelu(),
+            Activation::Gelu => curve(x, Curve::Gelu),
+            Activation::GeluTanh => curve(x, Curve::GeluTanh),
+            Activation::Silu => curve(x, Curve::Silu),
             Activation::Relu => x.relu(),
-            Activation::Silu => x.silu(),
             Activation::Tanh => x.tanh(),
         }
     }

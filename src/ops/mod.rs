@@ -9,10 +9,18 @@ mod float;
 mod kernel;
 mod linear;
 mod norm;
+mod rms_norm;
+mod rotary;
 mod sum;
+mod vocabulary;
 
-pub use activation::{gated_gelu, gelu};
-pub use attention::{Attention, Positions, Rope, attention, disentangled_attention, packed_attention};
+pub use activation::{Curve, curve, gate, packed_gate};
+pub use attention::{
+    Attention, Causal, Positions, Rope, attention, causal_attention, disentangled_attention, packed_attention,
+};
 pub use dropout::{Mask, dropout};
 pub use linear::frozen_linear;
 pub use norm::layer_norm;
+pub use rms_norm::rms_norm;
+pub use rotary::rotate;
+pub use vocabulary::{capped, vocabulary_loss};

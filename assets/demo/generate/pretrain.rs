@@ -5,7 +5,7 @@ use super::grammar;
 use autolora::data::random::{below, normal, permutation, stream};
 use autolora::model::checkpoint::Checkpoint;
 use autolora::model::{Encoder, EncoderConfig, Input, Pass, Weights};
-use autolora::ops::{gelu, layer_norm};
+use autolora::ops::{Curve, curve, layer_norm};
 use autolora::train::gradient::{clip, gradients, scalar, track};
 use autolora::train::optimizer::{Adam, AdamConfig};
 use autolora::train::schedule::LinearSchedule;
@@ -151,7 +151,7 @@ fn loss(config: &EncoderConfig, weights: &Weights, batch: &Masked) -> Result<Ten
     let get = |name: &str| &weights[&format!("cls.predictions.{name}")];
     let x = states.matmul(&get("transform.dense.weight").t()?)?.broadcast_add(get("transform.dense.bias"))?;
     let (scale, shift) = (get("transform.LayerNorm.weight"), get("transform.LayerNorm.bias"));
-    let x = layer_norm(&gelu(&x)?, scale, shift, config.layer_norm_eps)?;
+    let x = layer_norm(&curve(&x, Curve::Gelu)?, scale, shift, config.layer_norm_eps)?;
     let logits = x.matmul(&encoder.word_embeddings().t()?)?.broadcast_add(get("bias"))?;
     Ok(cross_entropy(&logits, &batch.words)?)
 }

@@ -3,6 +3,7 @@
 
 mod bert;
 mod deberta_v2;
+pub mod decoder;
 mod distilbert;
 mod modernbert;
 
@@ -11,6 +12,7 @@ use super::activation::Activation;
 use super::head::HeadKind;
 use super::pass::DropoutRates;
 pub use deberta_v2::{Convolution, DebertaV2, Relative};
+pub use decoder::{DecoderConfig, DecoderFamily};
 pub use modernbert::{ModernBert, Pooling};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -133,7 +135,6 @@ impl EncoderConfig {
 
 /// Sizes that a file can say, but no model has: they would overflow, or leave nothing to compute.
 fn check_sizes(config: &EncoderConfig) -> Result<(), String> {
-    const MOST: usize = 1 << 24;
     let span = match &config.family {
         Family::DebertaV2(own) => own.relative.map_or(1, |relative| relative.span),
         _ => 1,
@@ -154,11 +155,15 @@ fn check_sizes(config: &EncoderConfig) -> Result<(), String> {
         ("the number of relative positions", span),
         ("the reach of attention", furthest),
     ] {
-        if !(1..=MOST).contains(&size) {
-            return Err(format!("{what} is {size}, not between 1 and {MOST}"));
-        }
+        check_size(what, size)?;
     }
     Ok(())
+}
+
+/// An error where no model has a size like this.
+fn check_size(what: &str, size: usize) -> Result<(), String> {
+    const MOST: usize = 1 << 24;
+    if (1..=MOST).contains(&size) { Ok(()) } else { Err(format!("{what} is {size}, not between 1 and {MOST}")) }
 }
 
 /// The value of `key` as a non-linearity.

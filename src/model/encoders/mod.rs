@@ -76,7 +76,7 @@ impl Encoder {
 }
 
 /// Rows of a table (n, width) by ids (batch, length): (batch, length, width).
-fn look_up(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
+pub(super) fn look_up(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
     let (batch, length) = ids.dims2()?;
     table.index_select(&ids.flatten_all()?, 0)?.reshape((batch, length, table.dim(1)?))
 }

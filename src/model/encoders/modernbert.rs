@@ -8,7 +8,7 @@ use crate::model::input::Input;
 use crate::model::loader::{Loader, Norm};
 use crate::model::lora::LoraLinear;
 use crate::model::pass::{Pass, Site};
-use crate::ops::{Attention, Rope, gated_gelu, packed_attention};
+use crate::ops::{Attention, Rope, packed_attention, packed_gate};
 use candle_core::{D, Result, Tensor};
 use std::sync::Arc;
 
@@ -75,10 +75,10 @@ impl Encoder {
         let mixed = pass.drop(layer.attention_output.forward(&mixed, pass)?, Site::AttentionOutput(n))?;
         let x = (x + mixed)?;
         let inner = layer.mlp_input.forward(&layer.mlp_norm.forward(&x)?, pass)?;
-        let gated = match self.activation {
-            Activation::Gelu => gated_gelu(&inner)?,
-            other => {
-                let units = other.apply(&inner.narrow(D::Minus1, 0, self.units)?.contiguous()?)?;
+        let gated = match self.activation.curve() {
+            Some(curve) => packed_gate(&inner, curve)?,
+            None => {
+                let units = self.activation.apply(&inner.narrow(D::Minus1, 0, self.units)?.contiguous()?)?;
                 (units * inner.narrow(D::Minus1, self.units, self.units)?)?
             }
         };

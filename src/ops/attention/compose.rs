@@ -41,7 +41,7 @@ pub fn attention(
 }
 
 /// What leaves nothing of a probability.
-const UNSEEN: f32 = -1e30;
+pub(super) const UNSEEN: f32 = -1e30;
 
 /// 0 where a query sees a key, else [`UNSEEN`], in a shape that broadcasts to (batch, heads, length, length).
 fn bias(with: &Attention, (batch, length): (usize, usize), like: &Tensor) -> Result<Tensor> {

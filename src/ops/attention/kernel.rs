@@ -132,7 +132,7 @@ impl<T> Default for Scratch<T> {
     }
 }
 
-fn room<T: Float>(buffer: &mut Vec<T>, length: usize) -> &mut [T] {
+pub(super) fn room<T: Float>(buffer: &mut Vec<T>, length: usize) -> &mut [T] {
     buffer.clear();
     buffer.resize(length, T::ZERO);
     buffer
@@ -256,7 +256,7 @@ impl<'a, T: Float> Head<'a, T> {
 }
 
 #[inline(always)]
-fn drop_row<T: Float>(values: &mut [T], mask: Mask, first: usize) {
+pub(super) fn drop_row<T: Float>(values: &mut [T], mask: Mask, first: usize) {
     let scale = mask.scale();
     for (i, value) in values.iter_mut().enumerate() {
         *value *= mask.factor(first + i, scale);
@@ -266,10 +266,18 @@ fn drop_row<T: Float>(values: &mut [T], mask: Mask, first: usize) {
 /// Softmax in place, padding keys at 0.
 #[inline(always)]
 fn softmax<T: Float>(scores: &mut [T], keep: &[u8]) {
-    let mut highest = T::LOWEST;
     for (s, &keep) in scores.iter_mut().zip(keep) {
         *s = if keep == 0 { T::LOWEST } else { *s };
-        highest = if *s > highest { *s } else { highest };
+    }
+    softmax_of_all(scores);
+}
+
+/// Softmax in place.
+#[inline(always)]
+pub(super) fn softmax_of_all<T: Float>(scores: &mut [T]) {
+    let mut highest = T::LOWEST;
+    for &s in scores.iter() {
+        highest = if s > highest { s } else { highest };
     }
     for s in scores.iter_mut() {
         *s = (*s - highest).exponential();
@@ -385,7 +393,7 @@ pub fn backward<T: Float>(
 }
 
 /// Gradients of rows of `n` probabilities to those of the scores, in place.
-fn softmax_slopes<T: Float>(slopes: &mut [T], probabilities: &[T], n: usize) {
+pub(super) fn softmax_slopes<T: Float>(slopes: &mut [T], probabilities: &[T], n: usize) {
     pulp::Arch::new().dispatch(|| {
         for (slopes, p) in slopes.chunks_mut(n).zip(probabilities.chunks(n)) {
             let dot = sum_pairs(slopes, p, |g, p| g * p);

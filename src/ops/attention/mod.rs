@@ -1,6 +1,8 @@
 //! Masked multi-head attention over (batch, length, heads x width) as the linear layers leave it: no transposed copies,
 //! and nothing of length x length is kept for the backward pass, which recomputes it head by head.
 
+mod causal;
+mod causal_kernel;
 mod compose;
 mod kernel;
 mod operations;
@@ -10,6 +12,7 @@ mod rope;
 use super::dropout::Mask;
 use super::kernel::is_fused;
 use candle_core::{D, Result, Tensor, bail};
+pub use causal::{Causal, causal_attention};
 use operations::{Disentangled, Packed, Separate};
 pub use rope::Rope;
 use std::sync::Arc;

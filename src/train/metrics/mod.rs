@@ -3,6 +3,7 @@
 mod classes;
 mod correlation;
 mod entities;
+pub mod text;
 
 pub use classes::{accuracy, f1_binary, f1_macro, f1_micro, majority, matthews_correlation};
 pub use correlation::{pearson, spearman};

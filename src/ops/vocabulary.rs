@@ -1,0 +1,174 @@
+//! Cross-entropy over a vocabulary, without ever holding all logits: places are taken in chunks, and the gradient of
+//! the hidden states is made with the loss.
+
+use super::float::Float;
+use super::kernel::is_fused;
+use super::linear::frozen_linear;
+use super::sum::sum;
+use candle_core::{CpuStorage, D, DType, InplaceOp1, Layout, Result, Tensor, bail};
+use candle_nn::ops::log_softmax;
+use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
+
+/// Logits in memory at once, at most.
+const CHUNK_LOGITS: usize = 1 << 22;
+
+/// The sum over places of -log softmax(cap(x W^T))[target], a scalar in f32 or, of f64 states, f64.
+///
+/// x (places, hidden), W (vocabulary, hidden), `targets` one id a place; `cap`: logits become cap tanh(logit / cap).
+/// A frozen W gets no gradient.
+pub fn vocabulary_loss(x: &Tensor, weight: &Tensor, targets: &[u32], cap: Option<f64>) -> Result<Tensor> {
+    let (places, _) = x.dims2()?;
+    if !is_fused(x) || weight.track_op() {
+        let logits = capped(frozen_linear(x, weight, None)?, cap)?;
+        let logits = if logits.dtype() == DType::F64 { logits } else { logits.to_dtype(DType::F32)? };
+        let targets = Tensor::from_slice(targets, (places, 1), x.device())?;
+        return log_softmax(&logits, D::Minus1)?.gather(&targets, 1)?.sum_all()?.neg();
+    }
+    let (loss, slopes) = loss_and_slopes(&x.detach().contiguous()?, weight, targets, cap)?;
+    if !x.track_op() {
+        return Ok(loss);
+    }
+    // x * slopes has the gradient; taken from itself without one it is exactly 0, so that the loss keeps its value.
+    let linear = (x * slopes)?.sum_all()?;
+    (&linear - linear.detach())? + loss
+}
+
+/// cap tanh(x / cap).
+pub fn capped(x: Tensor, cap: Option<f64>) -> Result<Tensor> {
+    match cap {
+        Some(cap) => (x / cap)?.tanh()? * cap,
+        None => Ok(x),
+    }
+}
+
+/// The loss, and its gradient by x.
+fn loss_and_slopes(x: &Tensor, weight: &Tensor, targets: &[u32], cap: Option<f64>) -> Result<(Tensor, Tensor)> {
+    let ((places, hidden), (vocabulary, _)) = (x.dims2()?, weight.dims2()?);
+    if targets.len() != places {
+        bail!("cross-entropy: {} targets for {places} places", targets.len());
+    }
+    if let Some(&target) = targets.iter().find(|&&target| target as usize >= vocabulary) {
+        bail!("cross-entropy: target {target} is outside of the vocabulary of {vocabulary}");
+    }
+    let step = (CHUNK_LOGITS / vocabulary.max(1)).max(16);
+    let (mut loss, mut slopes) = (0.0, vec![Tensor::zeros((0, hidden), x.dtype(), x.device())?]);
+    for from in (0..places).step_by(step) {
+        let targets = &targets[from..(from + step).min(places)];
+        let logits = frozen_linear(&x.narrow(0, from, targets.len())?, weight, None)?;
+        let losses = Mutex::new(0.0);
+        logits.inplace_op1(&LogitSlopes { targets, cap, loss: &losses })?;
+        loss += losses.into_inner().unwrap_or_else(PoisonError::into_inner);
+        slopes.push(logits.matmul(weight)?);
+    }
+    let loss = Tensor::new(loss, x.device())?.to_dtype(x.dtype())?;
+    Ok((loss, Tensor::cat(&slopes, 0)?))
+}
+
+/// Turns rows of logits into the gradient of their cross-entropy, in place, and adds the losses up.
+struct LogitSlopes<'a> {
+    targets: &'a [u32],
+    cap: Option<f64>,
+    loss: &'a Mutex<f64>,
+}
+
+impl LogitSlopes<'_> {
+    fn run<T: Float>(&self, logits: &mut [T]) {
+        let n = logits.len() / self.targets.len().max(1);
+        let mut losses = vec![0.0; self.targets.len()];
+        let arch = pulp::Arch::new();
+        let rows = logits.par_chunks_mut(n.max(1)).zip(&mut losses).zip(self.targets);
+        rows.for_each(|((row, loss), &target)| {
+            *loss = arch.dispatch(|| slopes_of_row(row, target as usize, self.cap.map(T::of))).into();
+        });
+        *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = losses.iter().sum();
+    }
+}
+
+/// softmax - onehot in place of the logits, through the cap where there is one; returns the loss.
+#[inline(always)]
+fn slopes_of_row<T: Float>(row: &mut [T], target: usize, cap: Option<T>) -> T {
+    if let Some(cap) = cap {
+        let inverse = T::ONE / cap;
+        for x in row.iter_mut() {
+            *x = cap * (*x * inverse).hyperbolic_tangent();
+        }
+    }
+    let highest = row.iter().fold(T::LOWEST, |highest, &x| if x > highest { x } else { highest });
+    let total = sum(row, |x| (x - highest).exponential());
+    let loss = total.logarithm() + highest - row[target];
+    let inverse = T::ONE / total;
+    let of_target = row[target];
+    match cap {
+        None => {
+            for x in row.iter_mut() {
+                *x = (*x - highest).exponential() * inverse;
+            }
+            row[target] += -T::ONE;
+        }
+        Some(cap) => {
+            let scale = T::ONE / cap;
+            let passed = |x: T| T::ONE - x * scale * (x * scale);
+            for x in row.iter_mut() {
+                *x = (*x - highest).exponential() * inverse * passed(*x);
+            }
+            row[target] += -passed(of_target);
+        }
+    }
+    loss
+}
+
+impl InplaceOp1 for LogitSlopes<'_> {
+    fn name(&self) -> &'static str {
+        "cross-entropy"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let Some((start, end)) = layout.contiguous_offsets() else { bail!("cross-entropy: logits must be contiguous") };
+        match storage {
+            CpuStorage::F32(logits) => self.run(&mut logits[start..end]),
+            CpuStorage::F64(logits) => self.run(&mut logits[start..end]),
+            _ => bail!("cross-entropy has a CPU kernel for f32 and f64 alone"),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    fn values(shape: (usize, usize), by: f64) -> Tensor {
+        let values = (0..shape.0 * shape.1).map(|i| (i as f64 * by).sin()).collect::<Vec<_>>();
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    }
+
+    /// The chunked loss and its gradient are those of all logits at once, with a tracked weight and without.
+    #[test]
+    fn the_loss_in_chunks_is_the_loss_of_all_logits() {
+        // Three chunks of 16 places.
+        let (places, hidden, vocabulary) = (40, 5, CHUNK_LOGITS / 16);
+        let x = Var::from_tensor(&values((places, hidden), 0.37)).unwrap();
+        let small = values((7, hidden), 0.7);
+        let large = values((vocabulary, hidden), 0.011);
+        for (weight, cap) in [(&small, None), (&small, Some(0.9)), (&large, None)] {
+            let targets: Vec<u32> = (0..places).map(|i| (i * 5 % weight.dim(0).unwrap()) as u32).collect();
+            let tracked = Var::from_tensor(weight).unwrap();
+            let ways = [weight, tracked.as_tensor()].map(|weight| {
+                let loss = (vocabulary_loss(&x, weight, &targets, cap).unwrap() * 0.5).unwrap();
+                let gradient = loss.backward().unwrap().get(&x).unwrap().clone();
+                (loss.to_scalar::<f64>().unwrap(), gradient)
+            });
+            let [(ours, by_ours), (all, by_all)] = ways;
+            assert!((ours - all).abs() < 1e-9 * all, "{ours} {all}");
+            let difference = (by_ours - by_all).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+            assert!(difference < 1e-11, "{difference}");
+        }
+    }
+
+    #[test]
+    fn a_target_outside_of_the_vocabulary_is_refused() {
+        assert!(vocabulary_loss(&values((1, 3), 0.3), &values((4, 3), 0.2), &[4], None).is_err());
+    }
+}
