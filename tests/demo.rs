@@ -9,7 +9,7 @@ mod words;
 
 use autolora::data::hub::Hub;
 use autolora::data::sources::locate;
-use autolora::data::{Dataset, Example, TextEncoder};
+use autolora::data::{Dataset, Encode, Example, TextEncoder};
 use autolora::experiment::DataSettings;
 use std::collections::BTreeMap;
 

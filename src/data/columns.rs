@@ -45,6 +45,11 @@ const CLASSES: &[&str] = &[
 const SCORES: &[&str] =
     &["score", "similarity", "similarity_score", "label", "labels", "target", "rating", "relatedness_score", "stars"];
 
+const PROMPTS: &[&str] =
+    &["prompt", "mr", "meaning_representation", "instruction", "input", "source", "question", "text"];
+const REPLIES: &[&str] =
+    &["completion", "ref", "human_reference", "reference", "response", "output", "target", "answer", "summary"];
+
 /// A column to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
@@ -92,12 +97,18 @@ impl Columns {
             present: look.columns.iter().map(|column| shown(column)).collect(),
             advice: advice(settings, look),
         };
-        let tagging = settings.task == Task::Tagging;
+        let (tagging, writing) = (settings.task == Task::Tagging, settings.task == Task::Generation);
+        let usual = match settings.task {
+            Task::Tagging => WORDS,
+            Task::Generation => PROMPTS,
+            Task::Classification | Task::Regression => TEXTS,
+        };
         let mut pair = said("data.text_pair", &settings.text_pair);
         let text = match said("data.text", &settings.text) {
             Some(text) => text,
             None => {
-                let both = PAIRS.iter().filter(|_| !tagging).find_map(|(a, b)| Some((known(a)?, known(b)?)));
+                let both =
+                    PAIRS.iter().filter(|_| !tagging && !writing).find_map(|(a, b)| Some((known(a)?, known(b)?)));
                 let (name, second) = match (both, &pair) {
                     (Some((first, second)), None) => (Some(first), Some(second)),
                     // The text that belongs to the pair that is named, else any text but that.
@@ -106,9 +117,13 @@ impl Columns {
                         let partner = with.clone().find_map(|(a, _)| known(a));
                         (partner.or_else(|| first(TEXTS, &[&pair.name])), None)
                     }
-                    (None, None) => (first(if tagging { WORDS } else { TEXTS }, &[]), None),
+                    (None, None) => (first(usual, &[]), None),
                 };
-                let what = if tagging { "words of a sentence" } else { "text" };
+                let what = match settings.task {
+                    Task::Tagging => "words of a sentence",
+                    Task::Generation => "prompt",
+                    Task::Classification | Task::Regression => "text",
+                };
                 let name = name.ok_or_else(|| none("data.text", what))?;
                 pair = pair.or(second.map(|name| guess("data.text_pair", name)));
                 guess("data.text", name)
@@ -117,7 +132,8 @@ impl Columns {
         let (names, what) = match settings.task {
             Task::Tagging => (TAGS, "tags"),
             Task::Regression => (SCORES, "score"),
-            Task::Classification | Task::Generation => (CLASSES, "label"),
+            Task::Classification => (CLASSES, "label"),
+            Task::Generation => (REPLIES, "reply"),
         };
         let mut label = match said("data.label", &settings.label) {
             Some(label) => label,
@@ -127,7 +143,7 @@ impl Columns {
                 guess("data.label", first(names, &taken).ok_or_else(|| none("data.label", what))?)
             }
         };
-        if settings.task != Task::Regression {
+        if matches!(settings.task, Task::Classification | Task::Tagging) {
             label.classes = look.classes.get(&label.name).cloned();
         }
         let doubts = doubts(settings, look, &text, pair.is_some());

@@ -2,6 +2,7 @@
 //! all in memory.
 
 use super::columns::Columns;
+use super::dialogue::Dialogue;
 use super::error::DataError;
 use super::input::Input;
 use super::labels::{Answer, Labels, Learning};
@@ -19,6 +20,8 @@ pub enum Content {
     },
     /// The words of a tagged sentence.
     Words(Vec<String>),
+    /// A text to learn to write.
+    Dialogue(Dialogue),
 }
 
 /// One row.
@@ -40,6 +43,7 @@ impl Example {
         match &self.content {
             Content::Text { text, .. } => text.clone(),
             Content::Words(words) => words.join(" "),
+            Content::Dialogue(dialogue) => dialogue.text.clone(),
         }
     }
 }
@@ -180,8 +184,8 @@ impl Part {
     pub fn targets(&self) -> TargetKind {
         match self.reader.task {
             Task::Regression => TargetKind::Score,
-            Task::Tagging => TargetKind::Tags,
-            Task::Classification | Task::Generation => TargetKind::Class,
+            Task::Tagging | Task::Generation => TargetKind::Tags,
+            Task::Classification => TargetKind::Class,
         }
     }
 
@@ -249,6 +253,10 @@ impl Reader {
                 return Err("a tag is empty".into());
             }
             return Ok((Content::Words(words.to_vec()), Answer::Tags(tags.to_vec())));
+        }
+        if self.task == Task::Generation {
+            let dialogue = Dialogue::plain(text.text(text_column)?, label.text(label_column)?);
+            return Ok((Content::Dialogue(dialogue), Answer::Tags(Vec::new())));
         }
         let pair = columns.get(PAIR).map(|column| row.fields[PAIR].text(column).map(str::to_owned)).transpose()?;
         let content = Content::Text { text: text.text(text_column)?.to_owned(), pair };

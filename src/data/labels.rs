@@ -81,7 +81,7 @@ impl Learning {
         model: Option<&[String]>,
     ) -> Result<Labels, DataError> {
         let seen = self.seen;
-        if self.task == Task::Regression {
+        if matches!(self.task, Task::Regression | Task::Generation) {
             return Ok(Labels::default());
         }
         if seen.len() < 2 {

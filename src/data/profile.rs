@@ -4,7 +4,7 @@ use super::dataset::{Content, Dataset, Example, Part};
 use super::error::DataError;
 use super::labels::Labels;
 use super::target::Target;
-use super::tokens::{Cuts, TextEncoder};
+use super::tokens::{Cuts, Encode, TextEncoder};
 use std::collections::BTreeMap;
 
 /// Examples that are tokenised at a time.

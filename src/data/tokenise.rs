@@ -4,7 +4,7 @@ use super::dataset::{Example, Part};
 use super::error::DataError;
 use super::rows::Rows;
 use super::store::{Facts, TokenStore, TokenWriter};
-use super::tokens::{Cuts, TextEncoder};
+use super::tokens::{Cuts, Encode};
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -17,7 +17,7 @@ const CHUNK: usize = 1024;
 /// `Break` ends it with [`DataError::Interrupted`].
 pub fn tokenise(
     part: &Part,
-    encoder: &TextEncoder,
+    encoder: &dyn Encode,
     cache: &Path,
     mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<(Rows, Facts), DataError> {
@@ -57,7 +57,7 @@ pub fn tokenise(
     Ok((store.into(), facts))
 }
 
-fn key(part: &Part, encoder: &TextEncoder) -> String {
+fn key(part: &Part, encoder: &dyn Encode) -> String {
     let hash = Sha256::new().chain_update(part.fingerprint()).chain_update(encoder.fingerprint()).finalize();
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

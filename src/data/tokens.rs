@@ -41,6 +41,15 @@ impl std::ops::AddAssign for Cuts {
     }
 }
 
+/// From examples to rows of ids.
+pub trait Encode {
+    /// What decides the rows beside the examples: the tokenizer's file, the length, ... For keys of caches.
+    fn fingerprint(&self) -> String;
+
+    /// Encodes examples on all threads, in order; the first of them is number `first` of its file.
+    fn encode(&self, examples: &[Example], first: usize) -> Result<(Vec<Encoded>, Cuts), DataError>;
+}
+
 /// A tokenizer that cuts to a length of ours and never pads.
 pub struct TextEncoder {
     tokenizer: Tokenizer,
@@ -88,11 +97,6 @@ impl TextEncoder {
         Ok(Self { tokenizer, words, file: file.to_owned(), pad_id, max_length, added, sha256 })
     }
 
-    /// What decides the rows: the tokenizer's file and the length. For keys of caches.
-    pub fn fingerprint(&self) -> String {
-        format!("{} {}", self.sha256, self.max_length)
-    }
-
     /// The id that fills a batch: the file's own, else that of `[PAD]` or `<pad>`, else 0 (which the mask hides).
     pub fn pad_id(&self) -> u32 {
         self.pad_id
@@ -101,43 +105,6 @@ impl TextEncoder {
     /// Number of ids, added tokens included: the model's embedding must have at least as many rows.
     pub fn vocabulary(&self) -> usize {
         self.tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1)
-    }
-
-    /// Encodes examples on all threads, in order; the first of them is number `first` of its file. A text is one row; a
-    /// sentence of words is cut between words into as many rows as it needs.
-    pub fn encode(&self, examples: &[Example], first: usize) -> Result<(Vec<Encoded>, Cuts), DataError> {
-        let failed = |e: tokenizers::Error| DataError::Encode {
-            file: self.file.clone(),
-            row: first + 1,
-            message: super::error::shown(&e.to_string()),
-        };
-        let (mut rows, mut cuts) = (Vec::with_capacity(examples.len()), Cuts::default());
-        let mut texts: Vec<tokenizers::EncodeInput> = Vec::new();
-        let mut sentences: Vec<InputSequence> = Vec::new();
-        for example in examples {
-            match &example.content {
-                Content::Text { text, pair: Some(pair) } => texts.push((text.as_str(), pair.as_str()).into()),
-                Content::Text { text, pair: None } => texts.push(text.as_str().into()),
-                Content::Words(words) => sentences.push(words.as_slice().into()),
-            }
-        }
-        let mut texts = self.tokenizer.encode_batch_fast(texts, true).map_err(failed)?.into_iter();
-        let mut sentences = self.words.encode_batch(sentences, false).map_err(failed)?.into_iter();
-        for (place, example) in (first as u32..).zip(examples) {
-            match &example.content {
-                Content::Text { .. } => {
-                    let Some(encoding) = texts.next() else { break };
-                    cuts.truncated += usize::from(!encoding.get_overflowing().is_empty());
-                    rows.push(row(&encoding, example.target.clone(), place));
-                }
-                Content::Words(words) => {
-                    let Some(encoding) = sentences.next() else { break };
-                    let tags = if let Target::Tags(tags) = &example.target { tags.as_slice() } else { &[] };
-                    rows.extend(self.sentence(words, tags, &encoding, place, &mut cuts).map_err(failed)?);
-                }
-            }
-        }
-        Ok((rows, cuts))
     }
 
     /// The rows of a sentence: as many words as fit, then the next. `whole` is the sentence without special tokens.
@@ -200,6 +167,51 @@ impl TextEncoder {
     fn unknown(&self) -> String {
         let tokens = ["[UNK]", "<unk>"];
         tokens.into_iter().find(|token| self.words.token_to_id(token).is_some()).unwrap_or("?").to_owned()
+    }
+}
+
+impl Encode for TextEncoder {
+    fn fingerprint(&self) -> String {
+        format!("{} {}", self.sha256, self.max_length)
+    }
+
+    /// A text is one row; a sentence of words is cut between words into as many rows as it needs.
+    fn encode(&self, examples: &[Example], first: usize) -> Result<(Vec<Encoded>, Cuts), DataError> {
+        let failed = |e: tokenizers::Error| DataError::Encode {
+            file: self.file.clone(),
+            row: first + 1,
+            message: super::error::shown(&e.to_string()),
+        };
+        let (mut rows, mut cuts) = (Vec::with_capacity(examples.len()), Cuts::default());
+        let mut texts: Vec<tokenizers::EncodeInput> = Vec::new();
+        let mut sentences: Vec<InputSequence> = Vec::new();
+        for example in examples {
+            match &example.content {
+                Content::Text { text, pair: Some(pair) } => texts.push((text.as_str(), pair.as_str()).into()),
+                Content::Text { text, pair: None } => texts.push(text.as_str().into()),
+                Content::Words(words) => sentences.push(words.as_slice().into()),
+                Content::Dialogue(_) => {}
+            }
+        }
+        let mut texts = self.tokenizer.encode_batch_fast(texts, true).map_err(failed)?.into_iter();
+        let mut sentences = self.words.encode_batch(sentences, false).map_err(failed)?.into_iter();
+        for (place, example) in (first as u32..).zip(examples) {
+            match &example.content {
+                Content::Text { .. } => {
+                    let Some(encoding) = texts.next() else { break };
+                    cuts.truncated += usize::from(!encoding.get_overflowing().is_empty());
+                    rows.push(row(&encoding, example.target.clone(), place));
+                }
+                Content::Words(words) => {
+                    let Some(encoding) = sentences.next() else { break };
+                    let tags = if let Target::Tags(tags) = &example.target { tags.as_slice() } else { &[] };
+                    rows.extend(self.sentence(words, tags, &encoding, place, &mut cuts).map_err(failed)?);
+                }
+                // A decoder's encoder reads these.
+                Content::Dialogue(_) => {}
+            }
+        }
+        Ok((rows, cuts))
     }
 }
 

@@ -41,9 +41,9 @@ fn data(experiment: &Experiment, list: &mut Vec<Complaint>) {
         _ => {}
     }
     dataset(experiment, list);
-    if data.task == Task::Generation {
-        let message = "is not yet in this version as generation: classification, regression and tagging are";
-        complain(list, &["data.task"], message, None);
+    if data.task == Task::Generation && experiment.baseline.head_only {
+        let message = "needs a head, and a model that writes has none";
+        complain(list, &["baseline.head_only", "data.task"], message, Some("leave it out".into()));
     }
     if data.stratify && data.task != Task::Classification {
         complain(list, &["data.stratify", "data.task"], format!("needs classes, and a {} has none", data.task), None);
@@ -51,8 +51,9 @@ fn data(experiment: &Experiment, list: &mut Vec<Complaint>) {
     if data.stratify && !data.shuffle {
         complain(list, &["data.stratify", "data.shuffle"], "needs data.shuffle: else rows stay in file order", None);
     }
-    if data.task == Task::Tagging && data.text_pair.is_some() {
-        complain(list, &["data.text_pair", "data.task"], "does not go with tagging, which has one sentence", None);
+    if matches!(data.task, Task::Tagging | Task::Generation) && data.text_pair.is_some() {
+        let message = format!("does not go with {}, which has one text", data.task);
+        complain(list, &["data.text_pair", "data.task"], message, None);
     }
     let figures = MetricKind::of(data.task);
     let metric = experiment.evaluate.metric;

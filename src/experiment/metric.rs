@@ -10,11 +10,12 @@ impl MetricKind {
             Task::Classification => &[Accuracy, Matthews, F1, F1Micro, F1Macro],
             Task::Regression => &[Spearman, Pearson],
             Task::Tagging => &[EntityF1, EntityPrecision, EntityRecall, EntityF1Strict, Accuracy],
-            Task::Generation => &[],
+            Task::Generation => &[Bleu, Chrf, Ter, E2eBleu, Nist, Meteor, RougeL, Cider, Perplexity],
         }
     }
 
-    /// This figure, or for `auto` the task's usual one: accuracy, Spearman's correlation (the paper's for STS-B), entity F1.
+    /// This figure, or for `auto` the task's usual one: accuracy, Spearman's correlation (the paper's for STS-B), entity
+    /// F1, BLEU.
     pub fn resolve(self, task: Task) -> MetricKind {
         match self {
             MetricKind::Auto => MetricKind::of(task).first().copied().unwrap_or(MetricKind::Auto),

@@ -8,6 +8,14 @@ choice! {
     Task { Classification = "classification", Regression = "regression", Tagging = "tagging", Generation = "generation" }
 }
 choice! {
+    /// The tokens of a text that the loss counts.
+    LossOn {
+        /// Those of replies, with the end of text.
+        Reply = "reply",
+        All = "all",
+    }
+}
+choice! {
     /// How a data file is laid out.
     FileFormat {
         /// RFC 4180.
@@ -75,6 +83,16 @@ choice! {
         EntityRecall = "entity_recall",
         EntityF1 = "entity_f1",
         EntityF1Strict = "entity_f1_strict",
+        /// Of texts: sacreBLEU's; then the E2E challenge's.
+        Bleu = "bleu",
+        Chrf = "chrf",
+        Ter = "ter",
+        E2eBleu = "e2e_bleu",
+        Nist = "nist",
+        Meteor = "meteor",
+        RougeL = "rouge_l",
+        Cider = "cider",
+        Perplexity = "perplexity",
     }
 }
 
@@ -101,7 +119,7 @@ settings! {
         train: Option<PathBuf> = None, Kind::Path, "", "training file (CSV, TSV, JSONL, parquet, CoNLL)";
         validation: Option<PathBuf> = None, Kind::Path, "", "D_val; without it the training file is split";
         test: Option<PathBuf> = None, Kind::Path, "", "held-out file, for evaluation alone";
-        task: Task = Task::Classification, Kind::Choice(Task::NAMES), "", "what the labels are";
+        task: Task = Task::Classification, Kind::Choice(Task::NAMES), "", "what the labels are; generation: text is a prompt, label how it goes on";
         text: Option<String> = None, Kind::Text, "", "column of the text, or of the words (1, 2, ... without a header); unset: by its name";
         text_pair: Option<String> = None, Kind::Text, "", "column of the second text of a pair; unset: by its name, where data.text is unset too";
         label: Option<String> = None, Kind::Text, "", "column of the label, the score or the tags; unset: by its name";
@@ -110,6 +128,7 @@ settings! {
         quote: Option<String> = None, Kind::Text, "", "quote character of a TSV; unset: none (CSV: \")";
         max_length: usize = 128, Kind::Int { min: 4, max: 1_000_000 }, "tokens", "longer rows are cut";
         stratify: bool = false, Kind::Bool, "", "D_tr and D_val with the classes in equal proportion (classification)";
+        loss: LossOn = LossOn::Reply, Kind::Choice(LossOn::NAMES), "", "generation: the tokens that the loss counts";
         max_train_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the training file";
         max_test_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the held-out file";
         max_bad_share: f64 = 0.0, Kind::Float { min: 0.0, max: 1.0, exclusive: false }, "", "share of a file's rows that may be broken and left out";
@@ -174,6 +193,10 @@ settings! {
     "evaluate" => EvaluateSettings {
         metric: MetricKind = MetricKind::Auto, Kind::Choice(MetricKind::NAMES), "", "the figure that is the run's score";
         batch_size: usize = 32, Kind::Int { min: 1, max: 65_536 }, "rows", "rows of a batch";
+        max_new_tokens: usize = 64, Kind::Int { min: 1, max: 100_000 }, "tokens", "generation: tokens that are written at most";
+        num_beams: usize = 1, Kind::Int { min: 1, max: 256 }, "", "generation: beams of the search; 1: greedy";
+        length_penalty: f64 = 1.0, Kind::Float { min: -10.0, max: 10.0, exclusive: false }, "", "generation: a beam's score is divided by length to this power";
+        no_repeat_ngram_size: usize = 0, Kind::Int { min: 0, max: 100 }, "tokens", "generation: no sequence of so many tokens comes twice; 0: it may";
     }
     /// `[baseline]`
     "baseline" => BaselineSettings {

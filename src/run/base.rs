@@ -1,19 +1,19 @@
 //! A base model in memory: what the pipeline trains on, what an export merges into, what predicts.
 
-use crate::data::TextEncoder;
 use crate::data::error::DataError;
 use crate::data::hub::{Hub, Watch};
+use crate::data::{Counted, DialogueEncoder, TextEncoder};
 use crate::experiment::Task;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::source::{self, Weights as Stored};
-use crate::model::{EncoderConfig, HeadKind, ModelError, ModelFiles, SourceError};
+use crate::model::{DecoderConfig, EncoderConfig, HeadKind, ModelConfig, ModelError, ModelFiles, SourceError};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A model's files, its configuration and its tensors.
 pub struct Base {
     pub files: ModelFiles,
-    pub config: EncoderConfig,
+    pub config: ModelConfig,
     pub checkpoint: Checkpoint,
 }
 
@@ -58,7 +58,7 @@ impl Base {
     /// # Errors
     /// [`BaseError`], naming the file.
     pub fn of(files: ModelFiles) -> Result<Base, BaseError> {
-        let config = EncoderConfig::parse(&files.config.bytes, &files.config.name)?;
+        let config = ModelConfig::parse(&files.config.bytes, &files.config.name)?;
         let checkpoint = match &files.weights {
             Stored::Files(paths) => Checkpoint::from_files(paths)?,
             Stored::Embedded { name, bytes } => Checkpoint::from_bytes(bytes, name)?,
@@ -73,11 +73,44 @@ impl Base {
     pub fn tokenizer(&self, max_length: usize) -> Result<TextEncoder, BaseError> {
         let file = &self.files.tokenizer;
         let encoder = TextEncoder::new(&file.name, &file.bytes, self.max_length(max_length))?;
-        let (tokens, vocabulary) = (encoder.vocabulary(), self.config.vocab_size);
-        if tokens > vocabulary {
-            return Err(BaseError::OtherTokenizer { file: file.name.clone(), tokens, vocabulary });
-        }
+        self.check_vocabulary(encoder.vocabulary())?;
         Ok(encoder)
+    }
+
+    /// The configuration of the encoder that the model is.
+    ///
+    /// # Errors
+    /// A decoder.
+    pub fn encoder(&self) -> Result<&EncoderConfig, ModelError> {
+        self.config.encoder(&self.files.config.name)
+    }
+
+    /// The configuration of the decoder that the model is.
+    ///
+    /// # Errors
+    /// An encoder.
+    pub fn decoder(&self) -> Result<&DecoderConfig, ModelError> {
+        self.config.decoder(&self.files.config.name)
+    }
+
+    /// The same for a decoder, whose end of text closes a plain one.
+    ///
+    /// # Errors
+    /// As [`Base::tokenizer`]; an encoder.
+    pub fn dialogues(&self, max_length: usize, counted: Counted) -> Result<DialogueEncoder, BaseError> {
+        let (file, config) = (&self.files.tokenizer, self.decoder()?);
+        let how = (config.eos_token_ids.first().copied(), self.max_length(max_length), counted);
+        let encoder = DialogueEncoder::new(&file.name, &file.bytes, how)?;
+        self.check_vocabulary(encoder.vocabulary())?;
+        Ok(encoder)
+    }
+
+    fn check_vocabulary(&self, tokens: usize) -> Result<(), BaseError> {
+        let vocabulary = self.config.vocab_size();
+        if tokens > vocabulary {
+            return Err(BaseError::OtherTokenizer { file: self.files.tokenizer.name.clone(), tokens, vocabulary });
+        }
+        Ok(())
     }
 
     /// `wanted`, or the number of the model's positions where that is less.

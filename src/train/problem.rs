@@ -5,16 +5,24 @@ use crate::data::batches::{Answers, Batch};
 use crate::data::random;
 use crate::data::{IGNORED, Rows};
 use crate::experiment::{LoraSettings, ScaleRule};
+use crate::model::decoder::Tokens;
+use crate::model::generate::{Decoding, Generator, Stop};
 use crate::model::lora::{a_name, b_name};
-use crate::model::{Input, Pass, TaskModel, Weights};
+use crate::model::{Input, Network, Pass, Weights};
 use candle_core::{D, DType, Device, Error, Result, Tensor};
 use candle_nn::loss::{cross_entropy, mse};
 use candle_nn::ops::log_softmax;
 
 /// A batch on the device.
 pub struct DeviceBatch {
-    input: Input,
+    input: DeviceInput,
     answers: DeviceAnswers,
+}
+
+/// A batch as the network reads it.
+enum DeviceInput {
+    Encoder(Input),
+    Decoder(Tokens),
 }
 
 /// What the rows of a batch are answered with, on the device.
@@ -25,6 +33,8 @@ enum DeviceAnswers {
     Scores(Tensor),
     /// Class ids (rows * length), u32, 0 where none counts; `kept` is 1 where one counts, else 0.
     Tags { ids: Tensor, kept: Tensor, count: usize, host: Vec<u32> },
+    /// The ids that are to come after these places of the batch, rows x length.
+    Next { places: Vec<u32>, ids: Vec<u32> },
 }
 
 /// What a model says of one row.
@@ -38,7 +48,7 @@ pub enum Output {
 
 /// A model with a task, its LoRA modules, and how rows reach it.
 pub struct Problem {
-    pub model: TaskModel,
+    pub model: Network,
     /// Path, inputs, outputs of each module, in model order.
     pub modules: Vec<(String, usize, usize)>,
     pub device: Device,
@@ -49,12 +59,28 @@ impl Problem {
     /// The rows `rows` of `set`, padded to the longest of them, on the device.
     pub fn batch(&self, set: &Rows, rows: &[usize]) -> Result<DeviceBatch> {
         let batch = Batch::collate(set, rows, self.pad_id).map_err(Error::wrap)?;
-        let config = &self.model.encoder.config;
-        let input = Input::new(config, &batch.ids, &batch.type_ids, &batch.mask, batch.length, &self.device)?;
+        let input = match &self.model {
+            Network::Task(model) => {
+                let Batch { ids, type_ids, mask, length, .. } = &batch;
+                let config = &model.encoder.config;
+                DeviceInput::Encoder(Input::new(config, ids, type_ids, mask, *length, &self.device)?)
+            }
+            Network::Causal(_) => {
+                let length = batch.length.max(1);
+                let texts = batch.mask.chunks(length).map(|row| row.iter().filter(|keep| **keep == 1).count());
+                let texts: Vec<usize> = texts.collect();
+                DeviceInput::Decoder(Tokens::rows(batch.ids.clone(), &texts, length, &self.device)?)
+            }
+        };
         let count = batch.len();
         let answers = match batch.answers {
             Answers::Classes(ids) => DeviceAnswers::Classes(Tensor::from_vec(ids, count, &self.device)?),
             Answers::Scores(scores) => DeviceAnswers::Scores(Tensor::from_vec(scores, count, &self.device)?),
+            Answers::Tags(tags) if matches!(self.model, Network::Causal(_)) => {
+                let counted = (0u32..).zip(tags).filter(|(_, next)| *next != IGNORED);
+                let (places, ids) = counted.unzip();
+                DeviceAnswers::Next { places, ids }
+            }
             Answers::Tags(tags) => {
                 let kept: Vec<f32> = tags.iter().map(|tag| if *tag == IGNORED { 0.0 } else { 1.0 }).collect();
                 let ids: Vec<u32> = tags.iter().map(|tag| if *tag == IGNORED { 0 } else { *tag }).collect();
@@ -69,9 +95,40 @@ impl Problem {
         Ok(DeviceBatch { input, answers })
     }
 
-    /// Mean loss of a batch, a scalar: cross-entropy over rows, over tagged words, or squared error.
+    /// Mean loss of a batch, a scalar: cross-entropy over rows, over tagged words, over tokens that are to be written, or
+    /// squared error.
     pub fn loss(&self, batch: &DeviceBatch, pass: &Pass) -> Result<Tensor> {
-        batch.answers.loss(&self.model.forward(&batch.input, pass)?.to_dtype(DType::F32)?)
+        match (&self.model, &batch.input, &batch.answers) {
+            (Network::Task(model), DeviceInput::Encoder(input), answers) => {
+                answers.loss(&model.forward(input, pass)?.to_dtype(DType::F32)?)
+            }
+            (Network::Causal(model), DeviceInput::Decoder(tokens), DeviceAnswers::Next { places, ids }) => {
+                let states = model.states(tokens, pass, None)?;
+                (model.loss(&states, places, ids)? / ids.len().max(1) as f64)?.to_dtype(DType::F32)
+            }
+            _ => candle_core::bail!("a batch of another kind of model"),
+        }
+    }
+
+    /// The ids that end a text; none of an encoder.
+    pub fn eos_token_ids(&self) -> Vec<u32> {
+        match &self.model {
+            Network::Causal(decoder) => decoder.config.eos_token_ids.clone(),
+            Network::Task(_) => Vec::new(),
+        }
+    }
+
+    /// What a decoder writes after prompts, without dropout.
+    pub fn generate(
+        &self,
+        prompts: &[Vec<u32>],
+        how: &Decoding,
+        stop: Stop,
+        (weights, scales): (&Weights, &[f64]),
+    ) -> Result<Vec<Vec<u32>>> {
+        let Network::Causal(decoder) = &self.model else { candle_core::bail!("an encoder does not write") };
+        let pass = Pass { weights, scales, alpha: None, dropout: None };
+        Generator { decoder, pass: &pass }.generate(prompts, how, stop)
     }
 
     /// Outputs of every row of a batch without dropout, the sum of the losses, and over how many rows or words it is.
@@ -82,7 +139,16 @@ impl Problem {
         scales: &[f64],
     ) -> Result<(Vec<Output>, f64, usize)> {
         let pass = Pass { weights, scales, alpha: None, dropout: None };
-        let logits = self.model.forward(&batch.input, &pass)?.to_dtype(DType::F32)?;
+        let (model, input) = match (&self.model, &batch.input, &batch.answers) {
+            (Network::Task(model), DeviceInput::Encoder(input), _) => (model, input),
+            // What a decoder says is what it writes, which is asked for by itself.
+            (_, _, DeviceAnswers::Next { ids, .. }) => {
+                let loss = scalar(&self.loss(batch, &pass)?)?;
+                return Ok((Vec::new(), loss * ids.len() as f64, ids.len()));
+            }
+            _ => candle_core::bail!("a batch of another kind of model"),
+        };
+        let logits = model.forward(input, &pass)?.to_dtype(DType::F32)?;
         let loss = scalar(&batch.answers.loss(&logits)?)?;
         let (outputs, count) = match &batch.answers {
             DeviceAnswers::Classes(_) | DeviceAnswers::Scores(_) => {
@@ -90,6 +156,7 @@ impl Problem {
                 let count = rows.len();
                 (rows.into_iter().map(Output::Row).collect(), count)
             }
+            DeviceAnswers::Next { .. } => (Vec::new(), 0),
             DeviceAnswers::Tags { host, count, .. } => {
                 let rows: Vec<Vec<Vec<f32>>> = logits.to_vec3()?;
                 let length = host.len() / rows.len().max(1);
@@ -136,6 +203,7 @@ impl DeviceAnswers {
         match self {
             DeviceAnswers::Classes(ids) => cross_entropy(logits, ids),
             DeviceAnswers::Scores(scores) => mse(&logits.squeeze(1)?, scores),
+            DeviceAnswers::Next { .. } => candle_core::bail!("tokens have a loss of their own"),
             DeviceAnswers::Tags { ids, kept, count, .. } => {
                 // candle's cross-entropy has no ignore index.
                 let logits = logits.flatten(0, 1)?;

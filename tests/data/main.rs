@@ -8,7 +8,8 @@ mod vocabularies;
 use autolora::data::hub::Hub;
 use autolora::data::sources::locate;
 use autolora::data::{
-    Content, DataError, Dataset, Encoded, Example, IGNORED, Rows, SplitRule, Target, TextEncoder, split, tokenise,
+    Content, DataError, Dataset, Encode, Encoded, Example, IGNORED, Rows, SplitRule, Target, TextEncoder, split,
+    tokenise,
 };
 use autolora::experiment::{DataSettings, Task};
 use std::ops::ControlFlow;

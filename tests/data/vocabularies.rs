@@ -2,7 +2,7 @@
 
 use super::shared;
 use autolora::data::hub::Hub;
-use autolora::data::{Content, Example, Target, TextEncoder};
+use autolora::data::{Content, Encode, Example, Target, TextEncoder};
 use autolora::model::source::{NamedBytes, tokenizer};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -41,6 +41,7 @@ fn find(folder: &Path) -> Result<(NamedBytes, Option<String>), String> {
 
 fn ids(encoder: &TextEncoder, content: Content) -> (Vec<u32>, Vec<u32>) {
     let target = match &content {
+        Content::Dialogue(_) => Target::Tags(Vec::new()),
         Content::Words(words) => Target::Tags(vec![0; words.len()]),
         Content::Text { .. } => Target::Class(0),
     };

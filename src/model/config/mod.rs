@@ -1,6 +1,7 @@
 //! `config.json` of the encoders that are built here. Values that a file leaves out are those of Hugging Face's
 //! configuration classes.
 
+mod any;
 mod bert;
 mod deberta_v2;
 pub mod decoder;
@@ -11,6 +12,7 @@ use super::ModelError;
 use super::activation::Activation;
 use super::head::HeadKind;
 use super::pass::DropoutRates;
+pub use any::ModelConfig;
 pub use deberta_v2::{Convolution, DebertaV2, Relative};
 pub use decoder::{DecoderConfig, DecoderFamily};
 pub use modernbert::{ModernBert, Pooling};

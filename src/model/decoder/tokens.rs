@@ -31,6 +31,12 @@ impl Tokens {
         Tokens::new(ids, positions, starts, (rows.len(), length), device)
     }
 
+    /// Rows of one text each, padded on the right to `length`: `texts` are their lengths.
+    pub fn rows(ids: Vec<u32>, texts: &[usize], length: usize, device: &Device) -> Result<Tokens> {
+        let texts: Vec<Vec<usize>> = texts.iter().map(|text| vec![*text]).collect();
+        Tokens::packed(ids, &texts, length, device)
+    }
+
     /// Rows that each hold several texts one after the other, padded on the right: `texts` are their lengths.
     pub fn packed(ids: Vec<u32>, texts: &[Vec<usize>], length: usize, device: &Device) -> Result<Tokens> {
         let (mut positions, mut starts) = (Vec::with_capacity(ids.len()), Vec::with_capacity(ids.len()));

@@ -26,6 +26,8 @@ pub struct LoraConfig {
     pub alpha_pattern: Pattern<f64>,
     /// Scale lora_alpha / sqrt(r) instead of lora_alpha / r.
     pub use_rslora: bool,
+    /// The layers are stored as (in, out), such as GPT-2's; A and B are as always.
+    pub fan_in_fan_out: bool,
     pub inference_mode: bool,
 }
 
@@ -61,7 +63,7 @@ impl LoraConfig {
             "rank_pattern": self.rank_pattern.to_json(|rank| json!(rank)),
             "alpha_pattern": self.alpha_pattern.to_json(number),
             "bias": "none",
-            "fan_in_fan_out": false,
+            "fan_in_fan_out": self.fan_in_fan_out,
             "inference_mode": self.inference_mode,
             "init_lora_weights": true,
             "use_rslora": self.use_rslora,
@@ -96,6 +98,7 @@ impl LoraConfig {
                 modules_to_save: reader.texts("modules_to_save").unwrap_or_default(),
                 rank_pattern: reader.pattern("rank_pattern", |key, value| reader.rank(key, value))?,
                 alpha_pattern: reader.pattern("alpha_pattern", |key, value| reader.number(key, value))?,
+                fan_in_fan_out: map.get("fan_in_fan_out") == Some(&json!(true)),
                 use_rslora: map.get("use_rslora") == Some(&json!(true)),
                 inference_mode: map.get("inference_mode") == Some(&json!(true)),
             })
@@ -114,7 +117,6 @@ const UNSUPPORTED: &[(&str, &[&str], &str)] = &[
     ("use_dora", &["null", "false"], "DoRA also scales the columns of the sum of W0 and the update"),
     ("bias", &["null", "\"none\""], "it has trained biases, which only LoRA's B and A are read beside"),
     ("lora_bias", &["null", "false"], "B has a bias"),
-    ("fan_in_fan_out", &["null", "false"], "its weights are for layers stored as (in, out), such as GPT-2's"),
     ("use_qalora", &["null", "false"], "it is for a quantised base"),
     ("use_bdlora", &["null", "false"], "its factors are block-diagonal"),
     ("layer_replication", &["null", "[]"], "it changes the layers of the model"),

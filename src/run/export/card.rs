@@ -136,6 +136,7 @@ fn scores(text: &mut String, facts: &Facts) -> std::fmt::Result {
 fn load(text: &mut String, facts: &Facts, of: Of) -> std::fmt::Result {
     let class = match facts.experiment.data.task {
         Task::Tagging => "AutoModelForTokenClassification",
+        Task::Generation => "AutoModelForCausalLM",
         _ => "AutoModelForSequenceClassification",
     };
     writeln!(text, "## Use\n\n```python")?;
@@ -165,6 +166,7 @@ fn load(text: &mut String, facts: &Facts, of: Of) -> std::fmt::Result {
             writeln!(text, "folder = \".\"  # where this file is")?;
             writeln!(text, "base = {base}")?;
             let head = match facts.experiment.data.task {
+                Task::Generation => String::new(),
                 Task::Regression => "num_labels=1, problem_type=\"regression\"".to_string(),
                 _ => {
                     let name = |(id, name): (usize, &String)| format!("{id}: {}", json!(name));
@@ -174,8 +176,12 @@ fn load(text: &mut String, facts: &Facts, of: Of) -> std::fmt::Result {
                     format!("num_labels={}, id2label=id2label, label2id=label2id", facts.labels.len())
                 }
             };
-            writeln!(text, "model = {class}.from_pretrained(\n    base{revision},\n    {head},")?;
-            writeln!(text, "    ignore_mismatched_sizes=True,  # the adapter brings the head\n)")?;
+            if head.is_empty() {
+                writeln!(text, "model = {class}.from_pretrained(base{revision})")?;
+            } else {
+                writeln!(text, "model = {class}.from_pretrained(\n    base{revision},\n    {head},")?;
+                writeln!(text, "    ignore_mismatched_sizes=True,  # the adapter brings the head\n)")?;
+            }
             writeln!(text, "model = PeftModel.from_pretrained(model.float(), folder).eval()")?;
             writeln!(text, "tokenizer = AutoTokenizer.from_pretrained(base{revision})")?;
         }
@@ -189,6 +195,18 @@ fn load(text: &mut String, facts: &Facts, of: Of) -> std::fmt::Result {
                 "inputs = tokenizer(words, is_split_into_words=True, truncation=True, max_length={length}, return_tensors=\"pt\")"
             )?;
             writeln!(text, "logits = model(**inputs).logits  # of each token; the first of a word carries its tag")?;
+        }
+        Task::Generation => {
+            writeln!(text, "inputs = tokenizer(\"some prompt\", return_tensors=\"pt\")")?;
+            writeln!(
+                text,
+                "new = model.generate(**inputs, max_new_tokens={})",
+                facts.experiment.evaluate.max_new_tokens
+            )?;
+            writeln!(
+                text,
+                "print(tokenizer.decode(new[0, inputs[\"input_ids\"].shape[1]:], skip_special_tokens=True))"
+            )?;
         }
         _ => {
             let pair = if facts.experiment.data.text_pair.is_some() { ", \"another text\"" } else { "" };

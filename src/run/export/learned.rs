@@ -4,6 +4,7 @@ use super::ExportError;
 use super::facts::{Facts, task_type};
 use crate::experiment::ScaleRule;
 use crate::model::Weights;
+use crate::model::decoder::PARTS;
 use crate::model::head::saved_module;
 use crate::model::lora::{a_name, b_name};
 use crate::run::adapter::pattern::Pattern;
@@ -12,7 +13,7 @@ use crate::run::directory::RunDir;
 use crate::run::event::ModuleShape;
 use crate::train::problem::retrain_scales;
 use candle_core::{DType, Device, Tensor};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the scale of a module stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Module {
     pub rank: usize,
     /// What B A is multiplied by; 0 for rank 0.
     pub scale: f64,
+    /// Made of the modules of its parts, whose scales are in its B.
+    pub joined: bool,
 }
 
 /// What a run has learned.
@@ -61,13 +64,19 @@ impl Learned {
         let ranks: Vec<usize> = facts.ranks_in_order().into_iter().map(|(_, rank)| rank).collect();
         let scales = retrain_scales(facts.experiment.retrain.scale, &facts.experiment.lora, &ranks);
         let modules = facts.modules.iter().zip(ranks).zip(scales);
-        let modules = modules
-            .map(|(((path, shape), rank), scale)| Module { path: path.clone(), shape: shape.clone(), rank, scale })
-            .collect();
+        let module = |(((path, shape), rank), scale): ((&(String, ModuleShape), usize), f64)| Module {
+            path: path.clone(),
+            shape: shape.clone(),
+            rank,
+            scale,
+            joined: false,
+        };
+        let modules = modules.map(module).collect();
         let on_cpu = |(name, tensor): (&String, &Tensor)| {
             Ok((name.clone(), tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.contiguous()?))
         };
         let weights = weights.iter().map(on_cpu).collect::<candle_core::Result<Weights>>()?;
+        let (modules, weights) = joined(modules, weights)?;
         Ok(Learned { facts, modules, weights })
     }
 
@@ -143,24 +152,27 @@ impl Learned {
         let written = self.written();
         let lora = &self.facts.experiment.lora;
         let commonest = commonest(written.iter().map(|module| module.rank)).unwrap_or(lora.rank);
-        let alpha = |rank: usize| match (scale, self.facts.experiment.retrain.scale) {
-            (Scale::Folded, _) => rank as f64,
+        let alpha = |module: &Module| match (scale, self.facts.experiment.retrain.scale) {
+            _ if module.joined => module.rank as f64,
+            (Scale::Folded, _) => module.rank as f64,
             (_, ScaleRule::AlphaOverRank) => lora.alpha,
-            (_, ScaleRule::Constant) => lora.alpha / lora.rank as f64 * rank as f64,
+            (_, ScaleRule::Constant) => lora.alpha / lora.rank as f64 * module.rank as f64,
         };
+        let usual = written.iter().find(|module| module.rank == commonest).map_or(lora.alpha, alpha);
         let ranks: Vec<(&str, usize)> = written.iter().map(|module| (module.path.as_str(), module.rank)).collect();
-        let alphas: Vec<(&str, f64)> = ranks.iter().map(|(path, rank)| (*path, alpha(*rank))).collect();
+        let alphas: Vec<(&str, f64)> = written.iter().map(|module| (module.path.as_str(), alpha(module))).collect();
         LoraConfig {
             base_model: Some(self.facts.experiment.model.id.clone()),
             revision: self.facts.commit.clone(),
             task_type: Some(task_type(self.facts.experiment.data.task).into()),
             rank: commonest,
-            alpha: alpha(commonest),
+            alpha: usual,
             dropout: lora.dropout,
             target_modules: written.iter().map(|module| module.path.clone()).collect(),
             modules_to_save: self.saved_modules(),
             rank_pattern: Pattern::of_modules(&ranks, commonest),
-            alpha_pattern: Pattern::of_modules(&alphas, alpha(commonest)),
+            alpha_pattern: Pattern::of_modules(&alphas, usual),
+            fan_in_fan_out: written.iter().any(|module| is_conv1d(&module.path)),
             inference_mode: true,
             ..LoraConfig::default()
         }
@@ -186,7 +198,7 @@ impl Learned {
                     tensors.insert(a, Tensor::zeros((1, inputs), DType::F32, &Device::Cpu)?);
                     tensors.insert(b, Tensor::zeros((outputs, 1), DType::F32, &Device::Cpu)?);
                 }
-                Some(factor) if scale == Scale::Folded => {
+                Some(factor) if scale == Scale::Folded && !module.joined => {
                     let folded = (factor.to_dtype(DType::F64)? * module.scale)?.to_dtype(DType::F32)?;
                     tensors.insert(b, folded);
                 }
@@ -195,6 +207,57 @@ impl Learned {
         }
         Ok(tensors)
     }
+}
+
+/// Whether a module is one of GPT-2's layers, which are stored as (in, out). No other model calls its layers so.
+pub fn is_conv1d(path: &str) -> bool {
+    path.starts_with("transformer.h.")
+}
+
+/// Modules that are parts of a layer (of GPT-2's `c_attn`) as one module of that layer, as PEFT can hold it: A of the parts
+/// one above the other, B a block for each with its scale in it. `weights` may have it so already.
+fn joined(modules: Vec<Module>, mut weights: Weights) -> candle_core::Result<(Vec<Module>, Weights)> {
+    let whole = |path: &str| {
+        let (stem, part) = path.rsplit_once('.')?;
+        let place = PARTS.iter().position(|known| *known == part)?;
+        stem.ends_with(".c_attn").then(|| (stem.to_owned(), place))
+    };
+    let mut all: Vec<Module> = Vec::new();
+    let mut parts: BTreeMap<String, Vec<(usize, Module)>> = BTreeMap::new();
+    for module in modules {
+        let Some((stem, place)) = whole(&module.path) else {
+            all.push(module);
+            continue;
+        };
+        let ModuleShape { inputs, outputs } = module.shape;
+        match all.iter_mut().find(|joined| joined.path == stem) {
+            Some(joined) => joined.rank += module.rank,
+            None => {
+                let shape = ModuleShape { inputs, outputs: PARTS.len() * outputs };
+                all.push(Module { path: stem.clone(), shape, rank: module.rank, scale: 1.0, joined: true });
+            }
+        }
+        parts.entry(stem).or_default().push((place, module));
+    }
+    for (stem, parts) in parts {
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        for (place, module) in parts {
+            let factors = (weights.remove(&a_name(&module.path)), weights.remove(&b_name(&module.path)));
+            let (Some(of_a), Some(of_b)) = factors else { continue };
+            let outputs = module.shape.outputs;
+            let scaled = (of_b.to_dtype(DType::F64)? * module.scale)?.to_dtype(DType::F32)?;
+            b.push(scaled.pad_with_zeros(0, place * outputs, (PARTS.len() - 1 - place) * outputs)?);
+            a.push(of_a);
+        }
+        if !a.is_empty() {
+            weights.insert(a_name(&stem), Tensor::cat(&a, 0)?);
+            weights.insert(b_name(&stem), Tensor::cat(&b, 1)?.contiguous()?);
+        }
+    }
+    for module in all.iter_mut().filter(|module| module.joined && module.rank == 0) {
+        module.scale = 0.0;
+    }
+    Ok((all, weights))
 }
 
 /// The value that occurs most often, the largest of several.

@@ -43,11 +43,12 @@ pub(super) fn merged_in_shards(
         return Err(ExportError::OtherBase { model: learned.facts.base_name() });
     }
     let task = learned.facts.experiment.data.task;
-    let class = from.config.family.architecture(head_kind(task));
+    let encoder = from.encoder()?;
+    let class = encoder.family.architecture(head_kind(task));
     let before = base_tensors(from, task)?;
     let config = config(from, learned, class)?;
     // transformers 5 would build DeBERTa's tokenizer without its normaliser; the built tokenizer.json is complete.
-    let complete = from.files.tokenizer_notice.is_some() && matches!(from.config.family, Family::DebertaV2(_));
+    let complete = from.files.tokenizer_notice.is_some() && matches!(encoder.family, Family::DebertaV2(_));
     let companions = TOKENIZER_FILES
         .iter()
         .filter(|_| !complete)
@@ -75,11 +76,12 @@ pub(super) fn merged_in_shards(
 
 /// The base's tensors that the task class has, in f32 under its names; without the part of the head that was trained.
 fn base_tensors(base: &Base, task: Task) -> Result<Weights, ExportError> {
-    let prefix = format!("{}.", base.config.family.prefix());
-    let stored = base.checkpoint.encoder_prefix(base.config.family.prefix());
-    let dense = Plan::of(&base.config, head_kind(task)).dense.filter(|dense| !dense.always_trained);
+    let config = base.encoder()?;
+    let prefix = format!("{}.", config.family.prefix());
+    let stored = base.checkpoint.encoder_prefix(config.family.prefix());
+    let dense = Plan::of(config, head_kind(task)).dense.filter(|dense| !dense.always_trained);
     let of_head: Vec<String> =
-        dense.iter().flat_map(|dense| dense.shapes(base.config.hidden_size)).map(|(name, _)| name).collect();
+        dense.iter().flat_map(|dense| dense.shapes(config.hidden_size)).map(|(name, _)| name).collect();
     let mut tensors = Weights::new();
     for name in base.checkpoint.names() {
         // Old checkpoints call the weight and bias of a norm so.

@@ -160,7 +160,7 @@ fn a_merged_model_is_the_base_plus_the_update_in_one_file_or_in_shards() {
         let stored = exported.files.iter().filter(|file| file.ends_with(".safetensors")).count();
         assert!(stored == files || (files == 0 && stored > 5), "{:?}", exported.files);
         let merged = open(folder.to_str().unwrap());
-        assert_eq!(merged.config.label_names, Some(learned.facts.labels.clone()));
+        assert_eq!(merged.config.label_names(), Some(learned.facts.labels.as_slice()));
         for tensor in base.checkpoint.names() {
             let on = |base: &Base| base.checkpoint.tensor(tensor).unwrap().to_dtype(DType::F64).unwrap();
             let module = learned.present().find(|module| format!("{}.weight", module.path) == tensor);

@@ -6,10 +6,12 @@ use super::progress::Pace;
 use super::retrain::allocated;
 use super::scores::{Answered, Prediction, argmax};
 use super::state::Tensors;
+use super::texts::new_prompts;
 use crate::data::Rows;
 use crate::data::batches::evaluation_batches;
-use crate::experiment::Task;
+use crate::experiment::{EvaluateSettings, MetricKind, Task};
 use crate::model::Weights;
+use crate::model::generate::{Decoding, Method};
 use crate::run::event::{Event, Metrics, Phase};
 use crate::run::file::write_atomically;
 use crate::run::fold::metric_key;
@@ -62,6 +64,11 @@ impl Scoring<'_> {
             Some((before, tensors)) => Done::restore(job, before, tensors)?,
             None => Done::default(),
         };
+        let mut prompts = match task {
+            Task::Generation => new_prompts(self.rows)?,
+            _ => Vec::new(),
+        };
+        let decoding = decoding(&experiment.evaluate, prepared);
         let every = job.ctx.experiment().runtime.checkpoint_every;
         let all = self.steps_before + batches.len() + self.steps_after;
         let mut pace = Pace::new(self.phase, self.steps_before + done.batches, (0, all), every);
@@ -78,6 +85,15 @@ impl Scoring<'_> {
                 Output::Row(logits) => Prediction::Row(logits),
                 Output::Words(words) => Prediction::Tags(words.iter().map(|logits| argmax(logits)).collect()),
             }));
+            if task == Task::Generation {
+                let rows = &batches[done.batches];
+                let new: Vec<Vec<u32>> = rows.iter().filter_map(|row| prompts[*row].clone()).collect();
+                let with = (self.weights, self.scales);
+                let mut written = prepared.problem.generate(&new, &decoding, &|_| false, with)?.into_iter();
+                done.predictions.extend(rows.iter().map(|row| {
+                    Prediction::Tags(prompts[*row].take().and_then(|_| written.next()).unwrap_or_default())
+                }));
+            }
             done.batches += 1;
             if let Some(event) = pace.tick(self.steps_before + done.batches) {
                 job.ctx.emit(event)?;
@@ -91,7 +107,7 @@ impl Scoring<'_> {
         predictions.sort_by_key(|(row, _)| *row);
         let predictions = predictions.into_iter().map(|(_, prediction)| prediction).collect();
         let loss = done.loss_sum / done.count.max(1.0);
-        Ok(Scored::Done(Answered::join(task, self.rows, predictions)?, loss))
+        Ok(Scored::Done(Answered::join(task, self.rows, predictions, prepared.dialogues.as_ref())?, loss))
     }
 
     fn save(&self, job: &mut Job, done: &Done) -> Result<(), Fault> {
@@ -151,6 +167,9 @@ impl Done {
 /// The figures of a finished scoring, with its loss.
 pub fn figures(answered: &Answered, loss: f64, prepared: &Prepared) -> Metrics {
     let mut figures = answered.figures(&prepared.labels);
+    if matches!(answered, Answered::Texts(_)) {
+        figures.insert(MetricKind::Perplexity.to_string(), loss.exp());
+    }
     figures.insert("test_loss".into(), loss);
     figures
 }
@@ -164,7 +183,11 @@ pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors
     let (_, scales) = allocated(job, prepared);
     let weights = job.adapter.clone().unwrap_or_default();
     let further = prepared.further.iter().map(|(name, rows)| (Some(name.as_str()), rows));
-    let sets: Vec<(Option<&str>, &Rows)> = std::iter::once((None, rows)).chain(further).collect();
+    let mut sets: Vec<(Option<&str>, &Rows)> = std::iter::once((None, rows)).chain(further).collect();
+    if prepared.dialogues.is_some() {
+        // What the model writes without an adapter: what that must beat.
+        sets.push((Some(UNTUNED), rows));
+    }
     let batch_size = job.ctx.experiment().evaluate.batch_size;
     let steps = |(_, rows): &(Option<&str>, &Rows)| rows.len().div_ceil(batch_size);
     let total: usize = sets.iter().map(steps).sum();
@@ -175,10 +198,15 @@ pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors
         let from = from.as_ref().map(|(step, tensors)| (*step, tensors));
         // Scored before the checkpoint: its figures are in what is carried.
         if from.is_none_or(|(step, _)| step < after) {
+            let untuned = (Weights::new(), Vec::new());
+            let (weights, scales) = match set.0 {
+                Some(UNTUNED) => (&untuned.0, &untuned.1),
+                _ => (&weights, &scales),
+            };
             let scoring = Scoring {
                 phase: Phase::Evaluate,
-                weights: &weights,
-                scales: &scales,
+                weights,
+                scales,
                 rows: set.1,
                 steps_before: before,
                 steps_after: total - after,
@@ -193,6 +221,23 @@ pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors
         before = after;
     }
     Ok(None)
+}
+
+/// Name of the model without an adapter among what is scored.
+const UNTUNED: &str = "untuned";
+
+/// How held-out prompts are continued.
+fn decoding(settings: &EvaluateSettings, prepared: &Prepared) -> Decoding {
+    let method = match settings.num_beams {
+        1 => Method::Greedy,
+        num_beams => Method::Beam { num_beams, length_penalty: settings.length_penalty, early_stopping: false },
+    };
+    Decoding {
+        method,
+        max_new_tokens: settings.max_new_tokens,
+        no_repeat_ngram_size: settings.no_repeat_ngram_size,
+        eos_token_ids: prepared.problem.eos_token_ids(),
+    }
 }
 
 /// A warning where the run is no better than an answer that looks at no text.
@@ -236,6 +281,9 @@ fn said(
                 format!("{name} is not defined on these predictions (all alike, or not two classes): no score");
             job.say(Phase::Evaluate, "warning", message)?;
         }
+    }
+    if blind.is_empty() {
+        return Ok(job.ctx.emit(Event::Evaluated { phase: Phase::Evaluate, what: "run".into(), metrics: figures })?);
     }
     if let Some(message) = useless(&figures, &blind, &name, of_nothing) {
         job.say(Phase::Evaluate, "warning", message)?;

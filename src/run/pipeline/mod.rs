@@ -10,5 +10,6 @@ mod retrain;
 mod scores;
 mod search;
 mod state;
+mod texts;
 
 pub use job::run;

@@ -5,12 +5,11 @@ use super::progress::Pace;
 use crate::data::columns::Columns;
 use crate::data::hub::{Download, Hub, Watch};
 use crate::data::sources;
-use crate::data::{Cuts, Dataset, Labels, Part, Rows, SplitRule, split, tokenise};
+use crate::data::{Counted, Cuts, Dataset, DialogueEncoder, Encode, Labels, Part, Rows, SplitRule, split, tokenise};
 use crate::experiment::home::tokens_folder;
-use crate::experiment::{Experiment, Texts};
+use crate::experiment::{Experiment, LossOn, Task, Texts};
 use crate::model::source;
-use crate::model::targets::default_targets;
-use crate::model::{EncoderConfig, TaskModel};
+use crate::model::{Decoder, ModelConfig, Network, TaskModel};
 use crate::run::base::{Base, MODEL, head_kind};
 use crate::run::event::{DOWNLOADING, Event, ModuleShape, Phase};
 use crate::run::worker::Context;
@@ -29,6 +28,8 @@ pub struct Prepared {
     pub validation: Rows,
     /// None where no held-out rows are given: nothing is scored then.
     pub test: Option<Rows>,
+    /// What decodes ids, of generation.
+    pub dialogues: Option<DialogueEncoder>,
     /// Further held-out sets by name, e.g. `mismatched` of MNLI.
     pub further: Vec<(String, Rows)>,
     /// SHA-256 of the data files by setting.
@@ -50,7 +51,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let base = Base::of(downloading(ctx, |hub, progress| source::locate(id, revision, hub, progress))?)?;
     let sources = downloading(ctx, |hub, progress| sources::locate(&experiment.data, hub, progress))?;
     let (about, data_commit) = (sources.about.clone(), sources.commit.clone());
-    let dataset = Dataset::load(&experiment.data, sources, base.config.label_names.as_deref())?;
+    let dataset = Dataset::load(&experiment.data, sources, base.config.label_names())?;
     let targets = targets(&experiment, &base.config);
     pin(ctx, &experiment, base.files.commit.as_ref(), (data_commit, &dataset.columns), &targets)?;
     let inputs = record_inputs(ctx, &base, &dataset)?;
@@ -58,14 +59,27 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let max_length = base.max_length(settings.data.max_length);
     let Tokens { train, validation, test, further, cuts } = tokens(ctx, &experiment, &base, &dataset)?;
 
+    let dialogues = match dataset.task {
+        Task::Generation => Some(base.dialogues(experiment.data.max_length, Counted::Reply)?),
+        _ => None,
+    };
     let outputs = dataset.labels.outputs();
-    let Base { files, config, checkpoint } = base;
-    let (mut model, notices) =
-        TaskModel::load(&config, &checkpoint, head_kind(dataset.task), outputs, DType::F32, &device)?;
-    drop(checkpoint);
+    let (mut model, notices) = match dataset.task {
+        Task::Generation => {
+            let decoder = Decoder::load(base.decoder()?, &base.checkpoint, DType::F32, &device)?;
+            (Network::Causal(Box::new(decoder)), Vec::new())
+        }
+        task => {
+            let kind = head_kind(task);
+            let (model, notices) =
+                TaskModel::load(base.encoder()?, &base.checkpoint, kind, outputs, DType::F32, &device)?;
+            (Network::Task(Box::new(model)), notices)
+        }
+    };
+    let Base { files, config, .. } = base;
     let modules = model.attach(&targets)?;
     let frozen_parameters = model.frozen_parameters();
-    let problem = Problem { model, modules, device, pad_id: config.pad_token_id };
+    let problem = Problem { model, modules, device, pad_id: config.pad_id() };
     let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
     let about = (!about.is_empty()).then(|| format!("data: {about}"));
     let built = files.tokenizer_notice.map(|notice| format!("model: {notice}"));
@@ -106,7 +120,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
         metric: settings.evaluate.metric.resolve(dataset.task).to_string(),
         max_length,
     })?;
-    Ok(Prepared { problem, labels: dataset.labels, train, validation, test, further, inputs })
+    Ok(Prepared { problem, labels: dataset.labels, train, validation, test, further, dialogues, inputs })
 }
 
 /// The rows of all parts, and what had to be cut.
@@ -119,14 +133,23 @@ struct Tokens {
 }
 
 fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dataset) -> Result<Tokens, Fault> {
-    let encoder = base.tokenizer(experiment.data.max_length)?;
+    let max_length = experiment.data.max_length;
+    let encoder = |counted| -> Result<Box<dyn Encode>, Fault> {
+        Ok(match dataset.task {
+            Task::Generation => Box::new(base.dialogues(max_length, counted)?),
+            _ => Box::new(base.tokenizer(max_length)?),
+        })
+    };
+    let counted = if experiment.data.loss == LossOn::All { Counted::All } else { Counted::Reply };
+    // Held-out rows are prompts and replies whatever the loss of training counts.
+    let (of_training, of_test) = (encoder(counted)?, encoder(Counted::Reply)?);
     let cache = tokens_folder()?;
     let total = dataset.parts().map(|(_, part)| part.examples).sum();
     let mut pace = Pace::new(Phase::Prepare, 0, (0, total), experiment.runtime.checkpoint_every);
     let (mut before, mut cuts) = (0, Cuts::default());
-    let mut rows = |part: &Part| -> Result<Rows, Fault> {
+    let mut rows = |part: &Part, encoder: &dyn Encode| -> Result<Rows, Fault> {
         let mut written = Ok(());
-        let (rows, facts) = tokenise(part, &encoder, &cache, |done, _| {
+        let (rows, facts) = tokenise(part, encoder, &cache, |done, _| {
             if let (true, Some(event)) = (written.is_ok(), pace.tick(before + done)) {
                 written = ctx.emit(event);
             }
@@ -137,10 +160,10 @@ fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dat
         cuts += facts.cuts;
         Ok(rows)
     };
-    let all = rows(&dataset.train)?;
-    let validation = dataset.validation.as_ref().map(&mut rows).transpose()?;
-    let test = dataset.test.as_ref().map(&mut rows).transpose()?;
-    let further = dataset.extra.iter().map(|(name, part)| Ok((name.clone(), rows(part)?)));
+    let all = rows(&dataset.train, of_training.as_ref())?;
+    let validation = dataset.validation.as_ref().map(|part| rows(part, of_training.as_ref())).transpose()?;
+    let test = dataset.test.as_ref().map(|part| rows(part, of_test.as_ref())).transpose()?;
+    let further = dataset.extra.iter().map(|(name, part)| Ok((name.clone(), rows(part, of_test.as_ref())?)));
     let further = further.collect::<Result<_, Fault>>()?;
     let (train, validation) = match validation {
         Some(validation) => (all, validation),
@@ -216,10 +239,10 @@ fn folded(paths: &[&str]) -> String {
 }
 
 /// The layers that carry LoRA: `lora.targets`, else the usual ones of the model's family.
-fn targets(experiment: &Experiment, config: &EncoderConfig) -> Vec<String> {
+fn targets(experiment: &Experiment, config: &ModelConfig) -> Vec<String> {
     match &experiment.lora.targets {
         Some(targets) => targets.as_slice().to_vec(),
-        None => default_targets(&config.family).iter().map(ToString::to_string).collect(),
+        None => config.default_targets().iter().map(ToString::to_string).collect(),
     }
 }
 

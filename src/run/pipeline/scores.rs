@@ -1,7 +1,8 @@
 //! From what a model said of every held-out row to figures, and to the file of predictions.
 
 use super::job::Fault;
-use crate::data::{Labels, Rows, Target};
+use super::texts::Texts;
+use crate::data::{DialogueEncoder, Labels, Rows, Target};
 use crate::experiment::{MetricKind, Task};
 use crate::run::event::Metrics;
 use crate::train::metrics::{self, Scheme};
@@ -13,7 +14,7 @@ use std::io::Write;
 pub enum Prediction {
     /// Logits by class; of a regression, the one number.
     Row(Vec<f32>),
-    /// The class of every tagged word.
+    /// The class of every tagged word; of a text, the ids that were written.
     Tags(Vec<u32>),
 }
 
@@ -33,11 +34,27 @@ pub enum Answered {
         truth: Vec<Vec<u32>>,
         predicted: Vec<Vec<u32>>,
     },
+    /// What was written after prompts.
+    Texts(Texts),
 }
 
 impl Answered {
     /// Joins `predictions`, one a row of `rows` in their order, with what is true.
-    pub fn join(task: Task, rows: &Rows, predictions: Vec<Prediction>) -> Result<Answered, Fault> {
+    ///
+    /// `encoder`: of generation, what decodes ids.
+    pub fn join(
+        task: Task,
+        rows: &Rows,
+        predictions: Vec<Prediction>,
+        encoder: Option<&DialogueEncoder>,
+    ) -> Result<Answered, Fault> {
+        if let Some(encoder) = encoder {
+            let written = predictions.into_iter().map(|prediction| match prediction {
+                Prediction::Tags(ids) => ids,
+                Prediction::Row(_) => Vec::new(),
+            });
+            return Ok(Answered::Texts(Texts::of(rows, written, encoder)?));
+        }
         let (mut classes, mut scores, mut tags) = (Vec::new(), Vec::new(), Vec::<Vec<u32>>::new());
         let (mut logits, mut tagged) = (Vec::new(), Vec::<Vec<u32>>::new());
         let mut before = None;
@@ -85,6 +102,7 @@ impl Answered {
             Answered::Classes { truth, .. } => truth.len(),
             Answered::Scores { truth, .. } => truth.len(),
             Answered::Tags { truth, .. } => truth.len(),
+            Answered::Texts(texts) => texts.prompts.len(),
         }
     }
 
@@ -109,6 +127,7 @@ impl Answered {
                 let spearman = metrics::spearman(predicted, truth).map(|value| named(MetricKind::Spearman, value));
                 pearson.into_iter().chain(spearman).collect()
             }
+            Answered::Texts(texts) => texts.figures(),
             Answered::Tags { truth, predicted } => {
                 let (truth_names, predicted_names) = (names(labels, truth), names(labels, predicted));
                 let (all, kinds) = metrics::entity_scores(&predicted_names, &truth_names, Scheme::Default);
@@ -150,6 +169,14 @@ impl Answered {
                     writeln!(to, "{line}")?;
                 }
             }
+            Answered::Texts(texts) => {
+                let all = texts.prompts.iter().zip(&texts.references).zip(&texts.written);
+                for (row, ((prompt, references), written)) in all.enumerate() {
+                    let line =
+                        json!({"row": row + 1, "prompt": prompt, "references": references, "prediction": written});
+                    writeln!(to, "{line}")?;
+                }
+            }
             Answered::Tags { truth, predicted } => {
                 for (row, (truth, predicted)) in truth.iter().zip(predicted).enumerate() {
                     let line = json!({"row": row + 1, "tags": tags(truth), "predictions": tags(predicted)});
@@ -181,6 +208,7 @@ impl Answered {
                 let squares: f64 = truth.iter().map(|score| (score - mean).powi(2)).sum();
                 Metrics::from([("test_loss".into(), squares / truth.len().max(1) as f64)])
             }
+            Answered::Texts(_) => Metrics::new(),
             Answered::Tags { truth, .. } => {
                 let predicted = truth.iter().map(|tags| vec![commonest; tags.len()]).collect();
                 Answered::Tags { truth: truth.clone(), predicted }.figures(labels)

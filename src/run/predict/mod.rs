@@ -5,12 +5,12 @@ pub mod rows;
 use crate::data::dataset::Example;
 use crate::data::error::{DataError, shown};
 use crate::data::hub::Hub;
-use crate::data::{Rows, TextEncoder, evaluation_batches};
+use crate::data::{Encode, Rows, TextEncoder, evaluation_batches};
 use crate::experiment::{Choice, Task};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::head::Plan;
 use crate::model::lora::{a_name, b_name};
-use crate::model::{HeadKind, ModelError, SourceError, TaskModel, Weights};
+use crate::model::{EncoderConfig, HeadKind, ModelError, Network, SourceError, TaskModel, Weights};
 use crate::run::adapter::{Adapter, AdapterError};
 use crate::run::base::{Base, BaseError, head_kind};
 use crate::run::export::facts::task_type;
@@ -132,7 +132,7 @@ impl Predictor {
         device: &Device,
     ) -> Result<Predictor, PredictError> {
         let limit = tokenizer_limit(&base, hub)?.unwrap_or(usize::MAX);
-        let mut labels = base.config.label_names.clone().unwrap_or_default();
+        let mut labels = base.config.label_names().unwrap_or_default().to_vec();
         let parts = match adapter {
             None => None,
             Some(adapter) => {
@@ -163,9 +163,10 @@ impl Predictor {
         device: &Device,
     ) -> Result<Predictor, PredictError> {
         let model_name = shown(&base.files.id);
-        let known = known_tensors(&base, task);
+        let config = base.encoder()?.clone();
+        let known = known_tensors(&base, &config, task);
         if let Some(parts) = &parts {
-            base.checkpoint = overlaid(&base, &parts.whole);
+            base.checkpoint = overlaid(&base, &config, &parts.whole);
         }
         if let (None, Some(architecture)) = (&parts, other_head(&base, task)) {
             return Err(PredictError::OtherHead { model: model_name, task, architecture });
@@ -176,7 +177,7 @@ impl Predictor {
             tensor: HEADS[0].into(),
         })?;
         let kind = head_kind(task);
-        let (mut model, _) = TaskModel::load(&base.config, &base.checkpoint, kind, outputs, DType::F32, device)?;
+        let (mut model, _) = TaskModel::load(&config, &base.checkpoint, kind, outputs, DType::F32, device)?;
         for (tensor, shape) in model.head_shapes() {
             match base.checkpoint.tensor(&tensor).map(|stored| stored.dims().to_vec()) {
                 None => return Err(PredictError::NoHead { model: model_name, task, tensor }),
@@ -229,7 +230,12 @@ impl Predictor {
         }
         let scales = modules.iter().filter_map(|(path, ..)| by_path.get(path)).map(|(scale, ..)| *scale).collect();
         let text = base.tokenizer(max_length)?;
-        let problem = Problem { model, modules, device: device.clone(), pad_id: base.config.pad_token_id };
+        let problem = Problem {
+            model: Network::Task(Box::new(model)),
+            modules,
+            device: device.clone(),
+            pad_id: base.config.pad_id(),
+        };
         Ok(Predictor { problem, weights, scales, text, task, labels, invented_labels })
     }
 
@@ -324,9 +330,9 @@ fn check_task(adapter: &Adapter, task: Task) -> Result<(), PredictError> {
 }
 
 /// The base's tensors, those that `whole` has by the names of the task class replaced or added.
-fn overlaid(base: &Base, whole: &[(String, Tensor)]) -> Checkpoint {
-    let prefix = format!("{}.", base.config.family.prefix());
-    let bare = base.checkpoint.encoder_prefix(base.config.family.prefix()).is_empty();
+fn overlaid(base: &Base, config: &EncoderConfig, whole: &[(String, Tensor)]) -> Checkpoint {
+    let prefix = format!("{}.", config.family.prefix());
+    let bare = base.checkpoint.encoder_prefix(config.family.prefix()).is_empty();
     let tensor = |name: &str| Some((name.to_owned(), base.checkpoint.tensor(name)?.clone()));
     let mut tensors: BTreeMap<String, Tensor> = base.checkpoint.names().filter_map(tensor).collect();
     for (name, tensor) in whole {
@@ -337,11 +343,11 @@ fn overlaid(base: &Base, whole: &[(String, Tensor)]) -> Checkpoint {
 }
 
 /// Names in the task class of what the base has, and of the whole head: what an adapter may store.
-fn known_tensors(base: &Base, task: Task) -> BTreeSet<String> {
-    let prefix = base.config.family.prefix();
+fn known_tensors(base: &Base, config: &EncoderConfig, task: Task) -> BTreeSet<String> {
+    let prefix = config.family.prefix();
     let bare = base.checkpoint.encoder_prefix(prefix).is_empty();
     let own = base.checkpoint.names().map(|name| if bare { format!("{prefix}.{name}") } else { name.to_owned() });
-    let (plan, hidden) = (Plan::of(&base.config, head_kind(task)), base.config.hidden_size);
+    let (plan, hidden) = (Plan::of(config, head_kind(task)), config.hidden_size);
     let dense = plan.dense.iter().flat_map(|dense| dense.shapes(hidden)).map(|(name, _)| name);
     own.chain(dense).chain(plan.output_shapes(hidden, 1).into_iter().map(|(name, _)| name)).collect()
 }
