@@ -8,10 +8,12 @@ use crate::data::dataset::Example;
 use crate::data::error::nearest_sibling;
 use crate::data::hub::Hub;
 use crate::experiment::Task;
+use crate::model::generate::Method;
 use crate::run::adapter::Adapter;
 use crate::run::export::Learned;
 use crate::run::predict::rows::{RowError, Rows};
-use crate::run::predict::{PredictError, Predictor};
+use crate::run::predict::writer::{Style, Writer};
+use crate::run::predict::{Answer, PredictError, Predictor};
 use crate::run::{device, threads};
 use clap::{ArgGroup, Args, ValueEnum};
 use std::fs::File;
@@ -34,7 +36,7 @@ pub struct PredictArgs {
     adapter: Option<PathBuf>,
     #[arg(long, value_enum)]
     task: Option<TaskArg>,
-    /// JSON Lines with `text` (and `text_pair`) or `words`; `-` reads standard input
+    /// JSON Lines with `text` (and `text_pair`), `words` or `prompt`; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// Answers are JSON lines with and without it
@@ -46,10 +48,99 @@ pub struct PredictArgs {
     /// auto, cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     device: String,
+    #[command(flatten)]
+    writing: Writing,
+}
+
+/// How prompts are continued
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Generation")]
+struct Writing {
+    /// Tokens that are written at most; unset: the run's, else 64
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    max_new_tokens: Option<u32>,
+    /// Also the logits of the prompt's last position
+    #[arg(long)]
+    logits: bool,
+    /// Beams of the search; 1 is greedy
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    num_beams: Option<u32>,
+    /// A beam's score is divided by its length to this power
+    #[arg(long, value_name = "X", requires = "num_beams", default_value_t = 1.0)]
+    length_penalty: f64,
+    /// No sequence of so many tokens comes twice
+    #[arg(long, value_name = "N")]
+    no_repeat_ngram_size: Option<usize>,
+    /// Draw tokens at this temperature
+    #[arg(long, value_name = "X", conflicts_with = "num_beams")]
+    temperature: Option<f64>,
+    /// Draw from the likeliest so many tokens; 0: all
+    #[arg(long, value_name = "N", conflicts_with = "num_beams")]
+    top_k: Option<usize>,
+    /// Draw from the likeliest tokens that have this share of the probability
+    #[arg(long, value_name = "P", conflicts_with = "num_beams")]
+    top_p: Option<f64>,
+    /// Of the draws
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// The text ends before this; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    stop: Vec<String>,
+}
+
+impl Writing {
+    fn style(&self) -> Style {
+        let draws = self.temperature.is_some() || self.top_k.is_some() || self.top_p.is_some();
+        let sample = Method::Sample {
+            temperature: self.temperature.unwrap_or(1.0),
+            top_k: self.top_k.unwrap_or(0),
+            top_p: self.top_p.unwrap_or(1.0),
+            seed: self.seed,
+        };
+        let method = match self.num_beams {
+            Some(1) => Some(Method::Greedy),
+            Some(num_beams) => Some(Method::Beam {
+                num_beams: num_beams as usize,
+                length_penalty: self.length_penalty,
+                early_stopping: false,
+            }),
+            None => draws.then_some(sample),
+        };
+        Style {
+            max_new_tokens: self.max_new_tokens.map(|count| count as usize),
+            method,
+            no_repeat_ngram_size: self.no_repeat_ngram_size,
+            stop: self.stop.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
+            logits: self.logits,
+        }
+    }
+}
+
+/// What answers rows.
+enum Answerer {
+    Head(Box<Predictor>),
+    Writer(Box<Writer>),
+}
+
+impl Answerer {
+    fn task(&self) -> Task {
+        match self {
+            Answerer::Head(predictor) => predictor.task(),
+            Answerer::Writer(_) => Task::Generation,
+        }
+    }
+
+    fn answer(&self, examples: &[Example], batch_size: usize) -> Result<Vec<Answer>, PredictError> {
+        match self {
+            Answerer::Head(predictor) => predictor.answer(examples, batch_size),
+            Answerer::Writer(writer) => writer.answer(examples, batch_size),
+        }
+    }
 }
 
 const AFTER_HELP: &str = "\
-Answers: {\"label\", \"logits\"} of a classification, {\"score\"} of a regression, {\"tags\"} of a tagging, one tag a word.
+Answers: {\"label\", \"logits\"} of a classification, {\"score\"} of a regression, {\"tags\"} of a tagging, one tag a word, {\"text\"} of a
+generation: the continuation alone.
 Texts are cut to the length of the run or the limit of the tokenizer, the longer of a pair first; a sentence of words is
 answered in pieces where it is longer, so that no word is lost.";
 
@@ -58,6 +149,7 @@ enum TaskArg {
     Classification,
     Regression,
     Tagging,
+    Generation,
 }
 
 /// Rows that are read before the first of them is answered: enough to sort by length.
@@ -133,26 +225,35 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, CliError> {
     }
 }
 
-fn predictor(args: &PredictArgs) -> Result<Predictor, CliError> {
+fn predictor(args: &PredictArgs) -> Result<Answerer, CliError> {
     let device = device::open(&args.device).map_err(|error| CliError::new(2, error, None))?;
     let task = match args.task {
         Some(TaskArg::Regression) => Task::Regression,
         Some(TaskArg::Tagging) => Task::Tagging,
+        Some(TaskArg::Generation) => Task::Generation,
         _ => Task::Classification,
     };
     if let Some(run) = &args.run {
         let learned = Learned::of_run(&find(run)?)?;
-        let model = &learned.facts.experiment.model;
-        let base = open_base(&model.id, model.revision.as_deref())?;
-        return Ok(Predictor::of_run(&learned, base, &device)?);
+        let experiment = &learned.facts.experiment;
+        let base = open_base(&experiment.model.id, experiment.model.revision.as_deref())?;
+        if experiment.data.task == Task::Generation {
+            let writer = Writer::of_run(&learned, &base, &Hub::from_env(), args.writing.style(), &device)?;
+            return Ok(Answerer::Writer(Box::new(writer)));
+        }
+        return Ok(Answerer::Head(Box::new(Predictor::of_run(&learned, base, &device)?)));
     }
     let base = open_base(args.model.as_deref().unwrap_or_default(), None)?;
     let adapter = args.adapter.as_deref().map(Adapter::read).transpose().map_err(PredictError::from)?;
+    if task == Task::Generation {
+        let writer = Writer::of_model(&base, adapter.as_ref(), &Hub::from_env(), args.writing.style(), &device)?;
+        return Ok(Answerer::Writer(Box::new(writer)));
+    }
     let predictor = Predictor::of_model(base, adapter, task, &Hub::from_env(), &device)?;
     if predictor.invented_labels {
         say("the model does not name its classes: they are LABEL_0, LABEL_1, ...");
     }
-    Ok(predictor)
+    Ok(Answerer::Head(Box::new(predictor)))
 }
 
 impl From<PredictError> for CliError {

@@ -1,6 +1,7 @@
 //! What a model says of new rows: a base with a head of its own, a base and an adapter, or a run.
 
 pub mod rows;
+pub mod writer;
 
 use crate::data::dataset::Example;
 use crate::data::error::{DataError, shown};
@@ -36,6 +37,12 @@ pub enum Answer {
     /// One tag a word.
     Tags {
         tags: Vec<String>,
+    },
+    /// What was written after a prompt; where asked for, the logits of the prompt's last position.
+    Text {
+        text: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        logits: Option<Vec<f32>>,
     },
 }
 

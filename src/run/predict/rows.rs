@@ -1,8 +1,8 @@
-//! The rows to predict for: JSON Lines with `text` (and `text_pair`), or `words`.
+//! The rows to predict for: JSON Lines with `text` (and `text_pair`), `words`, or `prompt`.
 
-use crate::data::Target;
 use crate::data::dataset::{Content, Example};
 use crate::data::error::{nearest, shown};
+use crate::data::{Dialogue, Target};
 use crate::experiment::{Choice, Task};
 use serde_json::{Map, Value};
 use std::io::BufRead;
@@ -69,6 +69,7 @@ impl<R: BufRead> Rows<R> {
         };
         match self.task {
             Task::Tagging => words(&map),
+            Task::Generation => prompt(&map),
             task => texts(&map, task),
         }
         .map(Some)
@@ -86,6 +87,12 @@ fn texts(map: &Map<String, Value>, task: Task) -> Result<Example, String> {
     };
     let target = if task == Task::Regression { Target::Score(0.0) } else { Target::Class(0) };
     Ok(Example { content: Content::Text { text, pair }, target })
+}
+
+fn prompt(map: &Map<String, Value>) -> Result<Example, String> {
+    let value = map.get("prompt").ok_or_else(|| missing("prompt", map, Task::Generation))?;
+    let content = Content::Dialogue(Dialogue::plain(&text_of("prompt", value)?, ""));
+    Ok(Example { content, target: Target::Tags(Vec::new()) })
 }
 
 fn words(map: &Map<String, Value>) -> Result<Example, String> {
@@ -119,6 +126,7 @@ fn missing(key: &str, map: &Map<String, Value>, task: Task) -> String {
 fn example(task: Task) -> &'static str {
     match task {
         Task::Tagging => "{\"words\": [\"...\", \"...\"]}",
+        Task::Generation => "{\"prompt\": \"...\"}",
         _ => "{\"text\": \"...\"}",
     }
 }

@@ -227,7 +227,7 @@ impl DecoderConfig {
 }
 
 /// `eos_token_id`: none, one, or several.
-fn ids(value: Option<&Value>) -> Vec<u32> {
+pub fn ids(value: Option<&Value>) -> Vec<u32> {
     let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
     match value {
         Some(Value::Array(ids)) => ids.iter().filter_map(id).collect(),
