@@ -1,6 +1,7 @@
 //! Runs by the real binary: started, watched, paused, killed, resumed, stopped, removed.
 
 mod export;
+mod generation;
 mod predict;
 mod real;
 mod support;

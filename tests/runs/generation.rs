@@ -1,0 +1,150 @@
+//! Runs that learn to write, by the real binary: tiny decoders of transformers, a token a letter.
+
+use crate::support::Home;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+/// A decoder of `tests/fixtures/decoders.py` with a tokenizer of letters.
+fn model(home: &Home, name: &str) {
+    let folder = home.path(name);
+    fs::create_dir(&folder).unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/decoders").join(name);
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(fixture.join(file), folder.join(file)).unwrap();
+    }
+    let letters = (b'a'..=b'z').map(|letter| char::from(letter).to_string());
+    let others = " [],.ABCDEFGHIJ0123456789".chars().map(|c| c.to_string()).take(24);
+    let tokens = ["<pad>", "<s>", "</s>"].map(String::from).into_iter().chain(letters).chain(others);
+    let vocabulary: serde_json::Map<String, Value> = tokens.zip(0..).map(|(token, id)| (token, json!(id))).collect();
+    let special = |id: usize, content: &str| {
+        json!({"id": id, "content": content, "special": true, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false})
+    };
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null,
+        "added_tokens": [special(0, "<pad>"), special(1, "<s>"), special(2, "</s>")],
+        "pre_tokenizer": {"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated", "invert": false},
+        "decoder": {"type": "Fuse"},
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": [], "unk_token": null},
+    });
+    fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+}
+
+/// Eight things to say, the first of the test file in two ways.
+fn data(home: &Home) {
+    let row = |n: usize| {
+        let (name, food) = (["Ace", "Bee", "Cid", "Dab"][n % 4], ["tea", "fig"][n / 4 % 2]);
+        format!("\"name[{name}], food[{food}]\",{name} has {food}.\n")
+    };
+    let rows = |count: usize| -> String { (0..count).map(row).collect() };
+    fs::write(home.path("train.csv"), format!("mr,ref\n{}", rows(64))).unwrap();
+    let twice = "\"name[Ace], food[tea]\",there is tea at Ace.\n";
+    fs::write(home.path("test.csv"), format!("mr,ref\n{}{twice}", rows(8))).unwrap();
+}
+
+const SETTINGS: [&str; 13] = [
+    "data.task=generation",
+    "data.train=train.csv",
+    "data.test=test.csv",
+    "data.max_length=60",
+    "search.steps=6",
+    "search.warmup_steps=2",
+    "retrain.epochs=2",
+    "retrain.lr=0.02",
+    "baseline.head_only=false",
+    "evaluate.max_new_tokens=16",
+    "evaluate.batch_size=4",
+    "lora.dropout=0",
+    "baseline.uniform=2",
+];
+
+fn finished(home: &Home, name: &str, sets: &[&str]) -> Value {
+    let id = format!("model.id=./{name}");
+    let sets = SETTINGS.iter().copied().chain([id.as_str()]).chain(sets.iter().copied());
+    let sets = sets.flat_map(|set| ["--set", set]);
+    let words: Vec<&str> = ["run", "quick.toml", "--name", name, "--json"].into_iter().chain(sets).collect();
+    let answer = home.autolora(&words);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let last = answer.lines().pop().unwrap();
+    assert_eq!(last["type"], "finished", "{last}");
+    last
+}
+
+fn json_of(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))).unwrap()
+}
+
+fn written(home: &Home, words: &[&str]) -> Vec<Value> {
+    let tail = ["--input", "in.jsonl", "--logits", "--device", "cpu"];
+    let answer = home.autolora(&[["predict"].as_slice(), words, &tail].concat());
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    answer.lines()
+}
+
+#[test]
+fn a_decoder_learns_to_write_and_its_adapter_writes_the_same() {
+    let home = Home::new();
+    data(&home);
+    for (name, targets, config) in [
+        ("gpt2", json!(["transformer.h.0.attn.c_attn", "transformer.h.1.attn.c_attn"]), json!(true)),
+        ("llama", Value::Null, json!(false)),
+    ] {
+        model(&home, name);
+        let last = finished(&home, name, &["lora.targets="]);
+        let metrics = &last["metrics"];
+        let of = |figure: &str| metrics[figure].as_f64().unwrap_or_else(|| panic!("{figure} in {metrics}"));
+        assert!(of("perplexity") < 0.8 * of("untuned_perplexity"), "{name} has not learned: {metrics}");
+        assert_eq!((of("score"), of("test_rows")), (of("bleu"), 8.0), "two rows have one prompt");
+        assert!(of("uniform_2_perplexity") < of("untuned_perplexity"));
+        let dir = Path::new(last["dir"].as_str().unwrap()).to_owned();
+        let predictions = fs::read_to_string(dir.join("predictions.jsonl")).unwrap();
+        let first: Value = serde_json::from_str(predictions.lines().next().unwrap()).unwrap();
+        assert_eq!(first["prompt"], "name[Ace], food[tea]");
+        assert_eq!(first["references"], json!(["Ace has tea.", "there is tea at Ace."]));
+        let adapter = json_of(&dir.join("adapter/adapter_config.json"));
+        assert_eq!((&adapter["task_type"], &adapter["fan_in_fan_out"]), (&json!("CAUSAL_LM"), &config));
+        if !targets.is_null() {
+            assert_eq!(adapter["target_modules"], targets);
+        }
+
+        // The exported adapter writes what the factors wrote as they were trained (of GPT-2, in parts).
+        let lines: Vec<Value> = predictions.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let rows: String = lines.iter().map(|line| format!("{}\n", json!({ "prompt": line["prompt"] }))).collect();
+        fs::write(home.path("in.jsonl"), rows).unwrap();
+        let by_run = written(&home, &["--run", name]);
+        for (line, row) in lines.iter().zip(&by_run) {
+            assert_eq!(line["prediction"].as_str(), Some(row["text"].as_str().unwrap().trim()));
+        }
+        let folder = dir.join("adapter").display().to_string();
+        let model = ["--task", "generation", "--model", name, "--max-new-tokens", "16"];
+        let by_adapter = written(&home, &[model.as_slice(), &["--adapter", &folder]].concat());
+        assert_eq!((by_run.len(), &by_run), (8, &by_adapter));
+        assert_eq!(by_run[0]["logits"].as_array().unwrap().len(), 53);
+        assert_ne!(written(&home, &model), by_run, "the adapter changes something");
+        let prompt = written(&home, &["--run", name, "--num-beams", "3", "--stop", "e", "--max-new-tokens", "5"]);
+        assert!(prompt.iter().all(|row| !row["text"].as_str().unwrap().contains('e')), "{prompt:?}");
+    }
+}
+
+#[test]
+fn encoders_do_not_write_and_decoders_do_not_classify() {
+    let home = Home::new();
+    data(&home);
+    model(&home, "llama");
+    let fails = |sets: &[&str]| {
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        let words: Vec<&str> = ["run", "quick.toml", "--json"].into_iter().chain(sets).collect();
+        let answer = home.autolora(&words);
+        let error = answer.lines().pop().map_or(String::new(), |last| last["error"].to_string());
+        assert!(answer.code == Some(1) || answer.code == Some(2), "{answer:?}");
+        format!("{error}{}", answer.err)
+    };
+    let writes: Vec<&str> = SETTINGS.to_vec();
+    let error = fails(&writes);
+    assert!(error.contains("is an encoder, which does not write; generation needs a decoder (gpt2, llama"), "{error}");
+    let error = fails(&["model.id=./llama"]);
+    assert!(error.contains("`llama` is a decoder, whose task is generation"), "{error}");
+    let error = fails(&[&writes[..], &["baseline.head_only=true"]].concat());
+    assert!(error.contains("baseline.head_only") && error.contains("has none"), "{error}");
+}
