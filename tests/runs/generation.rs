@@ -121,6 +121,12 @@ fn a_decoder_learns_to_write_and_its_adapter_writes_the_same() {
         let by_adapter = written(&home, &[model.as_slice(), &["--adapter", &folder]].concat());
         assert_eq!((by_run.len(), &by_run), (8, &by_adapter));
         assert_eq!(by_run[0]["logits"].as_array().unwrap().len(), 53);
+        let merged = format!("{name}-merged");
+        let answer = home.autolora(&["export", name, "--format", "merged", "--out", &merged]);
+        assert_eq!(answer.code, Some(0), "{answer:?}");
+        let by_merged = written(&home, &["--task", "generation", "--model", &merged, "--max-new-tokens", "16"]);
+        let texts = |rows: &[Value]| rows.iter().map(|row| row["text"].clone()).collect::<Vec<_>>();
+        assert_eq!(texts(&by_merged), texts(&by_run));
         assert_ne!(written(&home, &model), by_run, "the adapter changes something");
         let prompt = written(&home, &["--run", name, "--num-beams", "3", "--stop", "e", "--max-new-tokens", "5"]);
         assert!(prompt.iter().all(|row| !row["text"].as_str().unwrap().contains('e')), "{prompt:?}");

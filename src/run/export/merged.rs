@@ -2,13 +2,13 @@
 
 use super::facts::{id2label, label2id};
 use super::learned::Learned;
-use super::readback::run_delta;
+use super::readback::stored_delta;
 use super::{ExportError, base, card, check_free, passport, readback, write, write_json, write_tensors};
 use crate::data::hub::Hub;
 use crate::experiment::Task;
 use crate::model::config::Family;
 use crate::model::head::Plan;
-use crate::model::{ModelError, Weights};
+use crate::model::{DecoderConfig, ModelConfig, ModelError, Weights};
 use crate::run::base::{Base, head_kind};
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 /// Files of a tokenizer beside `tokenizer.json`.
 const TOKENIZER_FILES: [&str; 6] =
     ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt"];
+
+/// The same of a model that writes.
+const WRITING_FILES: [&str; 3] = ["generation_config.json", "chat_template.jinja", "tokenizer.model"];
 
 /// Bytes of a file of tensors at most, as transformers has it.
 const SHARD: usize = 5_000_000_000;
@@ -43,14 +46,19 @@ pub(super) fn merged_in_shards(
         return Err(ExportError::OtherBase { model: learned.facts.base_name() });
     }
     let task = learned.facts.experiment.data.task;
-    let encoder = from.encoder()?;
-    let class = encoder.family.architecture(head_kind(task));
-    let before = base_tensors(from, task)?;
-    let config = config(from, learned, class)?;
     // transformers 5 would build DeBERTa's tokenizer without its normaliser; the built tokenizer.json is complete.
-    let complete = from.files.tokenizer_notice.is_some() && matches!(encoder.family, Family::DebertaV2(_));
+    let (class, before, complete) = match &from.config {
+        ModelConfig::Encoder(encoder) => {
+            let complete = from.files.tokenizer_notice.is_some() && matches!(encoder.family, Family::DebertaV2(_));
+            (encoder.family.architecture(head_kind(task)), base_tensors(from, task)?, complete)
+        }
+        ModelConfig::Decoder(decoder) => (decoder.family.architecture(), decoder_tensors(from, decoder)?, false),
+    };
+    let config = config(from, learned, class)?;
+    let more: &[&str] = if task == Task::Generation { &WRITING_FILES } else { &[] };
     let companions = TOKENIZER_FILES
         .iter()
+        .chain(more)
         .filter(|_| !complete)
         .filter_map(|name| {
             from.companion(name, hub).map_err(ExportError::from).map(|found| Some((*name, found?))).transpose()
@@ -98,6 +106,27 @@ fn base_tensors(base: &Base, task: Task) -> Result<Weights, ExportError> {
     Ok(tensors)
 }
 
+/// A decoder's tensors under the names of its class, in f32; buffers and an output layer that is the embeddings are left out.
+fn decoder_tensors(base: &Base, config: &DecoderConfig) -> Result<Weights, ExportError> {
+    let prefix = format!("{}.", config.family.prefix());
+    let bare = base.checkpoint.encoder_prefix(config.family.prefix()).is_empty();
+    let is_buffer = |name: &str| {
+        let ends = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"];
+        ends.iter().any(|end| name.ends_with(end)) || (config.tied && name == OUTPUT)
+    };
+    let mut tensors = Weights::new();
+    for name in base.checkpoint.names().filter(|name| !is_buffer(name)) {
+        let own = if bare && name != OUTPUT { format!("{prefix}{name}") } else { name.to_owned() };
+        if let (true, Some(tensor)) = (own.starts_with(&prefix) || own == OUTPUT, base.checkpoint.tensor(name)) {
+            tensors.insert(own, tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?);
+        }
+    }
+    Ok(tensors)
+}
+
+/// The output layer of a decoder.
+const OUTPUT: &str = "lm_head.weight";
+
 /// W0 + Delta W, rounded once, for every module; the base's other tensors and the head as they are.
 fn merge(learned: &Learned, base: &Weights) -> Result<Weights, ExportError> {
     let mut tensors = base.clone();
@@ -111,7 +140,7 @@ fn merge(learned: &Learned, base: &Weights) -> Result<Weights, ExportError> {
             }
             .into());
         };
-        let after = (before.to_dtype(DType::F64)? + run_delta(learned, module)?)?;
+        let after = (before.to_dtype(DType::F64)? + stored_delta(learned, module)?)?;
         tensors.insert(name, after.to_dtype(DType::F32)?);
     }
     Ok(tensors)
@@ -128,9 +157,11 @@ fn config(base: &Base, learned: &Learned, class: &str) -> Result<Value, ExportEr
         names => names.to_vec(),
     };
     config["architectures"] = json!([class]);
-    config["num_labels"] = json!(facts.outputs());
-    config["id2label"] = id2label(&labels);
-    config["label2id"] = label2id(&labels);
+    if facts.experiment.data.task != Task::Generation {
+        config["num_labels"] = json!(facts.outputs());
+        config["id2label"] = id2label(&labels);
+        config["label2id"] = label2id(&labels);
+    }
     config["dtype"] = json!("float32");
     if let Some(problem) = match facts.experiment.data.task {
         Task::Classification => Some("single_label_classification"),

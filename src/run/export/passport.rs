@@ -121,6 +121,14 @@ fn judged(
 /// The passport of a merged model of `architecture`.
 pub fn of_model(architecture: &str) -> Vec<Entry> {
     let entry = |runtime, verdict, why: String, known_from| Entry { runtime, verdict, why, known_from };
+    if architecture.ends_with("ForCausalLM") || architecture == "GPT2LMHeadModel" {
+        let loads = || format!("{architecture} is one of its models; no adapter is left to load");
+        return vec![
+            entry("transformers", Verdict::Same, loads(), TRANSFORMERS),
+            entry("vLLM", Verdict::Same, loads(), VLLM),
+            entry("llama.cpp", Verdict::Same, loads(), LLAMA),
+        ];
+    }
     let transformers = format!("{architecture}.from_pretrained; no adapter is left to load");
     let vllm = if VLLM_CLASSES.contains(&architecture) {
         entry("vLLM", Verdict::Same, format!("it serves {architecture} (task classify or token_classify)"), VLLM)

@@ -1,7 +1,7 @@
 //! An export read back from the disk, its Delta W beside that of the run, module by module.
 
 use super::ExportError;
-use super::learned::{Learned, Module};
+use super::learned::{Learned, Module, is_conv1d};
 use crate::model::Weights;
 use crate::model::checkpoint::Checkpoint;
 use crate::run::adapter::{Adapter, delta};
@@ -111,7 +111,7 @@ pub fn of_model(files: &[impl AsRef<Path>], learned: &Learned, base: &Weights) -
         let after = after.to_dtype(DType::F64)?;
         let allowed = largest(&after)? * STEP;
         let found = (after - before.to_dtype(DType::F64)?)?;
-        readback.compare(module, &found, &run_delta(learned, module)?, allowed)?;
+        readback.compare(module, &found, &stored_delta(learned, module)?, allowed)?;
     }
     for (name, before) in base.iter().filter(|(name, _)| !names.iter().any(|(changed, _)| changed == *name)) {
         readback.compare_whole(name, before, merged.tensor(name))?;
@@ -128,6 +128,12 @@ pub fn run_delta(learned: &Learned, module: &Module) -> candle_core::Result<Tens
         Some((a, b)) => delta(a, b, module.scale),
         None => Tensor::zeros((module.shape.outputs, module.shape.inputs), DType::F64, &Device::Cpu),
     }
+}
+
+/// Delta W as the module's weight is stored: of GPT-2's layers (in, out).
+pub fn stored_delta(learned: &Learned, module: &Module) -> candle_core::Result<Tensor> {
+    let delta = run_delta(learned, module)?;
+    if is_conv1d(&module.path) { delta.t()?.contiguous() } else { Ok(delta) }
 }
 
 impl Readback {
