@@ -23,7 +23,8 @@ impl Dialogue {
     /// A prompt and how it goes on.
     pub fn plain(prompt: &str, reply: &str) -> Dialogue {
         let text = format!("{prompt}{reply}");
-        Dialogue { replies: vec![prompt.len()..text.len()], text, plain: true }
+        let reply = prompt.len()..text.len();
+        Dialogue { text, replies: Vec::from([reply]), plain: true }
     }
 
     /// The parts of the text in order, each with whether it is to be learnt; a part may be empty.
@@ -193,7 +194,10 @@ mod tests {
         DialogueEncoder::new("tokenizer.json", json.to_string().as_bytes(), (Some(1), max_length, counted)).unwrap()
     }
 
-    fn rows(encoder: &DialogueEncoder, dialogues: Vec<Dialogue>) -> (Vec<(Vec<u32>, Vec<u32>)>, usize) {
+    /// Ids of a row, and the ids that are to come next.
+    type Row = (Vec<u32>, Vec<u32>);
+
+    fn rows(encoder: &DialogueEncoder, dialogues: Vec<Dialogue>) -> (Vec<Row>, usize) {
         let examples: Vec<Example> = dialogues
             .into_iter()
             .map(|dialogue| Example { content: Content::Dialogue(dialogue), target: Target::Tags(Vec::new()) })

@@ -100,7 +100,7 @@ fn dataset(experiment: &Experiment, list: &mut Vec<Complaint>) {
         }
     }
     match entry {
-        Some((id, Some(entry))) if entry.task != data.task && data.task != Task::Generation => {
+        Some((id, Some(entry))) if entry.task != data.task => {
             let message = format!("is {}, where {id} needs {}", data.task, entry.task);
             let help = Some(format!("write data.task = \"{}\"", entry.task));
             complain(list, &["data.task", "data.id"], message, help);

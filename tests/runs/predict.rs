@@ -133,7 +133,11 @@ fn what_cannot_be_answered_is_said_with_its_exit_code() {
         (vec!["--model", "model", "--input", "in.jsonl"], 2, "--task"),
         (vec!["--run", &run, "--task", "tagging", "--input", "in.jsonl"], 2, "--task"),
         (vec!["--run", &run, "--adapter", &adapter, "--input", "in.jsonl"], 2, "--adapter"),
-        (vec!["--model", "model", "--task", "generation", "--input", "in.jsonl"], 2, "possible values: classification"),
+        (
+            vec!["--model", "model", "--task", "translation", "--input", "in.jsonl"],
+            2,
+            "possible values: classification",
+        ),
         (vec!["--run", &run, "--input", "in.json"], 3, "did you mean in.jsonl?"),
         (vec!["--run", "nonesuch", "--input", "in.jsonl"], 3, "no run"),
         (vec!["--model", "./modle", "--task", "tagging", "--input", "in.jsonl"], 3, "did you mean ./model?"),

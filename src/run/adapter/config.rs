@@ -240,7 +240,6 @@ mod tests {
             ("peft_type", json!("LOHA"), "not \"LORA\""),
             ("use_dora", json!(true), "columns"),
             ("bias", json!("all"), "biases"),
-            ("fan_in_fan_out", json!(true), "(in, out)"),
             ("init_lora_weights", json!("pissa"), "changing the base"),
             ("layer_replication", json!([[0, 2]]), "layers"),
             ("r", json!(0), "rank of at least 1"),
