@@ -1,6 +1,6 @@
 //! Datasets by name: where they are, what they ask, how they are scored. Facts alone; the floor above fetches them.
 
-use super::{BUILTIN_DEMO, MetricKind, Task};
+use super::{BUILTIN_DEMO, BUILTIN_GENERATION, MetricKind, Task};
 
 /// A dataset of the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,6 +90,17 @@ pub static CATALOGUE: &[CatalogueEntry] = &[
         "short made-up reviews; which of the judgements counts (2 classes)",
         "as this program",
     ),
+    CatalogueEntry {
+        id: BUILTIN_GENERATION,
+        about: "made-up lines of a harbour's register, and how people tell them",
+        task: Task::Generation,
+        metric: MetricKind::Bleu,
+        text: "mr",
+        pair: None,
+        label: "ref",
+        place: DataPlace::Embedded,
+        licence: "as this program",
+    },
     text(
         "glue/cola",
         ("sentence", None),

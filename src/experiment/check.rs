@@ -5,7 +5,7 @@ use super::kind::seen;
 use super::nearest::nearest;
 use super::parse::Complaint;
 use super::setting::Choice;
-use super::{BUILTIN_DEMO, Experiment, MetricKind, Precision, Rule, SelectionKind, Task, Texts};
+use super::{BUILTIN_DEMO, BUILTIN_GENERATION, Experiment, MetricKind, Precision, Rule, SelectionKind, Task, Texts};
 use std::ops::RangeInclusive;
 
 /// Every complaint about the whole: what excludes or needs what (method.md, "From selection values to ranks").
@@ -77,8 +77,9 @@ fn data(experiment: &Experiment, list: &mut Vec<Complaint>) {
             complain(list, &[key, other], format!("names the same column as {other}"), None);
         }
     }
-    if experiment.model.id.starts_with("builtin:") && experiment.model.id != BUILTIN_DEMO {
-        let help = Some(format!("did you mean {BUILTIN_DEMO}?"));
+    let builtin = [BUILTIN_DEMO, BUILTIN_GENERATION];
+    if experiment.model.id.starts_with("builtin:") && !builtin.contains(&experiment.model.id.as_str()) {
+        let help = nearest(&experiment.model.id, builtin).map(|id| format!("did you mean {id}?"));
         complain(list, &["model.id"], "is no embedded model", help);
     }
 }

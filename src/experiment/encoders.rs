@@ -1,4 +1,4 @@
-//! Encoders that people start from, for lists. Any other of the same families works by its id as well.
+//! Encoders and decoders that people start from, for lists. Any other of the same families works by its id as well.
 
 /// A model of the list.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +19,7 @@ const fn encoder(id: &'static str, family: &'static str, parameters: f64, about:
 
 pub static ENCODERS: &[Encoder] = &[
     encoder(super::BUILTIN_DEMO, "bert", 0.8, "made for the demo, inside the program: 4 layers of 128"),
+    encoder(super::BUILTIN_GENERATION, "gpt2", 0.8, "made for the demo of generation, inside the program"),
     encoder("FacebookAI/roberta-base", "roberta", 125.0, "English; what the paper searches on"),
     encoder("FacebookAI/roberta-large", "roberta", 355.0, "English; the paper's large model"),
     encoder("google-bert/bert-base-uncased", "bert", 110.0, "English, lower case"),
@@ -45,4 +46,11 @@ pub static ENCODERS: &[Encoder] = &[
     ),
     encoder("allenai/scibert_scivocab_uncased", "bert", 110.0, "English of science"),
     encoder("sentence-transformers/all-MiniLM-L6-v2", "bert", 23.0, "English; small, for a laptop"),
+    encoder("openai-community/gpt2-medium", "gpt2", 355.0, "writes English; what the paper searches on"),
+    encoder("openai-community/gpt2", "gpt2", 124.0, "writes English; small"),
+    encoder("HuggingFaceTB/SmolLM2-135M", "llama", 135.0, "writes English; small"),
+    encoder("HuggingFaceTB/SmolLM3-3B", "smollm3", 3080.0, "writes six languages"),
+    encoder("Qwen/Qwen3-0.6B", "qwen3", 596.0, "writes 100 languages"),
+    encoder("meta-llama/Llama-3.2-1B", "llama", 1240.0, "writes eight languages; gated"),
+    encoder("google/gemma-3-1b-pt", "gemma3_text", 1000.0, "writes English; gated"),
 ];

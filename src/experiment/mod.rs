@@ -33,5 +33,7 @@ pub use schema::json_schema;
 pub use setting::{Budget, Choice, Kind, Setting, Texts};
 pub use settings::*;
 
-/// The name of the embedded model and of the embedded dataset.
+/// The name of the embedded encoder and of its dataset.
 pub const BUILTIN_DEMO: &str = "builtin:demo";
+/// The name of the embedded decoder and of its dataset.
+pub const BUILTIN_GENERATION: &str = "builtin:demo-generation";

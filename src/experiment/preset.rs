@@ -23,6 +23,7 @@ const SHIPPED: &[(&str, &str)] = shipped![
     "bc5cdr",
     "conll2003",
     "demo",
+    "demo-generation",
     "glue-cola",
     "glue-mnli",
     "glue-mrpc",

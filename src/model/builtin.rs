@@ -10,18 +10,19 @@ struct Builtin {
     weights: &'static [u8],
 }
 
-macro_rules! demo {
-    ($name:literal) => {
-        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/demo/", $name))
+/// A model in its folder of `assets`.
+macro_rules! builtin {
+    ($folder:literal) => {
+        Builtin {
+            id: concat!("builtin:", $folder),
+            config: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/", $folder, "/config.json")),
+            tokenizer: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/", $folder, "/tokenizer.json")),
+            weights: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/", $folder, "/model.safetensors")),
+        }
     };
 }
 
-static BUILTIN: &[Builtin] = &[Builtin {
-    id: "builtin:demo",
-    config: demo!("config.json"),
-    tokenizer: demo!("tokenizer.json"),
-    weights: demo!("model.safetensors"),
-}];
+static BUILTIN: &[Builtin] = &[builtin!("demo"), builtin!("demo-generation")];
 
 /// The ids there are.
 pub fn names() -> Vec<String> {

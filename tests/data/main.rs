@@ -156,7 +156,7 @@ fn the_demo_is_in_the_program() {
     assert_eq!(demo.train.sha256.len(), 64);
     let error = load(&named("glue"), None).unwrap_err().to_string();
     assert!(
-        error.contains("\"glue\": no such dataset; did you mean glue/rte?; there is builtin:demo, glue/cola, "),
+        error.contains("\"glue\": no such dataset; did you mean glue/rte?; there is builtin:demo, builtin:demo-generation, glue/cola, "),
         "{error}"
     );
     let both = DataSettings { train: Some("a.csv".into()), ..named("builtin:demo") };

@@ -26,7 +26,7 @@ fn the_catalogues_are_listed() {
     let home = tempfile::tempdir().unwrap();
     let (code, out, _) = autolora(home.path(), &["datasets", "--json"]);
     let ids: Vec<Value> = lines(&out).into_iter().map(|line| line["id"].clone()).collect();
-    assert_eq!((code, ids.len(), &ids[1]), (0, 15, &Value::from("glue/cola")));
+    assert_eq!((code, ids.len(), &ids[2]), (0, 16, &Value::from("glue/cola")));
     let (_, table, _) = autolora(home.path(), &["datasets"]);
     assert!(table.contains("glue/stsb") && table.contains("spearman") && table.contains("entity_f1"), "{table}");
     std::fs::create_dir_all(home.path().join("hub/models--me--own/snapshots")).unwrap();

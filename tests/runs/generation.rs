@@ -154,3 +154,17 @@ fn encoders_do_not_write_and_decoders_do_not_classify() {
     let error = fails(&[&writes[..], &["baseline.head_only=true"]].concat());
     assert!(error.contains("baseline.head_only") && error.contains("has none"), "{error}");
 }
+
+#[test]
+fn the_embedded_decoder_learns_to_tell_the_register() {
+    let home = Home::new();
+    let sets = ["data.max_train_rows=160", "data.max_test_rows=60", "search.epochs=0.5", "retrain.epochs=4"];
+    let sets = sets.iter().flat_map(|set| ["--set", set]);
+    let words: Vec<&str> = ["run", "demo-generation", "--json"].into_iter().chain(sets).collect();
+    let answer = home.autolora(&words);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let last = answer.lines().pop().unwrap();
+    let of = |figure: &str| last["metrics"][figure].as_f64().unwrap();
+    assert!(of("bleu") > 10.0 && of("untuned_bleu") < 3.0, "{}", last["metrics"]);
+    assert_eq!(of("test_rows"), 20.0);
+}
