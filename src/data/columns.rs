@@ -1,7 +1,8 @@
 //! Which column is the text, its pair, the label: as the settings say, else by the usual names.
 
+use super::chat;
 use super::error::{DataError, shown};
-use super::formats::Look;
+use super::formats::{Format, Look};
 use super::reader::Column;
 use crate::experiment::{DataSettings, Task};
 
@@ -74,6 +75,8 @@ pub struct Columns {
     pub text: Chosen,
     pub pair: Option<Chosen>,
     pub label: Chosen,
+    /// Rows are read whole: they are instructions or conversations, and these their keys.
+    pub form: Option<String>,
     /// What looks like a mistake, for people.
     pub doubts: Vec<String>,
 }
@@ -103,6 +106,13 @@ impl Columns {
             Task::Generation => PROMPTS,
             Task::Classification | Task::Regression => TEXTS,
         };
+        if let (true, None, None, Format::JsonLines) = (writing, &settings.text, &settings.label, look.format)
+            && let Some(form) = chat::form(&look.columns)
+        {
+            let column = |setting| Chosen { setting, name: form.clone(), guessed: true, classes: None };
+            let (text, label) = (column("data.text"), column("data.label"));
+            return Ok(Columns { text, pair: None, label, form: Some(form), doubts: Vec::new() });
+        }
         let mut pair = said("data.text_pair", &settings.text_pair);
         let text = match said("data.text", &settings.text) {
             Some(text) => text,
@@ -147,17 +157,21 @@ impl Columns {
             label.classes = look.classes.get(&label.name).cloned();
         }
         let doubts = doubts(settings, look, &text, pair.is_some());
-        Ok(Columns { text, pair, label, doubts })
+        Ok(Columns { text, pair, label, form: None, doubts })
     }
 
     /// Text, label, pair: the order in which the rows are read.
     pub fn list(&self) -> Vec<Column<'_>> {
-        [Some(&self.text), Some(&self.label), self.pair.as_ref()].into_iter().flatten().map(Chosen::column).collect()
+        let all = [Some(&self.text), Some(&self.label), self.pair.as_ref()].into_iter().flatten();
+        all.filter(|_| self.form.is_none()).map(Chosen::column).collect()
     }
 
     /// The settings with these columns named in them.
     pub fn named_in(&self, settings: &DataSettings) -> DataSettings {
         let mut settings = settings.clone();
+        if self.form.is_some() {
+            return settings;
+        }
         settings.text.get_or_insert_with(|| self.text.name.clone());
         settings.label.get_or_insert_with(|| self.label.name.clone());
         settings.text_pair = settings.text_pair.or_else(|| self.pair.as_ref().map(|pair| pair.name.clone()));
@@ -166,6 +180,9 @@ impl Columns {
 
     /// What was guessed, for people; none where the settings say all.
     pub fn notice(&self) -> Option<String> {
+        if let Some(form) = &self.form {
+            return Some(format!("rows are read as instruction data, by {form}"));
+        }
         let all = [Some(&self.text), self.pair.as_ref(), Some(&self.label)];
         let guessed: Vec<String> = all
             .into_iter()

@@ -1,12 +1,13 @@
 //! A dataset before tokens: what `[data]` names, checked once from end to end, then read as often as needed. Rows are never
 //! all in memory.
 
+use super::chat::Row as Instruction;
 use super::columns::Columns;
 use super::dialogue::Dialogue;
 use super::error::DataError;
 use super::input::Input;
 use super::labels::{Answer, Labels, Learning};
-use super::reader::{BadRows, Column, ReadOptions, Row, Summary, Verdict, read};
+use super::reader::{BadRows, Column, Field, ReadOptions, Row, Summary, Verdict, read};
 use super::sources::{Source, Sources};
 use super::target::{Target, TargetKind};
 use crate::experiment::{DataSettings, Task};
@@ -22,6 +23,8 @@ pub enum Content {
     Words(Vec<String>),
     /// A text to learn to write.
     Dialogue(Dialogue),
+    /// Instruction data, whose text the model's template makes.
+    Instruction(Instruction),
 }
 
 /// One row.
@@ -44,6 +47,7 @@ impl Example {
             Content::Text { text, .. } => text.clone(),
             Content::Words(words) => words.join(" "),
             Content::Dialogue(dialogue) => dialogue.text.clone(),
+            Content::Instruction(row) => row.render(None).map_or(String::new(), |rendered| rendered.text),
         }
     }
 }
@@ -222,6 +226,7 @@ impl Reader {
         let columns = self.columns.list();
         let options = ReadOptions {
             columns: &columns,
+            whole: self.columns.form.is_some(),
             format: Some(self.source.format),
             header: self.header,
             quote: self.quote.as_deref(),
@@ -242,6 +247,9 @@ impl Reader {
 
     /// What a row says, else why it is broken.
     fn row(&self, row: Row, columns: &[Column]) -> Result<(Content, Answer), String> {
+        if let Some(Field::Object(map)) = row.fields.first() {
+            return Ok((Content::Instruction(Instruction::parse(map)?), Answer::Tags(Vec::new())));
+        }
         let (text, label) = (&row.fields[TEXT], &row.fields[LABEL]);
         let (text_column, label_column) = (&columns[TEXT], &columns[LABEL]);
         if self.task == Task::Tagging {

@@ -1,11 +1,12 @@
 //! Texts of which parts are to be learnt - a prompt and its reply, a conversation - and their token ids.
 
-use super::chat::Rendered;
+use super::chat::{ChatTemplate, Rendered, Row};
 use super::dataset::{Content, Example};
 use super::error::{DataError, shown};
 use super::target::{IGNORED, Target};
 use super::tokens::{Cuts, Encode, Encoded};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::ops::Range;
 use tokenizers::Tokenizer;
 
@@ -63,6 +64,7 @@ pub struct DialogueEncoder {
     eos: Option<u32>,
     max_length: usize,
     counted: Counted,
+    template: Option<ChatTemplate>,
     sha256: String,
 }
 
@@ -83,7 +85,26 @@ impl DialogueEncoder {
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(failed)?;
         let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(DialogueEncoder { tokenizer, file: file.to_owned(), eos, max_length, counted, sha256 })
+        let file = file.to_owned();
+        Ok(DialogueEncoder { tokenizer, file, eos, max_length, counted, template: None, sha256 })
+    }
+
+    /// With a model's template for conversations; `sha256` is that of the files that it is from.
+    pub fn with_template(self, template: ChatTemplate, sha256: &str) -> DialogueEncoder {
+        DialogueEncoder { template: Some(template), sha256: format!("{} {sha256}", self.sha256), ..self }
+    }
+
+    /// The text of an example, where it has one to write.
+    fn dialogue<'a>(&self, example: &'a Example) -> Option<Result<Cow<'a, Dialogue>, String>> {
+        match &example.content {
+            Content::Dialogue(dialogue) => Some(Ok(Cow::Borrowed(dialogue))),
+            Content::Instruction(row) => {
+                let plain = matches!(row, Row::Plain { .. }) || self.template.is_none();
+                let rendered = row.render(self.template.as_ref()).map_err(|error| error.to_string());
+                Some(rendered.map(|rendered| Cow::Owned(Dialogue { plain, ..rendered.into() })))
+            }
+            Content::Text { .. } | Content::Words(_) => None,
+        }
     }
 
     /// Number of ids, added tokens included.
@@ -138,12 +159,11 @@ impl Encode for DialogueEncoder {
     /// Each text is one row, each part of it encoded alone, so that a prompt has the ids that it has when it is to be
     /// continued. The target of a token is the next one, where that counts.
     fn encode(&self, examples: &[Example], first: usize) -> Result<(Vec<Encoded>, Cuts), DataError> {
-        let dialogues: Vec<&Dialogue> = examples
-            .iter()
-            .filter_map(
-                |example| if let Content::Dialogue(dialogue) = &example.content { Some(dialogue) } else { None },
-            )
-            .collect();
+        let dialogues = examples.iter().enumerate().filter_map(|(place, example)| {
+            let failed = |message| DataError::Encode { file: self.file.clone(), row: first + place + 1, message };
+            self.dialogue(example).map(|dialogue| dialogue.map_err(failed))
+        });
+        let dialogues: Vec<Cow<Dialogue>> = dialogues.collect::<Result<_, _>>()?;
         let parts: Vec<Vec<(&str, bool)>> = dialogues.iter().map(|dialogue| dialogue.parts()).collect();
         let encode = |texts: Vec<&str>, special: bool| {
             self.tokenizer.encode_batch_fast(texts, special).map_err(|e| self.failed(first, &e))

@@ -28,6 +28,8 @@ impl<'a> Column<'a> {
 pub struct ReadOptions<'a> {
     /// The columns of a row, in the order in which [`Row::fields`] gives them.
     pub columns: &'a [Column<'a>],
+    /// Rows of JSON as they are, one field each, instead of columns.
+    pub whole: bool,
     /// `data.format`; unset: by the file's ending.
     pub format: Option<Format>,
     /// `data.header`; unset: yes, unless all columns are given as numbers. Formats with names of their own have none.
@@ -43,7 +45,7 @@ pub struct ReadOptions<'a> {
 impl<'a> ReadOptions<'a> {
     /// These columns, everything else as unset settings have it.
     pub fn of(columns: &'a [Column<'a>]) -> Self {
-        Self { columns, format: None, header: None, quote: None, max_rows: None, max_bad_share: 0.0 }
+        Self { columns, whole: false, format: None, header: None, quote: None, max_rows: None, max_bad_share: 0.0 }
     }
 }
 
@@ -56,6 +58,8 @@ pub enum Field {
     List(Vec<String>),
     /// JSON's and parquet's null.
     Missing,
+    /// A whole row of JSON, where [`ReadOptions::whole`] asks for it.
+    Object(serde_json::Map<String, serde_json::Value>),
 }
 
 impl Field {
@@ -65,6 +69,7 @@ impl Field {
             Field::Text(text) if !text.trim().is_empty() => Ok(text),
             Field::Text(_) | Field::Missing => Err(format!("the {} is empty", shown(column.name))),
             Field::List(_) => Err(format!("the {} is a list, where a text is needed", shown(column.name))),
+            Field::Object(_) => Err("a row where a text is needed".into()),
         }
     }
 
@@ -74,6 +79,7 @@ impl Field {
             Field::List(items) if !items.is_empty() => Ok(items),
             Field::List(_) | Field::Missing => Err(format!("the {} are empty", shown(column.name))),
             Field::Text(_) => Err(format!("the {} are a text, where a list is needed", shown(column.name))),
+            Field::Object(_) => Err("a row where a list is needed".into()),
         }
     }
 }
@@ -202,7 +208,7 @@ pub(super) fn named(columns: &[Column], fields: Vec<Field>) -> Result<Vec<Field>
         Field::List(items) => {
             items.into_iter().map(|item| name(column, item)).collect::<Result<_, _>>().map(Field::List)
         }
-        Field::Missing => Ok(Field::Missing),
+        whole => Ok(whole),
     };
     if columns.iter().all(|column| column.classes.is_none()) {
         return Ok(fields);

@@ -190,7 +190,7 @@ impl Encode for TextEncoder {
                 Content::Text { text, pair: Some(pair) } => texts.push((text.as_str(), pair.as_str()).into()),
                 Content::Text { text, pair: None } => texts.push(text.as_str().into()),
                 Content::Words(words) => sentences.push(words.as_slice().into()),
-                Content::Dialogue(_) => {}
+                Content::Dialogue(_) | Content::Instruction(_) => {}
             }
         }
         let mut texts = self.tokenizer.encode_batch_fast(texts, true).map_err(failed)?.into_iter();
@@ -208,7 +208,7 @@ impl Encode for TextEncoder {
                     rows.extend(self.sentence(words, tags, &encoding, place, &mut cuts).map_err(failed)?);
                 }
                 // A decoder's encoder reads these.
-                Content::Dialogue(_) => {}
+                Content::Dialogue(_) | Content::Instruction(_) => {}
             }
         }
         Ok((rows, cuts))

@@ -1,5 +1,6 @@
 //! A base model in memory: what the pipeline trains on, what an export merges into, what predicts.
 
+use crate::data::chat::{ChatError, ChatTemplate};
 use crate::data::error::DataError;
 use crate::data::hub::{Hub, Watch};
 use crate::data::{Counted, DialogueEncoder, TextEncoder};
@@ -7,6 +8,8 @@ use crate::experiment::Task;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::source::{self, Weights as Stored};
 use crate::model::{DecoderConfig, EncoderConfig, HeadKind, ModelConfig, ModelError, ModelFiles, SourceError};
+use jiff::civil::DateTime;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -29,6 +32,9 @@ pub enum BaseError {
     #[error("{file}: {tokens} tokens, more than the model's vocab_size {vocabulary}: it is not this model's tokenizer")]
     OtherTokenizer { file: String, tokens: usize, vocabulary: usize },
 }
+
+/// The day that chat templates are told.
+const TODAY: DateTime = jiff::civil::datetime(2026, 1, 1, 12, 0, 0, 0);
 
 /// The model among the hashes of what a run read.
 pub const MODEL: &str = "model.id";
@@ -102,7 +108,19 @@ impl Base {
         let how = (config.eos_token_ids.first().copied(), self.max_length(max_length), counted);
         let encoder = DialogueEncoder::new(&file.name, &file.bytes, how)?;
         self.check_vocabulary(encoder.vocabulary())?;
-        Ok(encoder)
+        let hub = Hub::from_env();
+        let files = ["tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json"];
+        let [config, jinja, map] = files.map(|name| self.companion(name, &hub));
+        let (config, jinja, map) = (config?, jinja?, map?);
+        let text = jinja.as_deref().map(String::from_utf8_lossy);
+        let failed = |error: ChatError| ModelError::File { file: self.files.id.clone(), problem: error.to_string() };
+        let template = ChatTemplate::from_files(config.as_deref(), text.as_deref(), map.as_deref()).map_err(failed)?;
+        let Some(template) = template else { return Ok(encoder) };
+        let mut hash = Sha256::new();
+        [config, jinja, map].iter().flatten().for_each(|bytes| hash.update(bytes));
+        let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        // A template that tells the day would make every day's run another one.
+        Ok(encoder.with_template(template.at(TODAY), &sha256))
     }
 
     fn check_vocabulary(&self, tokens: usize) -> Result<(), BaseError> {

@@ -28,6 +28,7 @@ fn texts(file: &str, text: &str, options: &ReadOptions) -> Vec<(usize, String, S
         Field::Text(text) => text.clone(),
         Field::List(items) => items.join("|"),
         Field::Missing => "(missing)".into(),
+        Field::Object(map) => format!("{map:?}"),
     };
     rows.iter().map(|row| (row.line, said(&row.fields[0]), said(&row.fields[1]))).collect()
 }

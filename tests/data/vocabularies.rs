@@ -41,7 +41,7 @@ fn find(folder: &Path) -> Result<(NamedBytes, Option<String>), String> {
 
 fn ids(encoder: &TextEncoder, content: Content) -> (Vec<u32>, Vec<u32>) {
     let target = match &content {
-        Content::Dialogue(_) => Target::Tags(Vec::new()),
+        Content::Dialogue(_) | Content::Instruction(_) => Target::Tags(Vec::new()),
         Content::Words(words) => Target::Tags(vec![0; words.len()]),
         Content::Text { .. } => Target::Class(0),
     };

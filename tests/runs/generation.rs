@@ -133,6 +133,64 @@ fn a_decoder_learns_to_write_and_its_adapter_writes_the_same() {
     }
 }
 
+/// A form of instruction data: the rows' keys, and a row.
+type Form = (&'static str, fn(&str, &str) -> Value);
+
+#[test]
+fn instruction_data_is_read_in_its_forms_through_the_models_template() {
+    let home = Home::new();
+    model(&home, "llama");
+    let turn = "{% for m in messages %}[{{ m.role[0] }}]{{ m.content }}{% if m.role == 'assistant' %}</s>{% endif %}{% endfor %}";
+    let template = format!("{turn}{{% if add_generation_prompt %}}[a]{{% endif %}}");
+    fs::write(home.path("llama/tokenizer_config.json"), json!({ "chat_template": template }).to_string()).unwrap();
+    let forms: [Form; 3] = [
+        (
+            "messages",
+            |ask, say| json!({"messages": [{"role": "user", "content": ask}, {"role": "assistant", "content": say}]}),
+        ),
+        (
+            "conversations",
+            |ask, say| json!({"conversations": [{"from": "human", "value": ask}, {"from": "gpt", "value": say}]}),
+        ),
+        ("instruction and output", |ask, say| json!({"instruction": ask, "output": say})),
+    ];
+    for (form, row) in forms {
+        let rows = |count: usize| -> String {
+            (0..count)
+                .map(|n| format!("{}\n", row(["hi", "who", "bye", "so"][n % 4], ["yo", "me", "by", "ok"][n % 4])))
+                .collect()
+        };
+        fs::write(home.path("train.jsonl"), rows(64)).unwrap();
+        fs::write(home.path("test.jsonl"), rows(4)).unwrap();
+        let last = finished(&home, "llama", &["lora.targets=", "data.train=train.jsonl", "data.test=test.jsonl"]);
+        let of = |figure: &str| last["metrics"][figure].as_f64().unwrap();
+        assert!(of("perplexity") < 0.5 * of("untuned_perplexity"), "{form}: {}", last["metrics"]);
+        let dir = Path::new(last["dir"].as_str().unwrap()).to_owned();
+        let first = fs::read_to_string(dir.join("predictions.jsonl")).unwrap();
+        let first: Value = serde_json::from_str(first.lines().next().unwrap()).unwrap();
+        assert_eq!((&first["prompt"], &first["references"]), (&json!("[u]hi[a]"), &json!(["yo"])), "{form}");
+        let log = fs::read_to_string(dir.join("events.jsonl")).unwrap();
+        assert!(log.contains(&format!("rows are read as instruction data, by {form}")));
+    }
+    // Conversations need a template; a row that is none is named.
+    fs::remove_file(home.path("llama/tokenizer_config.json")).unwrap();
+    let text = format!(
+        "{}\n",
+        json!({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]})
+    );
+    fs::write(home.path("train.jsonl"), text.repeat(8)).unwrap();
+    let sets = SETTINGS.iter().copied().chain(["model.id=./llama", "data.train=train.jsonl", "data.test=train.jsonl"]);
+    let sets: Vec<&str> = sets.flat_map(|set| ["--set", set]).collect();
+    let run = |home: &Home| {
+        home.autolora(&[["run", "quick.toml", "--json", "--set", "lora.targets="].as_slice(), &sets].concat())
+    };
+    let error = run(&home).lines().pop().unwrap()["error"].to_string();
+    assert!(error.contains("template"), "{error}");
+    fs::write(home.path("train.jsonl"), "{\"messages\": [{\"role\": \"user\"}]}\n").unwrap();
+    let error = run(&home).lines().pop().unwrap()["error"].to_string();
+    assert!(error.contains("train.jsonl:1") && error.contains("content"), "{error}");
+}
+
 #[test]
 fn encoders_do_not_write_and_decoders_do_not_classify() {
     let home = Home::new();

@@ -20,7 +20,7 @@ const SHAREGPT: [(&str, &str); 9] = [
 ];
 
 /// A message: a role, its content, and whatever else the row gives it, such as `reasoning_content` or `tool_calls`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     fields: Map<String, Value>,
     learnt: bool,

@@ -22,5 +22,5 @@ mod template;
 pub use error::ChatError;
 pub use message::Message;
 pub use replies::Rendered;
-pub use rows::Row;
+pub use rows::{Row, form};
 pub use template::ChatTemplate;

@@ -9,11 +9,20 @@ use serde_json::{Map, Value};
 
 /// Keys that tell the form of a row.
 const KEYS: [&str; 7] = ["messages", "conversations", "prompt", "completion", "instruction", "input", "output"];
+/// Keys that together make a row of a form.
+const WHOLE: [&[&str]; 4] = [&["messages"], &["conversations"], &["prompt", "completion"], &["instruction", "output"]];
+
+/// The form of rows with these keys, as its keys with ` and ` between; none where they are of no form.
+pub fn form(keys: &[String]) -> Option<String> {
+    let has = |key: &&str| keys.iter().any(|known| known == key);
+    WHOLE.iter().find(|form| form.iter().all(has)).map(|form| form.join(" and "))
+}
+
 const FORMS: &str = "`messages` ([{\"role\": ..., \"content\": ...}]), `conversations` ([{\"from\": ..., \"value\": ...}]), \
                      `prompt` with `completion` (texts, or lists of messages), or `instruction` with `output` (and `input`)";
 
 /// What one row says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
     /// Text to go on from, and how it goes on; no template applies.
     Plain { prompt: String, completion: String },

@@ -27,7 +27,10 @@ pub(super) fn read(input: &Input, options: &ReadOptions, sink: &mut Sink) -> Res
                     }
                 }
                 first = false;
-                fields(object.0, options).and_then(|fields| named(options.columns, fields))
+                match options.whole {
+                    true => Ok(vec![Field::Object(object.0.into_iter().collect())]),
+                    false => fields(object.0, options).and_then(|fields| named(options.columns, fields)),
+                }
             }
             Err(why) => Err(why),
         };
