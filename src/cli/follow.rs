@@ -2,7 +2,7 @@
 
 use super::CliError;
 use crate::run::directory::RunDir;
-use crate::run::event::Event;
+use crate::run::event::{Event, sample_line};
 use crate::run::follow::{Follower, Line};
 use crate::run::state::status;
 use crate::run::view::{RunView, State};
@@ -60,6 +60,7 @@ impl Watched {
         let message = |line: Line| match line.record.event {
             Event::Log { level, message, .. } if level == "warning" => Some(format!("warning: {message}")),
             Event::Log { message, .. } => Some(message),
+            Event::Sample { input, reference, output, .. } => Some(sample_line(&input, &reference, &output)),
             _ => None,
         };
         self.new.drain(..).filter_map(message).collect()

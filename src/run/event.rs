@@ -1,5 +1,6 @@
 //! The lines of `events.jsonl`: the truth about a run. Append-only, one JSON object a line, first the schema.
 
+use crate::data::error::shown;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -70,6 +71,11 @@ pub type Timing = BTreeMap<String, f64>;
 pub struct ModuleShape {
     pub inputs: usize,
     pub outputs: usize,
+}
+
+/// A sample as a line for people.
+pub fn sample_line(input: &str, reference: &str, output: &str) -> String {
+    format!("sample: {} > {} (reference: {})", shown(input), shown(output), shown(reference))
 }
 
 /// How messages about a download begin.
@@ -200,6 +206,13 @@ pub enum Event {
     Checkpoint {
         phase: Phase,
         step: usize,
+    },
+    /// What was written after a held-out prompt, as it comes, beside a reference.
+    Sample {
+        phase: Phase,
+        input: String,
+        reference: String,
+        output: String,
     },
     /// For people: `level` is `info` or `warning`.
     Log {

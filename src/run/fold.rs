@@ -1,6 +1,6 @@
 //! The fold: one record after another into a [`RunView`].
 
-use super::event::{Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection};
+use super::event::{Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection, sample_line};
 use super::state::ended;
 use super::view::{ModuleView, RunView, Series};
 
@@ -95,11 +95,9 @@ impl RunView {
                 self.evaluations.push((*phase, what.clone(), metrics.clone()));
                 self.collect_metrics();
             }
-            Event::Log { level, message, .. } => {
-                if self.log.len() >= LOG_LINES {
-                    self.log.remove(0);
-                }
-                self.log.push((record.time.clone(), level.clone(), message.clone()));
+            Event::Log { level, message, .. } => self.note(&record.time, level, message.clone()),
+            Event::Sample { input, reference, output, .. } => {
+                self.note(&record.time, "info", sample_line(input, reference, output));
             }
             Event::Paused { phase, step } | Event::Stopped { phase, step, .. } => {
                 self.reach(*phase, *step);
@@ -181,6 +179,13 @@ impl RunView {
                 })
                 .collect();
         }
+    }
+
+    fn note(&mut self, time: &str, level: &str, message: String) {
+        if self.log.len() >= LOG_LINES {
+            self.log.remove(0);
+        }
+        self.log.push((time.to_owned(), level.to_owned(), message));
     }
 
     fn selected(&mut self, step: usize, selection: &Selection, ranks: &Ranks) {

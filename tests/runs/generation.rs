@@ -225,4 +225,6 @@ fn the_embedded_decoder_learns_to_tell_the_register() {
     let of = |figure: &str| last["metrics"][figure].as_f64().unwrap();
     assert!(of("bleu") > 10.0 && of("untuned_bleu") < 3.0, "{}", last["metrics"]);
     assert_eq!(of("test_rows"), 20.0);
+    let samples: Vec<Value> = answer.lines().into_iter().filter(|event| event["type"] == "sample").collect();
+    assert!(!samples.is_empty() && samples[0]["input"].as_str().unwrap().starts_with("boat ["), "{samples:?}");
 }

@@ -6,7 +6,7 @@ use super::progress::Pace;
 use super::retrain::allocated;
 use super::scores::{Answered, Prediction, argmax};
 use super::state::Tensors;
-use super::texts::new_prompts;
+use super::texts::{new_prompts, sample};
 use crate::data::Rows;
 use crate::data::batches::evaluation_batches;
 use crate::experiment::{EvaluateSettings, MetricKind, Task};
@@ -89,7 +89,14 @@ impl Scoring<'_> {
                 let rows = &batches[done.batches];
                 let new: Vec<Vec<u32>> = rows.iter().filter_map(|row| prompts[*row].clone()).collect();
                 let with = (self.weights, self.scales);
-                let mut written = prepared.problem.generate(&new, &decoding, &|_| false, with)?.into_iter();
+                let written = prepared.problem.generate(&new, &decoding, &|_| false, with)?;
+                if self.phase == Phase::Evaluate && self.steps_before == 0 && done.batches < SAMPLED_BATCHES {
+                    let first = rows.iter().find(|row| prompts[**row].is_some());
+                    if let (Some(row), Some(ids), Some(encoder)) = (first, written.first(), &prepared.dialogues) {
+                        job.ctx.emit(sample(self.phase, &self.rows.get(*row)?, ids, encoder)?)?;
+                    }
+                }
+                let mut written = written.into_iter();
                 done.predictions.extend(rows.iter().map(|row| {
                     Prediction::Tags(prompts[*row].take().and_then(|_| written.next()).unwrap_or_default())
                 }));
@@ -222,6 +229,9 @@ pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors
     }
     Ok(None)
 }
+
+/// Batches of an evaluation of which a text is shown.
+const SAMPLED_BATCHES: usize = 20;
 
 /// Name of the model without an adapter among what is scored.
 const UNTUNED: &str = "untuned";

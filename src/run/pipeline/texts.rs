@@ -1,7 +1,7 @@
 //! Rows of generation: which prompts there are, what is written after each, and what it is compared with.
 
 use crate::data::{DataError, DialogueEncoder, Encoded, IGNORED, Rows, Target};
-use crate::run::event::Metrics;
+use crate::run::event::{Event, Metrics, Phase};
 use crate::train::metrics::text::{self, Case};
 use std::collections::HashMap;
 
@@ -21,6 +21,17 @@ pub fn new_prompts(rows: &Rows) -> Result<Vec<Option<Vec<u32>>>, DataError> {
         Ok(seen.insert(prompt.clone()).then_some(prompt))
     };
     rows.iter().map(new).collect()
+}
+
+/// A row with what was written for it, for people.
+pub fn sample(phase: Phase, row: &Encoded, written: &[u32], encoder: &DialogueEncoder) -> Result<Event, DataError> {
+    let reference: Vec<u32> = row.target.tags().collect();
+    Ok(Event::Sample {
+        phase,
+        input: encoder.decode(prompt(row))?,
+        reference: encoder.decode(&reference)?.trim().to_owned(),
+        output: encoder.decode(written)?.trim().to_owned(),
+    })
 }
 
 /// What was written after every prompt, in the order in which the prompts first come.
