@@ -1,7 +1,8 @@
 //! The chat template and the special tokens, out of the files beside a tokenizer.
 
 use super::error::ChatError;
-use super::message::kind;
+use crate::data::error::kind;
+
 use serde_json::{Map, Value};
 
 /// Special tokens that every tokenizer of transformers can have.

@@ -1,6 +1,6 @@
 //! One turn of a conversation: as rows write it, and as templates read it.
 
-use crate::data::error::{nearest, shown};
+use crate::data::error::{kind, nearest, shown};
 use serde_json::{Map, Value};
 
 /// Names under which reasoning is given, as transformers has them. The first is the one that templates read.
@@ -134,16 +134,4 @@ fn missing(place: &str, key: &str, object: &Map<String, Value>) -> String {
     let hint = hint.map_or(String::new(), |name| format!("; is `{name}` meant to be it?"));
     let has = if keys.is_empty() { "is empty".into() } else { format!("has {}", keys.join(", ")) };
     format!("{place} has no `{key}`: it {has}{hint}")
-}
-
-/// What a JSON value is, in words.
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }

@@ -1,10 +1,10 @@
 //! A row of instruction data: the forms that data sets write it in, and its text.
 
 use super::error::ChatError;
-use super::message::{Message, kind};
+use super::message::Message;
 use super::replies::Rendered;
 use super::template::ChatTemplate;
-use crate::data::error::{nearest, shown};
+use crate::data::error::{kind, nearest, shown};
 use serde_json::{Map, Value};
 
 /// Keys that tell the form of a row.

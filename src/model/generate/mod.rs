@@ -6,6 +6,7 @@ mod choose;
 
 use super::decoder::{Cache, Decoder, Tokens};
 use super::pass::Pass;
+use crate::experiment::EvaluateSettings;
 use candle_core::{DType, Result, Tensor};
 
 /// How to continue; names as in transformers' `GenerationConfig`.
@@ -29,6 +30,16 @@ pub enum Method {
     Beam { num_beams: usize, length_penalty: f64, early_stopping: bool },
     /// A token drawn from the `top_k` likeliest (0: all) that make up `top_p` of the probability, at a temperature.
     Sample { temperature: f64, top_k: usize, top_p: f64, seed: u64 },
+}
+
+impl Method {
+    /// As `[evaluate]` says.
+    pub fn of(settings: &EvaluateSettings) -> Method {
+        match settings.num_beams {
+            0 | 1 => Method::Greedy,
+            num_beams => Method::Beam { num_beams, length_penalty: settings.length_penalty, early_stopping: false },
+        }
+    }
 }
 
 impl Decoding {

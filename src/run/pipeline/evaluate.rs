@@ -238,12 +238,8 @@ const UNTUNED: &str = "untuned";
 
 /// How held-out prompts are continued.
 fn decoding(settings: &EvaluateSettings, prepared: &Prepared) -> Decoding {
-    let method = match settings.num_beams {
-        1 => Method::Greedy,
-        num_beams => Method::Beam { num_beams, length_penalty: settings.length_penalty, early_stopping: false },
-    };
     Decoding {
-        method,
+        method: Method::of(settings),
         max_new_tokens: settings.max_new_tokens,
         no_repeat_ngram_size: settings.no_repeat_ngram_size,
         eos_token_ids: prepared.problem.eos_token_ids(),

@@ -142,7 +142,9 @@ fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dat
     };
     let counted = if experiment.data.loss == LossOn::All { Counted::All } else { Counted::Reply };
     // Held-out rows are prompts and replies whatever the loss of training counts.
-    let (of_training, of_test) = (encoder(counted)?, encoder(Counted::Reply)?);
+    let of_training = encoder(counted)?;
+    let other = if counted == Counted::All { Some(encoder(Counted::Reply)?) } else { None };
+    let of_test = other.as_ref().unwrap_or(&of_training);
     let cache = tokens_folder()?;
     let total = dataset.parts().map(|(_, part)| part.examples).sum();
     let mut pace = Pace::new(Phase::Prepare, 0, (0, total), experiment.runtime.checkpoint_every);

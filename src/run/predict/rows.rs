@@ -1,7 +1,7 @@
 //! The rows to predict for: JSON Lines with `text` (and `text_pair`), `words`, or `prompt`.
 
 use crate::data::dataset::{Content, Example};
-use crate::data::error::{nearest, shown};
+use crate::data::error::{kind, nearest, shown};
 use crate::data::{Dialogue, Target};
 use crate::experiment::{Choice, Task};
 use serde_json::{Map, Value};
@@ -128,17 +128,6 @@ fn example(task: Task) -> &'static str {
         Task::Tagging => "{\"words\": [\"...\", \"...\"]}",
         Task::Generation => "{\"prompt\": \"...\"}",
         _ => "{\"text\": \"...\"}",
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }
 

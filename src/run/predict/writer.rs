@@ -60,13 +60,9 @@ impl Writer {
             Some((module.path.clone(), a.clone(), b.clone(), module.scale))
         });
         let (factors, settings) = (factors.collect(), &learned.facts.experiment.evaluate);
-        let method = match settings.num_beams {
-            1 => Method::Greedy,
-            num_beams => Method::Beam { num_beams, length_penalty: settings.length_penalty, early_stopping: false },
-        };
         let style = Style {
             max_new_tokens: style.max_new_tokens.or(Some(settings.max_new_tokens)),
-            method: style.method.or(Some(method)),
+            method: style.method.or(Some(Method::of(settings))),
             no_repeat_ngram_size: style.no_repeat_ngram_size.or(Some(settings.no_repeat_ngram_size)),
             ..style
         };
