@@ -5,10 +5,10 @@ use super::out::{say, table};
 use crate::data::hub::{Download, Hub, Watch};
 use crate::data::profile::{Profile, UNCUT, parts, profile};
 use crate::data::sources::{Sources, locate};
-use crate::data::{DataError, Dataset, Part, TextEncoder};
+use crate::data::{Counted, DataError, Dataset, DialogueEncoder, Encode, Part, TextEncoder};
 use crate::experiment::catalogue::{self, CATALOGUE};
 use crate::experiment::problem::printable;
-use crate::experiment::{BUILTIN_DEMO, Choice, DataSettings, Task};
+use crate::experiment::{BUILTIN_DEMO, BUILTIN_GENERATION, Choice, DataSettings, Task};
 use crate::model::source::tokenizer;
 use crate::train::metrics::{Scheme, entities};
 use clap::{Args, Subcommand};
@@ -108,15 +108,27 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let (settings, sources) = find(args, &hub, &mut progress).map_err(failed)?;
     let (commit, about) = (sources.commit.clone(), sources.about.clone());
     let dataset = Dataset::load(&settings, sources, None).map_err(failed)?;
-    let model = args.model.as_deref().unwrap_or(BUILTIN_DEMO);
+    let writes = dataset.task == Task::Generation;
+    let model = args.model.as_deref().unwrap_or(if writes { BUILTIN_GENERATION } else { BUILTIN_DEMO });
     let (file, notice) = tokenizer(model, None, &hub, &mut progress).map_err(|error| CliError::new(1, error, None))?;
     notice.into_iter().for_each(|notice| say(printable(&notice)));
-    let encoder = |length| TextEncoder::new(&file.name, &file.bytes, length).map_err(failed);
+    let encoder = |length| -> Result<Box<dyn Encode>, CliError> {
+        Ok(match writes {
+            true => {
+                Box::new(DialogueEncoder::new(&file.name, &file.bytes, (None, length, Counted::Reply)).map_err(failed)?)
+            }
+            false => Box::new(TextEncoder::new(&file.name, &file.bytes, length).map_err(failed)?),
+        })
+    };
     let (whole, cut) = (encoder(UNCUT)?, encoder(args.max_length)?);
     let kinds = |tags: &[&str]| entities(tags, Scheme::Default).into_iter().map(|(kind, _)| kind.to_owned()).collect();
     let mut seen: Vec<(String, &Part, Profile)> = Vec::new();
     for (name, part) in parts(&dataset) {
-        seen.push((name, part, profile(part, &dataset.labels, &whole, &cut, args.max_length, kinds).map_err(failed)?));
+        seen.push((
+            name,
+            part,
+            profile(part, &dataset.labels, whole.as_ref(), cut.as_ref(), args.max_length, kinds).map_err(failed)?,
+        ));
     }
     if args.json {
         writeln!(out, "{}", as_json(args, &dataset, model, commit, &seen))?;
@@ -174,6 +186,7 @@ fn find(args: &ShowArgs, hub: &Hub, progress: &mut Watch) -> Result<(DataSetting
     let said = args.task.as_deref().map(|name| match name {
         "regression" => Task::Regression,
         "tagging" => Task::Tagging,
+        "generation" => Task::Generation,
         _ => Task::Classification,
     });
     let tasks = match said.or(entry.map(|entry| entry.task)) {

@@ -4,7 +4,7 @@ use super::dataset::{Content, Dataset, Example, Part};
 use super::error::DataError;
 use super::labels::Labels;
 use super::target::Target;
-use super::tokens::{Cuts, Encode, TextEncoder};
+use super::tokens::{Cuts, Encode};
 use std::collections::BTreeMap;
 
 /// Examples that are tokenised at a time.
@@ -78,8 +78,8 @@ pub struct Profile {
 pub fn profile(
     part: &Part,
     labels: &Labels,
-    whole: &TextEncoder,
-    cut: &TextEncoder,
+    whole: &dyn Encode,
+    cut: &dyn Encode,
     max_length: usize,
     entities: impl Fn(&[&str]) -> Vec<String>,
 ) -> Result<Profile, DataError> {

@@ -49,7 +49,6 @@ pub fn write_folder<E: From<io::Error>>(path: &Path, fill: impl FnOnce(&Path) ->
     fs::create_dir_all(parent)?;
     let hidden = |end: &str| parent.join(format!(".{}.{}.{end}", name.to_string_lossy(), std::process::id()));
     let (temporary, old) = (hidden("tmp"), hidden("old"));
-    clear_abandoned(parent, &format!(".{}.", name.to_string_lossy()), &["tmp", "old"]);
     let written = make_empty(&temporary)
         .map_err(E::from)
         .and_then(|()| fill(&temporary))
@@ -63,6 +62,8 @@ pub fn write_folder<E: From<io::Error>>(path: &Path, fill: impl FnOnce(&Path) ->
     for left in [&temporary, &old] {
         let _ = fs::remove_dir_all(left);
     }
+    // Only now: until there is a whole folder, what a killed process left may be the only one.
+    clear_abandoned(parent, &format!(".{}.", name.to_string_lossy()), &["tmp", "old"]);
     let _ = File::open(parent).and_then(|parent| parent.sync_all());
     Ok(())
 }

@@ -96,3 +96,14 @@ fn what_is_not_there_is_said() {
     let (code, _, error) = autolora(home.path(), &["datasets", "show", "nothing.csv"]);
     assert!(code == 3 && error.contains("no such file nothing.csv"), "{code} {error}");
 }
+
+#[test]
+fn rows_of_generation_have_lengths_too() {
+    let home = tempfile::tempdir().unwrap();
+    let (code, out, error) = autolora(home.path(), &["datasets", "show", "builtin:demo-generation", "--json"]);
+    assert_eq!(code, 0, "{error}");
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&shown["task"], &shown["tokenizer"]), (&"generation".into(), &"builtin:demo-generation".into()));
+    let lengths = &shown["parts"][0]["lengths"];
+    assert!(lengths["min"].as_u64() > Some(5) && lengths["max"].as_u64() < Some(128), "{lengths}");
+}
