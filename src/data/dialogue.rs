@@ -3,6 +3,7 @@
 use super::chat::{ChatTemplate, Rendered, Row};
 use super::dataset::{Content, Example};
 use super::error::{DataError, shown};
+use super::input::hex;
 use super::target::{IGNORED, Target};
 use super::tokens::{Cuts, Encode, Encoded};
 use sha2::{Digest, Sha256};
@@ -84,7 +85,7 @@ impl DialogueEncoder {
         }
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(failed)?;
-        let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex(&Sha256::digest(bytes));
         let file = file.to_owned();
         Ok(DialogueEncoder { tokenizer, file, eos, max_length, counted, template: None, sha256 })
     }

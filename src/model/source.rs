@@ -4,6 +4,7 @@ use super::builtin;
 use super::tokenizer::{self, Files};
 use crate::data::error::{nearest_sibling, shown};
 use crate::data::hub::{Hub, HubError, Snapshot, Watch, is_plain_file, is_repo_id};
+use crate::data::input::hex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ impl ModelFiles {
             let copied = std::fs::File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut hash));
             copied.map_err(|source| SourceError::Read { file: path.display().to_string(), source })?;
         }
-        Ok(Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Some(hex(&hash.finalize())))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::data::chat::{ChatError, ChatTemplate};
 use crate::data::error::DataError;
 use crate::data::hub::{Hub, Watch};
+use crate::data::input::hex;
 use crate::data::{Counted, DialogueEncoder, TextEncoder};
 use crate::experiment::Task;
 use crate::model::checkpoint::Checkpoint;
@@ -118,9 +119,8 @@ impl Base {
         let Some(template) = template else { return Ok(encoder) };
         let mut hash = Sha256::new();
         [config, jinja, map].iter().flatten().for_each(|bytes| hash.update(bytes));
-        let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         // A template that tells the day would make every day's run another one.
-        Ok(encoder.with_template(template.at(TODAY), &sha256))
+        Ok(encoder.with_template(template.at(TODAY), &hex(&hash.finalize())))
     }
 
     fn check_vocabulary(&self, tokens: usize) -> Result<(), BaseError> {

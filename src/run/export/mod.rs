@@ -170,9 +170,8 @@ fn write(
 /// same format and nothing else, and is not inside of a run.
 fn check_free(learned: &Learned, format: &str, folder: &Path) -> Result<(), ExportError> {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
-    let resolved = absolute.ancestors().find_map(|at| Some((at, at.canonicalize().ok()?)));
-    let is_run = |at: &Path| RunDir::is_at(at);
-    if resolved.is_some_and(|(_, at)| at.ancestors().any(is_run)) {
+    let resolved = absolute.ancestors().find_map(|at| at.canonicalize().ok());
+    if resolved.is_some_and(|at| at.ancestors().any(RunDir::is_at)) {
         return Err(ExportError::InsideRun(folder.into()));
     }
     if !folder.exists() {

@@ -57,12 +57,13 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let inputs = record_inputs(ctx, &base, &dataset)?;
     let settings = &experiment;
     let max_length = base.max_length(settings.data.max_length);
-    let Tokens { train, validation, test, further, cuts } = tokens(ctx, &experiment, &base, &dataset)?;
-
     let dialogues = match dataset.task {
         Task::Generation => Some(base.dialogues(experiment.data.max_length, Counted::Reply)?),
         _ => None,
     };
+    let Tokens { train, validation, test, further, cuts } =
+        tokens(ctx, &experiment, &base, &dataset, dialogues.as_ref())?;
+
     let outputs = dataset.labels.outputs();
     let (mut model, notices) = match dataset.task {
         Task::Generation => {
@@ -132,19 +133,27 @@ struct Tokens {
     cuts: Cuts,
 }
 
-fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dataset) -> Result<Tokens, Fault> {
+/// `dialogues`: of generation, what reads held-out rows: prompts and replies, whatever the loss of training counts.
+fn tokens(
+    ctx: &mut Context,
+    experiment: &Experiment,
+    base: &Base,
+    dataset: &Dataset,
+    dialogues: Option<&DialogueEncoder>,
+) -> Result<Tokens, Fault> {
     let max_length = experiment.data.max_length;
-    let encoder = |counted| -> Result<Box<dyn Encode>, Fault> {
-        Ok(match dataset.task {
-            Task::Generation => Box::new(base.dialogues(max_length, counted)?),
-            _ => Box::new(base.tokenizer(max_length)?),
-        })
+    let (texts, counting_all);
+    let (of_training, of_test): (&dyn Encode, &dyn Encode) = match dialogues {
+        None => {
+            texts = base.tokenizer(max_length)?;
+            (&texts, &texts)
+        }
+        Some(replies) if experiment.data.loss == LossOn::All => {
+            counting_all = base.dialogues(max_length, Counted::All)?;
+            (&counting_all, replies)
+        }
+        Some(replies) => (replies, replies),
     };
-    let counted = if experiment.data.loss == LossOn::All { Counted::All } else { Counted::Reply };
-    // Held-out rows are prompts and replies whatever the loss of training counts.
-    let of_training = encoder(counted)?;
-    let other = if counted == Counted::All { Some(encoder(Counted::Reply)?) } else { None };
-    let of_test = other.as_ref().unwrap_or(&of_training);
     let cache = tokens_folder()?;
     let total = dataset.parts().map(|(_, part)| part.examples).sum();
     let mut pace = Pace::new(Phase::Prepare, 0, (0, total), experiment.runtime.checkpoint_every);
@@ -162,10 +171,10 @@ fn tokens(ctx: &mut Context, experiment: &Experiment, base: &Base, dataset: &Dat
         cuts += facts.cuts;
         Ok(rows)
     };
-    let all = rows(&dataset.train, of_training.as_ref())?;
-    let validation = dataset.validation.as_ref().map(|part| rows(part, of_training.as_ref())).transpose()?;
-    let test = dataset.test.as_ref().map(|part| rows(part, of_test.as_ref())).transpose()?;
-    let further = dataset.extra.iter().map(|(name, part)| Ok((name.clone(), rows(part, of_test.as_ref())?)));
+    let all = rows(&dataset.train, of_training)?;
+    let validation = dataset.validation.as_ref().map(|part| rows(part, of_training)).transpose()?;
+    let test = dataset.test.as_ref().map(|part| rows(part, of_test)).transpose()?;
+    let further = dataset.extra.iter().map(|(name, part)| Ok((name.clone(), rows(part, of_test)?)));
     let further = further.collect::<Result<_, Fault>>()?;
     let (train, validation) = match validation {
         Some(validation) => (all, validation),
