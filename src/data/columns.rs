@@ -1,7 +1,7 @@
 //! Which column is the text, its pair, the label: as the settings say, else by the usual names.
 
-use super::chat;
 use super::error::{DataError, shown};
+use super::form::Form;
 use super::formats::{Format, Look};
 use super::reader::Column;
 use crate::experiment::{DataSettings, Task};
@@ -75,8 +75,8 @@ pub struct Columns {
     pub text: Chosen,
     pub pair: Option<Chosen>,
     pub label: Chosen,
-    /// Rows are read whole: they are instructions or conversations, and these their keys.
-    pub form: Option<String>,
+    /// Rows are read whole: then the columns are the keys of their form.
+    pub form: Option<Form>,
     /// What looks like a mistake, for people.
     pub doubts: Vec<String>,
 }
@@ -106,10 +106,23 @@ impl Columns {
             Task::Generation => PROMPTS,
             Task::Classification | Task::Regression => TEXTS,
         };
-        if let (true, None, None, Format::JsonLines) = (writing, &settings.text, &settings.label, look.format)
-            && let Some(form) = chat::form(&look.columns)
-        {
-            let column = |setting| Chosen { setting, name: form.clone(), guessed: true, classes: None };
+        let said_columns = [("data.text", &settings.text), ("data.label", &settings.label)];
+        let said_column = said_columns.into_iter().find_map(|(setting, name)| Some((setting, name.as_ref()?)));
+        if look.format == Format::WebNlg {
+            if !writing {
+                return Err(DataError::OnlyWritten { file: file.to_owned(), task: settings.task });
+            }
+            if let Some((setting, name)) = said_column {
+                return Err(DataError::NoColumns { setting, column: shown(name), file: file.to_owned() });
+            }
+        }
+        let form = match look.format {
+            Format::WebNlg => Some(Form::Triples(look.columns.join(" and "))),
+            Format::JsonLines | Format::Parquet if writing && said_column.is_none() => Form::of(&look.columns),
+            _ => None,
+        };
+        if let Some(form) = form {
+            let column = |setting| Chosen { setting, name: form.keys().to_owned(), guessed: true, classes: None };
             let (text, label) = (column("data.text"), column("data.label"));
             return Ok(Columns { text, pair: None, label, form: Some(form), doubts: Vec::new() });
         }
@@ -181,7 +194,7 @@ impl Columns {
     /// What was guessed, for people; none where the settings say all.
     pub fn notice(&self) -> Option<String> {
         if let Some(form) = &self.form {
-            return Some(format!("rows are read as instruction data, by {form}"));
+            return Some(form.notice());
         }
         let all = [Some(&self.text), self.pair.as_ref(), Some(&self.label)];
         let guessed: Vec<String> = all
@@ -225,6 +238,9 @@ fn advice(settings: &DataSettings, look: &Look) -> String {
              and data.label = \"1\", each by its number",
             (1..=count).map(|n| n.to_string()).collect::<Vec<_>>().join(", ")
         );
+    }
+    if settings.task != Task::Generation && Form::of(&look.columns).is_some() {
+        return "; for texts to learn to write: data.task = \"generation\"".into();
     }
     match settings.task {
         Task::Classification if has(&["ner_tags", "tags", "tokens", "words"]) => {

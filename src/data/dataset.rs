@@ -10,6 +10,7 @@ use super::labels::{Answer, Labels, Learning};
 use super::reader::{BadRows, Column, Field, ReadOptions, Row, Summary, Verdict, read};
 use super::sources::{Source, Sources};
 use super::target::{Target, TargetKind};
+use super::triples::LeftOut;
 use crate::experiment::{DataSettings, Task};
 
 /// What a row says.
@@ -63,6 +64,8 @@ pub struct Part {
     pub examples: usize,
     /// Rows that are left out.
     pub bad: BadRows,
+    /// What is no row, such as texts in another language.
+    pub left_out: LeftOut,
     reader: Reader,
     labels: Labels,
     /// What to call the training file where a label is unknown.
@@ -107,11 +110,12 @@ impl Dataset {
         })?;
         let train_file = train.file();
         let labels = learning.finish(&train_file, columns.label.classes.as_deref(), model_labels)?;
-        let part = |reader: Reader, Summary { sha256, rows, bad }| Part {
+        let part = |reader: Reader, Summary { sha256, rows, bad, left_out }| Part {
             file: reader.file(),
             sha256,
             examples: rows,
             bad,
+            left_out,
             reader,
             labels: labels.clone(),
             train_file: train_file.clone(),
@@ -161,7 +165,9 @@ impl Dataset {
             let (count, all) = (part.bad.count, part.bad.count + part.examples);
             format!("{count} of {all} rows of {} are broken and left out; the first:{}", part.file, first.concat())
         });
-        self.columns.notice().into_iter().chain(bad).collect()
+        let left_out = self.parts().filter(|(_, part)| !part.left_out.is_empty());
+        let left_out = left_out.map(|(setting, part)| format!("{setting}: left out: {}", part.left_out));
+        self.columns.notice().into_iter().chain(left_out).chain(bad).collect()
     }
 }
 
@@ -226,7 +232,7 @@ impl Reader {
         let columns = self.columns.list();
         let options = ReadOptions {
             columns: &columns,
-            whole: self.columns.form.is_some(),
+            form: self.columns.form.as_ref(),
             format: Some(self.source.format),
             header: self.header,
             quote: self.quote.as_deref(),
@@ -249,6 +255,9 @@ impl Reader {
     fn row(&self, row: Row, columns: &[Column]) -> Result<(Content, Answer), String> {
         if let Some(Field::Object(map)) = row.fields.first() {
             return Ok((Content::Instruction(Instruction::parse(map)?), Answer::Tags(Vec::new())));
+        }
+        if let (Some(_), [Field::Text(prompt), Field::Text(text)]) = (&self.columns.form, row.fields.as_slice()) {
+            return Ok((Content::Dialogue(Dialogue::plain(prompt, text)), Answer::Tags(Vec::new())));
         }
         let (text, label) = (&row.fields[TEXT], &row.fields[LABEL]);
         let (text_column, label_column) = (&columns[TEXT], &columns[LABEL]);

@@ -11,13 +11,23 @@ pub enum DataError {
     Read { file: String, source: std::io::Error },
     #[error(
         "{file}: unknown format {seen}; allowed: .csv, .tsv, .jsonl (one JSON object a line), .parquet, \
-         .conll (a word and its tag a line); data.format names it where the ending does not"
+         .conll (a word and its tag a line), .xml (WebNLG's); data.format names it where the ending does not"
     )]
     Format { file: String, seen: String },
     #[error("data.quote: {seen:?} is not one ASCII character such as \" or '")]
     Quote { seen: String },
     #[error("{file} has no rows")]
     Empty { file: String },
+    #[error("{file} has no rows that are read: {what}")]
+    AllLeftOut { file: String, what: String },
+    #[error(
+        "{setting}: {file} is a folder without .xml files; a folder is read where it holds those of WebNLG, other data is a file"
+    )]
+    NoFiles { setting: &'static str, file: String },
+    #[error("{file} has triples and texts, as WebNLG's XML: data.task must be \"generation\", and is \"{task}\"")]
+    OnlyWritten { file: String, task: crate::experiment::Task },
+    #[error("{setting} = \"{column}\": {file} is WebNLG's XML, which has no columns; leave it out")]
+    NoColumns { setting: &'static str, column: String, file: String },
     #[error("{file}:{line}: not UTF-8 text; {advice}")]
     Utf8 { file: String, line: usize, advice: &'static str },
     #[error("{file}:{line}: a quote opens here and never closes; a {quote} inside a field is written twice")]

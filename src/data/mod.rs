@@ -7,6 +7,7 @@ pub mod columns;
 pub mod dataset;
 pub mod dialogue;
 pub mod error;
+pub mod form;
 pub mod formats;
 pub mod hub;
 pub mod input;
@@ -23,6 +24,7 @@ pub mod store;
 pub mod target;
 pub mod tokenise;
 pub mod tokens;
+pub mod triples;
 
 pub use batches::{Answers, Batch, evaluation_batches};
 pub use dataset::{Content, Dataset, Example, Part};

@@ -1,8 +1,10 @@
 //! Rows of a data file, one at a time: files larger than memory are read. What is broken is counted and named.
 
 use super::error::{BadRow, DataError, shown};
+use super::form::Form;
 use super::formats::{self, Format};
 use super::input::{Input, hex};
+use super::triples::{LeftOut, Record};
 use sha2::{Digest, Sha256};
 
 /// A column that is asked for, and the setting that asks: errors name it.
@@ -28,8 +30,8 @@ impl<'a> Column<'a> {
 pub struct ReadOptions<'a> {
     /// The columns of a row, in the order in which [`Row::fields`] gives them.
     pub columns: &'a [Column<'a>],
-    /// Rows of JSON as they are, one field each, instead of columns.
-    pub whole: bool,
+    /// Rows that are read whole, instead of columns.
+    pub form: Option<&'a Form>,
     /// `data.format`; unset: by the file's ending.
     pub format: Option<Format>,
     /// `data.header`; unset: yes, unless all columns are given as numbers. Formats with names of their own have none.
@@ -45,7 +47,7 @@ pub struct ReadOptions<'a> {
 impl<'a> ReadOptions<'a> {
     /// These columns, everything else as unset settings have it.
     pub fn of(columns: &'a [Column<'a>]) -> Self {
-        Self { columns, whole: false, format: None, header: None, quote: None, max_rows: None, max_bad_share: 0.0 }
+        Self { columns, form: None, format: None, header: None, quote: None, max_rows: None, max_bad_share: 0.0 }
     }
 }
 
@@ -58,7 +60,7 @@ pub enum Field {
     List(Vec<String>),
     /// JSON's and parquet's null.
     Missing,
-    /// A whole row of JSON, where [`ReadOptions::whole`] asks for it.
+    /// A whole row of instruction data.
     Object(serde_json::Map<String, serde_json::Value>),
 }
 
@@ -89,7 +91,7 @@ impl Field {
 pub struct Row {
     /// Line of the file, or row of a parquet file, from 1.
     pub line: usize,
-    /// One per asked column.
+    /// One per asked column. Of a whole row its one object, or of triples the prompt and one text.
     pub fields: Vec<Field>,
 }
 
@@ -112,6 +114,7 @@ pub struct Summary {
     /// Rows taken.
     pub rows: usize,
     pub bad: BadRows,
+    pub left_out: LeftOut,
 }
 
 /// Rows that were left out.
@@ -136,7 +139,11 @@ pub fn read(files: &[Input], options: &ReadOptions, each: &mut Each) -> Result<S
     let mut summary = sink.summary;
     let name = files.first().map_or("", |input| &input.name);
     if summary.rows + summary.bad.count == 0 {
-        return Err(DataError::Empty { file: name.to_owned() });
+        let file = name.to_owned();
+        return Err(match summary.left_out.is_empty() {
+            true => DataError::Empty { file },
+            false => DataError::AllLeftOut { file, what: summary.left_out.to_string() },
+        });
     }
     let total = summary.rows + summary.bad.count;
     if summary.rows == 0 || summary.bad.count as f64 > options.max_bad_share * total as f64 {
@@ -182,6 +189,42 @@ impl Sink<'_, '_> {
             }
         }
         self.done |= self.summary.rows >= self.most;
+        Ok(())
+    }
+
+    /// A row that is read whole.
+    pub(super) fn whole(
+        &mut self,
+        input: &Input,
+        line: usize,
+        form: &Form,
+        row: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<(), DataError> {
+        match form {
+            Form::Instruction(_) => self.row(input, line, Ok(vec![Field::Object(row)])),
+            Form::Triples(_) => self.record(input, line, Record::parse(&row)),
+        }
+    }
+
+    /// Triples with their texts, each of which is a row.
+    pub(super) fn record(
+        &mut self,
+        input: &Input,
+        line: usize,
+        record: Result<Record, String>,
+    ) -> Result<(), DataError> {
+        let record = match record {
+            Ok(record) => record,
+            Err(why) => return self.row(input, line, Err(why)),
+        };
+        let prompt = record.prompt.clone();
+        for (of_text, text) in record.rows(&mut self.summary.left_out) {
+            if self.done {
+                break;
+            }
+            let fields = vec![Field::Text(prompt.clone()), Field::Text(text)];
+            self.row(input, of_text.unwrap_or(line), Ok(fields))?;
+        }
         Ok(())
     }
 }

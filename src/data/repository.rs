@@ -46,6 +46,7 @@ fn rank(format: Format) -> Rank {
         Format::Csv => 2,
         Format::Tsv => 3,
         Format::Conll => 4,
+        Format::WebNlg => 5,
     }
 }
 

@@ -9,7 +9,7 @@ use super::input::{Input, Place};
 use super::repository::{CONVERTED, DEFAULT, Splits, configurations, has_parquet};
 use crate::experiment::catalogue::{self, CatalogueEntry, DataPlace};
 use crate::experiment::{DataSettings, Task};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The files of one part of a dataset, which have the same columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +39,10 @@ pub struct Sources {
 /// Finds what `[data]` names, and fetches what the cache has not. `progress` is told of downloads.
 pub fn locate(settings: &DataSettings, hub: &Hub, progress: &mut Watch) -> Result<Sources, DataError> {
     let Some(id) = &settings.id else {
-        let disk = |setting, path: &PathBuf| vec![Input::disk(setting, path)];
         let files = Files {
-            train: settings.train.as_ref().map(|path| disk("data.train", path)).ok_or(DataError::NoTraining)?,
-            validation: settings.validation.as_ref().map(|path| disk("data.validation", path)),
-            test: settings.test.as_ref().map(|path| disk("data.test", path)),
+            train: disk("data.train", settings.train.as_ref())?.ok_or(DataError::NoTraining)?,
+            validation: disk("data.validation", settings.validation.as_ref())?,
+            test: disk("data.test", settings.test.as_ref())?,
             ..Files::default()
         };
         return files.sources(settings);
@@ -64,6 +63,33 @@ pub fn locate(settings: &DataSettings, hub: &Hub, progress: &mut Watch) -> Resul
         (None, None) if catalogue::may_be_of_hub(id) && is_repo_id(id) => from_hub(settings, None, id, hub, progress),
         (None, None) => Err(unknown(id)),
     }
+}
+
+/// A file; of a folder, as WebNLG comes in, all that is XML in it and in its folders, by path.
+fn disk(setting: &'static str, path: Option<&PathBuf>) -> Result<Option<Vec<Input>>, DataError> {
+    let Some(path) = path.filter(|path| path.is_dir()) else {
+        return Ok(path.map(|path| vec![Input::disk(setting, path)]));
+    };
+    let unreadable = |path: &Path, source| DataError::Read { file: path.display().to_string(), source };
+    let (mut folders, mut files) = (vec![path.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(|error| unreadable(&folder, error))? {
+            let entry = entry.map_err(|error| unreadable(&folder, error))?;
+            // A link to a folder is not followed: it may lead back here.
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let path = entry.path();
+            match path.extension() {
+                _ if is_folder => folders.push(path),
+                Some(ending) if ending.eq_ignore_ascii_case("xml") => files.push(path),
+                _ => {}
+            }
+        }
+    }
+    files.sort_unstable();
+    if files.is_empty() {
+        return Err(DataError::NoFiles { setting, file: path.display().to_string() });
+    }
+    Ok(Some(files.iter().map(|file| Input::disk(setting, file)).collect()))
 }
 
 fn unknown(id: &str) -> DataError {

@@ -2,7 +2,7 @@
 
 use super::nearest::nearest;
 use super::parse::{Complaint, looks_like_path};
-use super::{BUILTIN_DEMO, Experiment};
+use super::{BUILTIN_DEMO, Experiment, Task};
 use std::path::Path;
 
 /// A complaint for every file and folder of the settings that does not exist or is not what it must be.
@@ -14,7 +14,9 @@ pub fn check_files(experiment: &Experiment) -> Vec<Complaint> {
     let files = [("data.train", &data.train), ("data.validation", &data.validation), ("data.test", &data.test)];
     for (key, path) in files {
         if let Some(path) = path {
-            complaints.extend(missing(key, path, "file", Path::is_file));
+            // WebNLG comes in folders; what is in one is for who reads it.
+            let folder = data.task == Task::Generation && path.is_dir();
+            complaints.extend(missing(key, path, "file", Path::is_file).filter(|_| !folder));
         }
     }
     if let Some(path) = &lora.init_from {

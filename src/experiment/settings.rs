@@ -28,6 +28,8 @@ choice! {
         Parquet = "parquet",
         /// A word and its tag a line, an empty line between sentences.
         Conll = "conll",
+        /// WebNLG's XML: triples and the texts that tell them.
+        WebNlg = "webnlg",
     }
 }
 choice! {
@@ -116,7 +118,7 @@ settings! {
         train_split: Option<String> = None, Kind::Text, "", "split of a hub dataset to train on; unset: train";
         validation_split: Option<String> = None, Kind::Text, "", "split of a hub dataset that is D_val; unset: the training split is split";
         test_split: Option<String> = None, Kind::Text, "", "split of a hub dataset that is held out; unset: the catalogue's, else test, else validation";
-        train: Option<PathBuf> = None, Kind::Path, "", "training file (CSV, TSV, JSONL, parquet, CoNLL)";
+        train: Option<PathBuf> = None, Kind::Path, "", "training file (CSV, TSV, JSONL, parquet, CoNLL), or a folder of WebNLG's XML";
         validation: Option<PathBuf> = None, Kind::Path, "", "D_val; without it the training file is split";
         test: Option<PathBuf> = None, Kind::Path, "", "held-out file, for evaluation alone";
         task: Task = Task::Classification, Kind::Choice(Task::NAMES), "", "what the labels are; generation: text is a prompt, label how it goes on";

@@ -72,6 +72,19 @@ fn json_lines_hold_texts_numbers_booleans_and_lists() {
 }
 
 #[test]
+fn a_json_array_has_the_rows_of_its_objects() {
+    let columns = columns("text", "label");
+    let text = "[\n  {\"text\": \"a\",\n   \"label\": 1},\n  {\"text\": [\"c\"], \"label\": 0}, {\n  \"label\":\n2, \"text\": \"d\"}\n]\n";
+    let expected = [row(2, "a", "1"), row(4, "c", "0"), row(4, "d", "2")];
+    assert_eq!(texts("a.json", text, &ReadOptions::of(&columns)), expected);
+    let seen = error("a.json", b"[{\"text\": 1,\n\"label\": 2}, 7,\n{\"text\":\n,}]", &ReadOptions::of(&columns));
+    let expected =
+        "2 of 3 rows are broken\n  a.json:2: not a JSON object: invalid type: integer `7`, expected a JSON object";
+    assert!(seen.starts_with(expected), "{seen}");
+    assert!(seen.contains("\n  a.json:3: not a JSON object: expected value (line 4, column 1)"), "{seen}");
+}
+
+#[test]
 fn columns_given_as_numbers_mean_no_header() {
     let columns = columns("4", "2");
     let text = "gj\t1\t\tfirst\ngj\t0\t*\tsecond\n";
@@ -150,7 +163,16 @@ fn faults_say_where_and_what() {
             "data.label = \"label\": a.jsonl has no such column; did you mean lable?",
         ),
         ("a.conll", b"a O\n", "data.text = \"text\": a.conll has no such column; its columns: tokens, tags"),
-        ("a.json", b"[{\"text\":\"a\"}]", "a.json:1: a JSON array; one object a line is needed"),
+        (
+            "a.json",
+            b"[\n{\"text\":\"a\",\"label\":1} {}]",
+            "a.json:2: not a JSON array: `{` where a comma or `]` is needed",
+        ),
+        (
+            "a.json",
+            b"[\n{\"text\":\"a\",\"label\":1},\n",
+            "a.json:2: the file ends before its JSON array does: a `]` is missing",
+        ),
         ("a.csv", b"te\x1bxt,label\n", "its columns: te\\u{1b}xt, label"),
         ("a.parquet", b"PAR1", "a.parquet is no parquet file that can be read: "),
         ("a.parquet", b"PAR1    PAR1", "a.parquet is no parquet file that can be read: "),

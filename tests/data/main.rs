@@ -2,6 +2,7 @@
 
 mod doubts;
 mod formats;
+mod triples;
 mod verb;
 mod vocabularies;
 

@@ -22,5 +22,5 @@ mod template;
 pub use error::ChatError;
 pub use message::Message;
 pub use replies::Rendered;
-pub use rows::{Row, form};
+pub use rows::{Row, form, reads};
 pub use template::ChatTemplate;

@@ -18,6 +18,11 @@ pub fn form(keys: &[String]) -> Option<String> {
     WHOLE.iter().find(|form| form.iter().all(has)).map(|form| form.join(" and "))
 }
 
+/// Whether a column of this name is read in any form.
+pub fn reads(column: &str) -> bool {
+    KEYS.contains(&column) || column == "system"
+}
+
 const FORMS: &str = "`messages` ([{\"role\": ..., \"content\": ...}]), `conversations` ([{\"from\": ..., \"value\": ...}]), \
                      `prompt` with `completion` (texts, or lists of messages), or `instruction` with `output` (and `input`)";
 

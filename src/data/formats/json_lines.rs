@@ -1,5 +1,6 @@
-//! JSON Lines: one object a line.
+//! JSON: one object a line, or an array of objects.
 
+use super::json_array::Elements;
 use super::lines::Lines;
 use super::place;
 use crate::data::error::{DataError, shown};
@@ -7,17 +8,15 @@ use crate::data::input::Input;
 use crate::data::reader::{Field, ReadOptions, Sink, named};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use std::collections::VecDeque;
 
 /// Reads the rows of a file; gives its SHA-256. A row is broken where it is no object or lacks an asked key.
 pub(super) fn read(input: &Input, options: &ReadOptions, sink: &mut Sink) -> Result<String, DataError> {
-    let mut lines = Lines::open(input)?;
+    let mut objects = Objects::open(input)?;
     let mut first = true;
     while !sink.done {
-        let Some((number, line)) = lines.next()? else { break };
-        if line.trim().is_empty() {
-            continue;
-        }
-        let row = match object(input, number, line, first)? {
+        let Some((number, source)) = objects.next()? else { break };
+        match object(number, &source) {
             Ok(object) => {
                 if first {
                     // In the first object the setting is likely wrong; later, the row.
@@ -27,27 +26,78 @@ pub(super) fn read(input: &Input, options: &ReadOptions, sink: &mut Sink) -> Res
                     }
                 }
                 first = false;
-                match options.whole {
-                    true => Ok(vec![Field::Object(object.0.into_iter().collect())]),
-                    false => fields(object.0, options).and_then(|fields| named(options.columns, fields)),
+                match options.form {
+                    Some(form) => sink.whole(input, number, form, object.0.into_iter().collect())?,
+                    None => {
+                        let row = fields(object.0, options).and_then(|fields| named(options.columns, fields));
+                        sink.row(input, number, row)?;
+                    }
                 }
             }
-            Err(why) => Err(why),
-        };
-        sink.row(input, number, row)?;
+            Err(why) => sink.row(input, number, Err(why))?,
+        }
     }
-    lines.finish()
+    objects.lines.finish()
+}
+
+/// The objects of a file as texts, each with the line on which it begins.
+struct Objects<'a> {
+    input: &'a Input,
+    lines: Lines<'a>,
+    /// Where the file is an array.
+    array: Option<Elements>,
+    waiting: VecDeque<(usize, String)>,
+    /// Number of the line that was read last.
+    last: usize,
+}
+
+impl<'a> Objects<'a> {
+    fn open(input: &'a Input) -> Result<Self, DataError> {
+        Ok(Self { input, lines: Lines::open(input)?, array: None, waiting: VecDeque::new(), last: 0 })
+    }
+
+    fn next(&mut self) -> Result<Option<(usize, String)>, DataError> {
+        let broken = |line, message: String| {
+            Err(DataError::Broken { file: self.input.name.clone(), line, message: shown(&message) })
+        };
+        loop {
+            if let Some(found) = self.waiting.pop_front() {
+                return Ok(Some(found));
+            }
+            let Some((number, line)) = self.lines.next()? else {
+                return match &self.array {
+                    Some(array) if !array.is_closed() => {
+                        broken(self.last.max(1), "the file ends before its JSON array does: a `]` is missing".into())
+                    }
+                    _ => Ok(None),
+                };
+            };
+            if self.array.is_none() && line.trim().is_empty() {
+                continue;
+            }
+            if self.array.is_none() && self.last == 0 && line.trim_start().starts_with('[') {
+                self.array = Some(Elements::new());
+            }
+            self.last = number;
+            match &mut self.array {
+                None => return Ok(Some((number, line.to_owned()))),
+                Some(array) => {
+                    let read = array.read(number, line, |line, element| self.waiting.push_back((line, element)));
+                    if let Err(why) = read {
+                        return broken(number, format!("not a JSON array: {why}"));
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// The keys of the first object; none where there is none.
 pub(super) fn first(input: &Input) -> Result<Vec<String>, DataError> {
-    let mut lines = Lines::open(input)?;
+    let mut objects = Objects::open(input)?;
     let mut fault = None;
-    while let Some((number, line)) = lines.next()? {
-        if line.trim().is_empty() {
-            continue;
-        }
-        match object(input, number, line, true)? {
+    while let Some((number, source)) = objects.next()? {
+        match object(number, &source) {
             Ok(object) => return Ok(object.0.into_iter().map(|(key, _)| key).collect()),
             Err(why) => fault = fault.or(Some((number, why))),
         }
@@ -58,20 +108,14 @@ pub(super) fn first(input: &Input) -> Result<Vec<String>, DataError> {
     fault.map_or(Ok(Vec::new()), |fault| Err(broken(fault)))
 }
 
-/// The object of a line, else why the row is broken.
-fn object(input: &Input, line: usize, source: &str, first: bool) -> Result<Result<Object, String>, DataError> {
-    if first && source.trim_start().starts_with('[') {
-        let advice = "a JSON array; one object a line is needed: `jq -c '.[]' IN.json > OUT.jsonl`";
-        return Err(DataError::Broken { file: input.name.clone(), line, message: advice.into() });
+/// The object that a text is, else why the row is broken. `line` is that on which it begins.
+fn object(line: usize, source: &str) -> Result<Object, String> {
+    let object: Object = serde_json::from_str(source).map_err(|e| message(&e, line))?;
+    let keys = &object.0;
+    match keys.iter().enumerate().find(|(i, (key, _))| keys[..*i].iter().any(|other| other.0 == *key)) {
+        Some((_, (key, _))) => Err(format!("the key \"{}\" is there twice", shown(key))),
+        None => Ok(object),
     }
-    let parsed: Result<Object, _> = serde_json::from_str(source);
-    Ok(parsed.map_err(|e| message(&e)).and_then(|object| {
-        let keys = &object.0;
-        match keys.iter().enumerate().find(|(i, (key, _))| keys[..*i].iter().any(|other| other.0 == *key)) {
-            Some((_, (key, _))) => Err(format!("the key \"{}\" is there twice", shown(key))),
-            None => Ok(object),
-        }
-    }))
 }
 
 /// The keys of a JSON object in order, doubles kept.
@@ -97,11 +141,15 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
-/// serde_json's message without its line number, which is always 1 here.
-fn message(error: &serde_json::Error) -> String {
+/// serde_json's message with its place in the file: objects of an array may be of several lines.
+fn message(error: &serde_json::Error, line: usize) -> String {
     let text = error.to_string();
     let reason = text.split(" at line ").next().unwrap_or(&text);
-    format!("not a JSON object: {} (column {})", shown(reason), error.column())
+    let place = match error.line() {
+        0 | 1 => format!("column {}", error.column()),
+        further => format!("line {}, column {}", line + further - 1, error.column()),
+    };
+    format!("not a JSON object: {} ({place})", shown(reason))
 }
 
 /// The asked values of an object.

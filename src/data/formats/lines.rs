@@ -15,6 +15,9 @@ pub(super) struct Lines<'a> {
 /// A line longer than this is not text.
 const LONGEST: u64 = 1 << 28;
 
+/// What to do with text that is not UTF-8.
+pub(super) const ADVICE: &str = "save it as UTF-8, or convert it, e.g. with `iconv -f LATIN1 -t UTF-8`";
+
 impl<'a> Lines<'a> {
     pub fn open(input: &'a Input) -> Result<Self, DataError> {
         Ok(Self { input, bytes: input.open()?, line: Vec::new(), number: 0 })
@@ -37,8 +40,7 @@ impl<'a> Lines<'a> {
             }
             bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         }
-        let advice = "save it as UTF-8, or convert it, e.g. with `iconv -f LATIN1 -t UTF-8`";
-        let text = std::str::from_utf8(bytes).map_err(|_| error(advice))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| error(ADVICE))?;
         Ok(Some((self.number, text)))
     }
 

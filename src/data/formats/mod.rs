@@ -2,9 +2,11 @@
 
 pub mod conll;
 mod delimited;
+mod json_array;
 mod json_lines;
 mod lines;
 mod parquet;
+mod webnlg;
 
 use super::error::{DataError, nearest, shown};
 use super::input::Input;
@@ -23,6 +25,7 @@ pub fn format_of(file: &str) -> Result<Format, DataError> {
         Some("jsonl" | "ndjson" | "json") => Ok(Format::JsonLines),
         Some("parquet") => Ok(Format::Parquet),
         Some("conll" | "iob" | "iob2" | "bio") => Ok(Format::Conll),
+        Some("xml") => Ok(Format::WebNlg),
         other => Err(DataError::Format {
             file: file.to_owned(),
             seen: other.map_or("(the name has no ending)".to_owned(), |e| format!(".{}", shown(e))),
@@ -64,6 +67,7 @@ pub fn look(
         Format::Tsv => delimited::first(input, '\t', format, quote)?,
         Format::JsonLines => json_lines::first(input)?,
         Format::Conll => conll::first(input)?,
+        Format::WebNlg => webnlg::first(input)?,
         Format::Parquet => {
             let (columns, named) = parquet::first(input)?;
             classes = named;
@@ -82,6 +86,7 @@ pub(super) fn read(input: &Input, options: &ReadOptions, sink: &mut Sink) -> Res
         Format::JsonLines => json_lines::read(input, options, sink),
         Format::Conll => conll::read(input, options, sink),
         Format::Parquet => parquet::read(input, options, sink),
+        Format::WebNlg => webnlg::read(input, options, sink),
     }
 }
 

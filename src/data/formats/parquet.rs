@@ -1,5 +1,5 @@
-//! Parquet, as the hub has it: columns of texts, numbers, and lists of them; class names in the metadata of Hugging Face
-//! `datasets`.
+//! Parquet, as the hub has it: columns of texts, numbers, and lists of them, or whole rows with lists and structures in each
+//! other; class names in the metadata of Hugging Face `datasets`.
 
 use super::{Classes, places};
 use crate::data::error::{DataError, shown};
@@ -20,7 +20,10 @@ pub(super) fn read(input: &Input, options: &ReadOptions, sink: &mut Sink) -> Res
     let schema = reader.metadata().file_metadata().schema().clone();
     let names = names(&schema);
     places(&input.name, &names, options.columns)?;
-    let asked = |field: &&Arc<Type>| options.columns.iter().any(|column| column.name == field.name());
+    let asked = |field: &&Arc<Type>| match options.form {
+        Some(form) => form.reads(field.name()),
+        None => options.columns.iter().any(|column| column.name == field.name()),
+    };
     let fields = schema.get_fields().iter().filter(asked).cloned().collect();
     let projection = Type::group_type_builder(schema.name()).with_fields(fields).build();
     let projection = projection.map_err(|e| broken(input, &e))?;
@@ -34,7 +37,13 @@ pub(super) fn read(input: &Input, options: &ReadOptions, sink: &mut Sink) -> Res
         let next = next.map_err(|_| damaged(input, "a page does not hold what the file's footer says".into()))?;
         let Some(row) = next else { break };
         let row = row.map_err(|e| broken(input, &e))?;
-        sink.row(input, number, asked_fields(row, options).and_then(|fields| named(options.columns, fields)))?;
+        match options.form {
+            Some(form) => sink.whole(input, number, form, json_of(row))?,
+            None => {
+                let fields = asked_fields(row, options).and_then(|fields| named(options.columns, fields));
+                sink.row(input, number, fields)?;
+            }
+        }
     }
     input.sha256()
 }
@@ -114,6 +123,24 @@ fn asked_fields(row: Row, options: &ReadOptions) -> Result<Vec<Field>, String> {
         }
     };
     options.columns.iter().map(|column| field(column.name)).collect()
+}
+
+/// A row as the JSON object that it was made of.
+fn json_of(row: Row) -> serde_json::Map<String, Json> {
+    row.into_columns().into_iter().map(|(name, value)| (name, json(value))).collect()
+}
+
+fn json(value: Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Group(row) => Json::Object(json_of(row)),
+        Value::ListInternal(list) => list.elements().iter().map(|item| json(item.clone())).collect(),
+        Value::Bool(value) => value.into(),
+        Value::Int(value) => value.into(),
+        Value::Long(value) => value.into(),
+        Value::Double(value) => value.into(),
+        value => scalar(&value).map_or(Json::Null, Json::String),
+    }
 }
 
 fn scalar(value: &Value) -> Option<String> {
