@@ -1,7 +1,7 @@
 //! A folder of bad presets, each with the report that it must give. Lines `#! KEY=VALUE` are `--set` arguments.
 
 use autolora::experiment::catalogue::{CATALOGUE, DataPlace};
-use autolora::experiment::{Presets, Source, parse_with_files};
+use autolora::experiment::{Presets, Source, Task, parse_with_files};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use std::fs;
 use std::path::Path;
@@ -71,6 +71,19 @@ bad_presets!(
     wrong_types,
 );
 
+const DECODERS: [&str; 3] = ["openai-community/gpt2-medium", "Qwen/Qwen3-0.6B", "HuggingFaceTB/SmolLM2-135M-Instruct"];
+
+/// A preset of generation is one for data of one's own as well: nothing in it is in the way of a file.
+fn own_files_take_the_place(preset: &Source) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("my.jsonl");
+    fs::write(&file, "").expect("written");
+    let set = |key: &str| format!("data.{key}={}", file.display());
+    let experiment = parse_with_files(preset, &[set("train"), set("test")])
+        .unwrap_or_else(|e| panic!("{}: {:?}", preset.name, e.list()));
+    assert_eq!((experiment.data.id, experiment.data.train), (None, Some(file)));
+}
+
 #[test]
 fn every_shipped_preset_is_right_and_every_dataset_of_the_catalogue_has_one() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets");
@@ -91,8 +104,14 @@ fn every_shipped_preset_is_right_and_every_dataset_of_the_catalogue_has_one() {
         let entry =
             CATALOGUE.iter().find(|entry| Some(entry.id) == experiment.data.id.as_deref()).expect("in the catalogue");
         assert_eq!(experiment.evaluate.metric.resolve(experiment.data.task), entry.metric, "{}", listed.name);
-        if entry.place != DataPlace::Embedded {
-            assert_eq!(experiment.model.id, "FacebookAI/roberta-base");
+        let model = experiment.model.id.as_str();
+        match (entry.place, entry.task) {
+            (DataPlace::Embedded, _) => assert!(model.starts_with("builtin:"), "{}: {model}", listed.name),
+            (DataPlace::Hub { .. }, Task::Generation) => {
+                assert!(DECODERS.contains(&model), "{}: {model}", listed.name);
+                own_files_take_the_place(&found.source);
+            }
+            (DataPlace::Hub { .. }, _) => assert_eq!(model, "FacebookAI/roberta-base", "{}", listed.name),
         }
         ids.push(entry.id);
     }

@@ -101,15 +101,15 @@ fn unknown(id: &str) -> DataError {
     }
 }
 
-/// The settings with the columns of the catalogue where they name none.
+/// The settings with the columns of the catalogue where they name none. Rows that are read whole have none.
 fn known_columns(settings: &DataSettings, entry: Option<&CatalogueEntry>) -> DataSettings {
     let mut settings = settings.clone();
-    if let Some(entry) = entry {
+    if let Some(CatalogueEntry { text, pair, label: Some(label), .. }) = entry {
         if settings.text.is_none() {
-            settings.text_pair = settings.text_pair.or(entry.pair.map(str::to_owned));
+            settings.text_pair = settings.text_pair.or(pair.map(str::to_owned));
         }
-        settings.text.get_or_insert(entry.text.to_owned());
-        settings.label.get_or_insert(entry.label.to_owned());
+        settings.text.get_or_insert(text.to_string());
+        settings.label.get_or_insert(label.to_string());
     }
     settings
 }
@@ -125,7 +125,7 @@ fn from_hub(
     let place = entry.map(|entry| entry.place);
     let (repo, config, branch, usual_test, extra) = match place {
         Some(DataPlace::Hub { repo, config, revision, test, extra }) => {
-            (repo, Some(config), Some(revision), Some(test), extra)
+            (repo, config, Some(revision), Some(test), extra)
         }
         _ => (id, None, None, None, [].as_slice()),
     };

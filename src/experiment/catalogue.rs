@@ -15,7 +15,8 @@ pub struct CatalogueEntry {
     /// Columns of the text, of its pair, of the label, the score or the tags.
     pub text: &'static str,
     pub pair: Option<&'static str>,
-    pub label: &'static str,
+    /// None: rows are read whole, as triples with their texts or as conversations, and `text` is the first of their keys.
+    pub label: Option<&'static str>,
     pub place: DataPlace,
     /// One line on what one may do with it.
     pub licence: &'static str,
@@ -28,8 +29,8 @@ pub enum DataPlace {
     Embedded,
     Hub {
         repo: &'static str,
-        /// Configuration, as `datasets` calls it.
-        config: &'static str,
+        /// Configuration, as `datasets` calls it; none: the only one that there is.
+        config: Option<&'static str>,
         /// Branch; `refs/convert/parquet` is the hub's own conversion to `<config>/<split>/0000.parquet`.
         revision: &'static str,
         /// The split that is held out. GLUE's test sets have no labels, so its validation split is.
@@ -41,16 +42,16 @@ pub enum DataPlace {
 
 /// GLUE: `<config>/<split>-00000-of-00001.parquet`, with the class names in the files' metadata.
 const fn glue(config: &'static str, test: &'static str, extra: &'static [(&'static str, &'static str)]) -> DataPlace {
-    DataPlace::Hub { repo: "nyu-mll/glue", config, revision: "main", test, extra }
+    DataPlace::Hub { repo: "nyu-mll/glue", config: Some(config), revision: "main", test, extra }
 }
 
 /// T-NER: `dataset/<split>.json` with `tokens` and `tags` as numbers, and `dataset/label.json` with their names.
 const fn tner(repo: &'static str) -> DataPlace {
-    DataPlace::Hub { repo, config: "default", revision: "main", test: "test", extra: &[] }
+    DataPlace::Hub { repo, config: Some("default"), revision: "main", test: "test", extra: &[] }
 }
 
-/// A dataset that a script makes, as the hub converted it: `tokens` and `ner_tags`, class names in the metadata.
-const fn converted(repo: &'static str, config: &'static str) -> DataPlace {
+/// A dataset that a script makes, as the hub converted it.
+const fn converted(repo: &'static str, config: Option<&'static str>) -> DataPlace {
     DataPlace::Hub { repo, config, revision: "refs/convert/parquet", test: "test", extra: &[] }
 }
 
@@ -63,7 +64,7 @@ const fn text(
     licence: &'static str,
 ) -> CatalogueEntry {
     let (text, pair) = columns;
-    CatalogueEntry { id, about, task: Task::Classification, metric, text, pair, label: "label", place, licence }
+    CatalogueEntry { id, about, task: Task::Classification, metric, text, pair, label: Some("label"), place, licence }
 }
 
 const fn tags(
@@ -74,7 +75,19 @@ const fn tags(
     licence: &'static str,
 ) -> CatalogueEntry {
     let (task, metric) = (Task::Tagging, MetricKind::EntityF1);
-    CatalogueEntry { id, about, task, metric, text: "tokens", pair: None, label, place, licence }
+    CatalogueEntry { id, about, task, metric, text: "tokens", pair: None, label: Some(label), place, licence }
+}
+
+/// Texts to learn to write.
+const fn writing(
+    id: &'static str,
+    (text, label): (&'static str, Option<&'static str>),
+    metric: MetricKind,
+    place: DataPlace,
+    about: &'static str,
+    licence: &'static str,
+) -> CatalogueEntry {
+    CatalogueEntry { id, about, task: Task::Generation, metric, text, pair: None, label, place, licence }
 }
 
 const SENTENCES: (&str, Option<&str>) = ("sentence1", Some("sentence2"));
@@ -90,17 +103,14 @@ pub static CATALOGUE: &[CatalogueEntry] = &[
         "short made-up reviews; which of the judgements counts (2 classes)",
         "as this program",
     ),
-    CatalogueEntry {
-        id: BUILTIN_GENERATION,
-        about: "made-up lines of a harbour's register, and how people tell them",
-        task: Task::Generation,
-        metric: MetricKind::Bleu,
-        text: "mr",
-        pair: None,
-        label: "ref",
-        place: DataPlace::Embedded,
-        licence: "as this program",
-    },
+    writing(
+        BUILTIN_GENERATION,
+        ("mr", Some("ref")),
+        MetricKind::Bleu,
+        DataPlace::Embedded,
+        "made-up lines of a harbour's register, and how people tell them",
+        "as this program",
+    ),
     text(
         "glue/cola",
         ("sentence", None),
@@ -140,7 +150,7 @@ pub static CATALOGUE: &[CatalogueEntry] = &[
         metric: MetricKind::Spearman,
         text: "sentence1",
         pair: Some("sentence2"),
-        label: "label",
+        label: Some("label"),
         place: glue("stsb", "validation", &[]),
         licence: "CC BY-SA 4.0 and others of its sources",
     },
@@ -186,14 +196,14 @@ pub static CATALOGUE: &[CatalogueEntry] = &[
     tags(
         "ncbi_disease",
         "ner_tags",
-        converted("ncbi/ncbi_disease", "ncbi_disease"),
+        converted("ncbi/ncbi_disease", Some("ncbi_disease")),
         "diseases in PubMed abstracts (1 kind, 5.4k sentences)",
         "public domain (NCBI)",
     ),
     tags(
         "bc2gm",
         "ner_tags",
-        converted("spyysalo/bc2gm_corpus", "bc2gm_corpus"),
+        converted("spyysalo/bc2gm_corpus", Some("bc2gm_corpus")),
         "BioCreative II: genes in PubMed sentences (1 kind, 12.5k sentences)",
         "for research (BioCreative)",
     ),
@@ -207,9 +217,49 @@ pub static CATALOGUE: &[CatalogueEntry] = &[
     tags(
         "conll2003",
         "ner_tags",
-        converted("eriktks/conll2003", "conll2003"),
+        converted("eriktks/conll2003", Some("conll2003")),
         "persons, places, organisations, others in Reuters news (4 kinds, 14k sentences)",
         "for research; Reuters' terms",
+    ),
+    writing(
+        "e2e",
+        ("meaning_representation", Some("human_reference")),
+        MetricKind::E2eBleu,
+        converted("tuetschek/e2e_nlg", None),
+        "E2E challenge: a restaurant's features, and how people tell them (42k)",
+        "CC BY-SA 4.0",
+    ),
+    writing(
+        "webnlg",
+        ("modified_triple_sets", None),
+        MetricKind::Bleu,
+        // The data of the challenge of 2017, which papers on LoRA score on. Its test split has the set with references, the
+        // unseen part of it again, and the set without.
+        converted("webnlg-challenge/web_nlg", Some("webnlg_challenge_2017")),
+        "WebNLG 2017: triples of DBpedia, and texts that tell them (18k texts, 7k sets)",
+        "CC BY-NC-SA 4.0",
+    ),
+    writing(
+        "dart",
+        ("tripleset", None),
+        MetricKind::Bleu,
+        converted("Yale-LILY/dart", None),
+        "DART: triples of tables, of WebNLG and E2E, and texts that tell them (63k texts)",
+        "MIT",
+    ),
+    writing(
+        "everyday-conversations",
+        ("messages", None),
+        MetricKind::Perplexity,
+        DataPlace::Hub {
+            repo: "HuggingFaceTB/smoltalk",
+            config: Some("everyday-conversations"),
+            revision: "main",
+            test: "test",
+            extra: &[],
+        },
+        "SmolTalk: short conversations of everyday life, written by a model (2.3k)",
+        "Apache-2.0",
     ),
 ];
 

@@ -33,8 +33,13 @@ const SHIPPED: &[(&str, &str)] = shipped![
     "glue-sst2",
     "glue-stsb",
     "glue-wnli",
+    "gpt2-medium-dart",
+    "gpt2-medium-e2e",
+    "gpt2-medium-webnlg",
     "jnlpba",
     "ncbi-disease",
+    "qwen3-0.6b-messages",
+    "smollm2-135m-messages",
 ];
 
 /// A preset is read whole; what is larger is something else.

@@ -7,11 +7,11 @@ use autolora::data::{Content, DataError, Dataset, Target};
 use autolora::experiment::{DataSettings, Task};
 use std::path::Path;
 
-fn parquet(name: &str) -> Vec<u8> {
+pub fn parquet(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parquet").join(name)).unwrap()
 }
 
-fn serve(files: &[(&str, Vec<u8>)]) -> Server {
+pub fn serve(files: &[(&str, Vec<u8>)]) -> Server {
     let files = files.iter().map(|(name, bytes)| (format!("datasets/{name}"), bytes.clone()));
     let files = files.map(|(name, bytes)| match name.strip_prefix("datasets/convert/") {
         Some(name) => (format!("convert/datasets/{name}"), bytes),
@@ -20,15 +20,15 @@ fn serve(files: &[(&str, Vec<u8>)]) -> Server {
     Server::start(State { files: files.collect(), ..State::default() })
 }
 
-fn hub(server: &Server, cache: &Path) -> Hub {
+pub fn hub(server: &Server, cache: &Path) -> Hub {
     Hub { endpoint: server.endpoint.clone(), cache: cache.into(), token: None, offline: false }
 }
 
-fn find(settings: &DataSettings, hub: &Hub) -> Result<Sources, DataError> {
+pub fn find(settings: &DataSettings, hub: &Hub) -> Result<Sources, DataError> {
     locate(settings, hub, &mut autolora::data::hub::unwatched)
 }
 
-fn named(id: &str) -> DataSettings {
+pub fn named(id: &str) -> DataSettings {
     DataSettings { id: Some(id.into()), max_bad_share: 0.5, ..Default::default() }
 }
 

@@ -5,6 +5,7 @@ mod downloads;
 mod refusals;
 mod server;
 mod token;
+mod written;
 
 use autolora::data::hub::Hub;
 use autolora::model::source::{ModelFiles, SourceError, Weights, locate};
