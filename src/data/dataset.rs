@@ -180,6 +180,22 @@ impl Part {
         Ok(self.reader.scan(example)?.sha256)
     }
 
+    /// The first example that is not broken.
+    pub fn first(&self) -> Result<Option<Example>, DataError> {
+        let reader = Reader { max_rows: Some(1), max_bad_share: 1.0, ..self.reader.clone() };
+        let mut first = None;
+        Part { reader, ..self.clone() }.each(|example| {
+            first.get_or_insert(example);
+            Ok(())
+        })?;
+        Ok(first)
+    }
+
+    /// The number of its files.
+    pub fn files(&self) -> usize {
+        self.reader.source.files.len()
+    }
+
     /// All examples in memory: for small sets.
     pub fn examples(&self) -> Result<Vec<Example>, DataError> {
         let mut all = Vec::with_capacity(self.examples);

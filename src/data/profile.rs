@@ -1,5 +1,6 @@
 //! What a dataset is like: rows, lengths in tokens, labels, entities.
 
+use super::chat::Row;
 use super::dataset::{Content, Dataset, Example, Part};
 use super::error::DataError;
 use super::labels::Labels;
@@ -25,6 +26,11 @@ impl Lengths {
         let last = self.sorted.len().saturating_sub(1);
         let place = ((share * self.sorted.len() as f64).ceil() as usize).saturating_sub(1);
         self.sorted.get(place.min(last)).copied().unwrap_or(0)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
     }
 
     pub fn min(&self) -> u32 {
@@ -69,17 +75,18 @@ pub struct Profile {
     /// Entities by kind, as seqeval counts them by default.
     pub entities: BTreeMap<String, usize>,
     pub words: usize,
+    /// Messages of conversations by role.
+    pub messages: BTreeMap<String, usize>,
     /// Smallest, mean and largest score of a regression.
     pub scores: Option<(f32, f64, f32)>,
 }
 
-/// Reads a part. `whole` is the tokenizer without a limit ([`UNCUT`]), `cut` that with the run's; `entities` finds the kinds of the
-/// entities of a sentence's tags.
+/// Reads a part. `encoders` are the tokenizer without a limit ([`UNCUT`]) and that with the run's, if tokens are to be counted;
+/// `entities` finds the kinds of the entities of a sentence's tags.
 pub fn profile(
     part: &Part,
     labels: &Labels,
-    whole: &dyn Encode,
-    cut: &dyn Encode,
+    encoders: Option<(&dyn Encode, &dyn Encode)>,
     max_length: usize,
     entities: impl Fn(&[&str]) -> Vec<String>,
 ) -> Result<Profile, DataError> {
@@ -88,6 +95,10 @@ pub fn profile(
     let mut scores: Option<(f32, f64, f32)> = None;
     let mut chunk: Vec<Example> = Vec::with_capacity(CHUNK);
     let flush = |chunk: &mut Vec<Example>, lengths: &mut Vec<u32>, cuts: &mut Cuts| -> Result<(), DataError> {
+        let Some((whole, cut)) = encoders else {
+            chunk.clear();
+            return Ok(());
+        };
         let (rows, _) = whole.encode(chunk, 0)?;
         let mut long = Vec::new();
         for row in rows {
@@ -120,8 +131,14 @@ pub fn profile(
                 }
             }
         }
-        if let Content::Words(words) = &example.content {
-            profile.words += words.len();
+        match &example.content {
+            Content::Words(words) => profile.words += words.len(),
+            Content::Instruction(Row::Chat(messages)) => {
+                for message in messages {
+                    *profile.messages.entry(message.role().to_owned()).or_default() += 1;
+                }
+            }
+            _ => {}
         }
         chunk.push(example);
         if chunk.len() == CHUNK { flush(&mut chunk, &mut lengths, &mut cuts) } else { Ok(()) }

@@ -6,6 +6,7 @@ use crate::data::hub::{Hub, Watch};
 use crate::data::input::hex;
 use crate::data::{Counted, DialogueEncoder, TextEncoder};
 use crate::experiment::Task;
+use crate::experiment::home::expand_tilde;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::source::{self, Weights as Stored};
 use crate::model::{DecoderConfig, EncoderConfig, HeadKind, ModelConfig, ModelError, ModelFiles, SourceError};
@@ -34,7 +35,7 @@ pub enum BaseError {
     OtherTokenizer { file: String, tokens: usize, vocabulary: usize },
 }
 
-/// The day that chat templates are told.
+/// The day that chat templates are told: one that told the day would make every day's run another one.
 const TODAY: DateTime = jiff::civil::datetime(2026, 1, 1, 12, 0, 0, 0);
 
 /// The model among the hashes of what a run read.
@@ -110,17 +111,11 @@ impl Base {
         let encoder = DialogueEncoder::new(&file.name, &file.bytes, how)?;
         self.check_vocabulary(encoder.vocabulary())?;
         let hub = Hub::from_env();
-        let files = ["tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json"];
-        let [config, jinja, map] = files.map(|name| self.companion(name, &hub));
-        let (config, jinja, map) = (config?, jinja?, map?);
-        let text = jinja.as_deref().map(String::from_utf8_lossy);
-        let failed = |error: ChatError| ModelError::File { file: self.files.id.clone(), problem: error.to_string() };
-        let template = ChatTemplate::from_files(config.as_deref(), text.as_deref(), map.as_deref()).map_err(failed)?;
-        let Some(template) = template else { return Ok(encoder) };
-        let mut hash = Sha256::new();
-        [config, jinja, map].iter().flatten().for_each(|bytes| hash.update(bytes));
-        // A template that tells the day would make every day's run another one.
-        Ok(encoder.with_template(template.at(TODAY), &hex(&hash.finalize())))
+        let found = chat_template(&self.files.id, |name| Ok::<_, BaseError>(self.companion(name, &hub)?))?;
+        Ok(match found {
+            Some((template, sha256)) => encoder.with_template(template, &sha256),
+            None => encoder,
+        })
     }
 
     fn check_vocabulary(&self, tokens: usize) -> Result<(), BaseError> {
@@ -141,23 +136,64 @@ impl Base {
     /// # Errors
     /// A file that is there and cannot be had.
     pub fn companion(&self, name: &str, hub: &Hub) -> Result<Option<Vec<u8>>, SourceError> {
-        let path = match (&self.files.commit, &self.files.weights) {
-            (_, Stored::Embedded { .. }) => return Ok(None),
-            (Some(commit), _) => {
-                let snapshot = hub.snapshot(&self.files.id, Some(commit), "config.json")?;
-                match snapshot.file(name, &mut crate::data::hub::unwatched) {
-                    Ok(path) => path,
-                    Err(error) if error.is_absent() => return Ok(None),
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            (None, _) => Path::new(&self.files.config.name).with_file_name(name),
-        };
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(SourceError::Read { file: path.display().to_string(), source }),
+        match (&self.files.commit, &self.files.weights) {
+            (_, Stored::Embedded { .. }) => Ok(None),
+            (Some(commit), _) => of_hub(&self.files.id, Some(commit), name, hub),
+            (None, _) => of_folder(&Path::new(&self.files.config.name).with_file_name(name)),
         }
+    }
+}
+
+/// The chat template of the model `id`, and the hash of the files that it is from; `read` gives a file beside the tokenizer.
+///
+/// # Errors
+/// Those of `read`, and a template that cannot be used.
+pub fn chat_template<E: From<ModelError>>(
+    id: &str,
+    read: impl Fn(&str) -> Result<Option<Vec<u8>>, E>,
+) -> Result<Option<(ChatTemplate, String)>, E> {
+    let files = ["tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json"];
+    let [config, jinja, map] = files.map(read);
+    let (config, jinja, map) = (config?, jinja?, map?);
+    let text = jinja.as_deref().map(String::from_utf8_lossy);
+    let failed = |error: ChatError| ModelError::File { file: id.to_owned(), problem: error.to_string() };
+    let template = ChatTemplate::from_files(config.as_deref(), text.as_deref(), map.as_deref()).map_err(failed)?;
+    let Some(template) = template else { return Ok(None) };
+    let mut hash = Sha256::new();
+    [config, jinja, map].iter().flatten().for_each(|bytes| hash.update(bytes));
+    Ok(Some((template.at(TODAY), hex(&hash.finalize()))))
+}
+
+/// The chat template of a model of which nothing else is needed: `model.id` as [`source::locate`] takes it.
+///
+/// # Errors
+/// As [`chat_template`].
+pub fn chat_template_of(id: &str, hub: &Hub) -> Result<Option<ChatTemplate>, BaseError> {
+    let folder = expand_tilde(id);
+    let found = chat_template(id, |name| {
+        Ok::<_, BaseError>(match id {
+            builtin if builtin.starts_with("builtin:") => None,
+            _ if folder.is_dir() => of_folder(&folder.join(name))?,
+            id => of_hub(id, None, name, hub)?,
+        })
+    })?;
+    Ok(found.map(|(template, _)| template))
+}
+
+fn of_hub(id: &str, revision: Option<&str>, name: &str, hub: &Hub) -> Result<Option<Vec<u8>>, SourceError> {
+    let snapshot = hub.snapshot(id, revision, "config.json")?;
+    match snapshot.file(name, &mut crate::data::hub::unwatched) {
+        Ok(path) => of_folder(&path),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn of_folder(path: &Path) -> Result<Option<Vec<u8>>, SourceError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(SourceError::Read { file: path.display().to_string(), source }),
     }
 }
 

@@ -26,7 +26,7 @@ fn the_catalogues_are_listed() {
     let home = tempfile::tempdir().unwrap();
     let (code, out, _) = autolora(home.path(), &["datasets", "--json"]);
     let ids: Vec<Value> = lines(&out).into_iter().map(|line| line["id"].clone()).collect();
-    assert_eq!((code, ids.len(), &ids[2]), (0, 16, &Value::from("glue/cola")));
+    assert_eq!((code, ids.len(), &ids[2]), (0, 20, &Value::from("glue/cola")));
     let (_, table, _) = autolora(home.path(), &["datasets"]);
     assert!(table.contains("glue/stsb") && table.contains("spearman") && table.contains("entity_f1"), "{table}");
     std::fs::create_dir_all(home.path().join("hub/models--me--own/snapshots")).unwrap();
@@ -106,4 +106,83 @@ fn rows_of_generation_have_lengths_too() {
     assert_eq!((&shown["task"], &shown["tokenizer"]), (&"generation".into(), &"builtin:demo-generation".into()));
     let lengths = &shown["parts"][0]["lengths"];
     assert!(lengths["min"].as_u64() > Some(5) && lengths["max"].as_u64() < Some(128), "{lengths}");
+}
+
+const CHAT: &str = r#"{"messages": [{"role": "user", "content": "who\nare you?"}, {"role": "assistant", "content": "me"}]}
+{"messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+{"messages": [{"role": "user"}]}
+"#;
+
+#[test]
+fn conversations_are_shown_by_role_and_with_a_model_as_its_template_has_them() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("my.jsonl");
+    std::fs::write(&file, CHAT).unwrap();
+    let path = file.to_str().unwrap();
+    let show = |more: &[&str]| autolora(home.path(), &[&["datasets", "show", path], more].concat());
+    let (code, text, error) = show(&[]);
+    assert_eq!(code, 0, "{error}");
+    for expected in [
+        "rows are read as instruction data, by messages\n",
+        "task   generation\ntokens are not counted: the template of --model MODEL makes the text of a conversation\n",
+        "train: 2 rows, ",
+        "1 broken rows; the first: ",
+        "          2  messages of assistant\n          1  messages of system\n          2  messages of user\n",
+        "the first row:\n  user       who\n             are you?\n  assistant  me\n",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in {text}");
+    }
+    let (_, out, _) = show(&["--json"]);
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&shown["tokenizer"], &shown["parts"][0]["lengths"]), (&Value::Null, &Value::Null));
+    assert_eq!(shown["example"]["messages"][1]["content"], "me");
+
+    let model = home.path().join("model");
+    std::fs::create_dir(&model).unwrap();
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-generation");
+    std::fs::copy(assets.join("tokenizer.json"), model.join("tokenizer.json")).unwrap();
+    let model = model.to_str().unwrap();
+    let (code, text, error) = show(&["--model", model]);
+    assert_eq!(code, 0, "{error}");
+    assert!(text.contains("has no chat template to make a text of a conversation\n"), "{text}");
+    assert!(text.contains("  assistant  me\n"), "{text}");
+    let template = "{% for m in messages %}[{{ m.role }}]\n{{ m.content }}\n{% endfor %}\
+                    {% if add_generation_prompt %}[assistant]\n{% endif %}";
+    std::fs::write(Path::new(model).join("chat_template.jinja"), template).unwrap();
+    let (code, text, error) = show(&["--model", model, "--max-length", "4"]);
+    assert_eq!(code, 0, "{error}");
+    let row = "the first row (> is learnt):\n  | [user]\n  | who\n  | are you?\n  | [assistant]\n  > me\n";
+    assert!(text.contains(row), "{text}");
+    assert!(
+        text.contains(&format!("tokens of {model}\n")) && text.contains("  longer than 4 tokens: 2 rows"),
+        "{text}"
+    );
+    let (_, out, _) = show(&["--model", model, "--json"]);
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(shown["example"]["text"][1], serde_json::json!({"part": "me\n", "learnt": true}));
+    assert!(shown["parts"][0]["lengths"]["min"].as_u64() > Some(4), "{shown}");
+}
+
+#[test]
+fn triples_are_shown_with_their_first_row_and_what_is_left_out() {
+    let home = tempfile::tempdir().unwrap();
+    for (name, texts) in
+        [("a.xml", "<lex>One\u{1b}[2J.</lex><lex lang=\"ru\">Раз.</lex>"), ("b.xml", "<lex>Two.</lex>")]
+    {
+        let triple = "<modifiedtripleset><mtriple>A_b | p | \"c\"</mtriple></modifiedtripleset>";
+        let xml = format!("<benchmark><entries><entry>{triple}{texts}</entry></entries></benchmark>");
+        std::fs::create_dir_all(home.path().join("webnlg")).unwrap();
+        std::fs::write(home.path().join("webnlg").join(name), xml).unwrap();
+    }
+    let folder = home.path().join("webnlg");
+    let (code, text, error) = autolora(home.path(), &["datasets", "show", folder.to_str().unwrap()]);
+    assert_eq!(code, 0, "{error}");
+    for expected in [
+        "rows are read as triples and the texts that tell them, by modifiedtripleset and lex\ntask   generation\n",
+        "train: 2 rows, ",
+        "a.xml and 1 more\n  left out: 1 text in ru, not en\n  tokens: min ",
+        "the first row (> is learnt):\n  | A b : p : c\n  > One?[2J.\n",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in {text}");
+    }
 }

@@ -5,6 +5,7 @@ mod generation;
 mod predict;
 mod real;
 mod support;
+mod webnlg;
 
 use rustix::process::Signal;
 use serde_json::Value;
