@@ -18,7 +18,7 @@ struct Toy {
 type Batch = (Tensor, Tensor);
 
 impl Objective for Toy {
-    type Batch = Batch;
+    type Part = Batch;
 
     fn loss(&self, weights: &Weights, alpha: &Tensor, (x, y): &Batch, _dropout: Option<u64>) -> Result<Tensor> {
         let pass = Pass { weights, scales: &self.scales, alpha: Some(alpha), dropout: None };
@@ -102,7 +102,15 @@ fn follow(rule: Hypergradient, variant: &str) {
     let records = golden["variants"][variant].as_array().unwrap();
     assert_eq!(records.len(), 6);
     for (it, record) in records.iter().enumerate() {
-        let report = state.step(&rules, &toy, &train[it % 3], &validation[it % 2], DropoutKeys::default()).unwrap();
+        let report = state
+            .step(
+                &rules,
+                &toy,
+                std::slice::from_ref(&train[it % 3]),
+                std::slice::from_ref(&validation[it % 2]),
+                DropoutKeys::default(),
+            )
+            .unwrap();
         let parts = report.parts.unwrap();
         let close = |what: &str, ours: f64, theirs: &Value, tolerance: f64| {
             let error = (ours - theirs.as_f64().unwrap()).abs();

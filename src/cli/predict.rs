@@ -7,13 +7,13 @@ use super::progress::Progress;
 use crate::data::dataset::Example;
 use crate::data::error::nearest_sibling;
 use crate::data::hub::Hub;
-use crate::experiment::Task;
+use crate::experiment::{Precision, Task};
 use crate::model::generate::Method;
 use crate::run::adapter::Adapter;
 use crate::run::export::Learned;
 use crate::run::predict::rows::{RowError, Rows};
 use crate::run::predict::writer::{Style, Writer};
-use crate::run::predict::{Answer, PredictError, Predictor};
+use crate::run::predict::{Answer, Place, PredictError, Predictor};
 use crate::run::{device, threads};
 use clap::{ArgGroup, Args, ValueEnum};
 use std::fs::File;
@@ -48,6 +48,9 @@ pub struct PredictArgs {
     /// auto, cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     device: String,
+    /// In which the frozen matrices are kept; unset: the run's, else f32
+    #[arg(long, value_enum)]
+    precision: Option<PrecisionArg>,
     #[command(flatten)]
     writing: Writing,
 }
@@ -152,6 +155,23 @@ enum TaskArg {
     Generation,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PrecisionArg {
+    F32,
+    Bf16,
+    F16,
+}
+
+impl From<PrecisionArg> for Precision {
+    fn from(arg: PrecisionArg) -> Precision {
+        match arg {
+            PrecisionArg::F32 => Precision::F32,
+            PrecisionArg::Bf16 => Precision::Bf16,
+            PrecisionArg::F16 => Precision::F16,
+        }
+    }
+}
+
 /// Rows that are read before the first of them is answered: enough to sort by length.
 const ROWS_AHEAD: usize = 32;
 /// Time before a word about progress.
@@ -237,19 +257,21 @@ fn predictor(args: &PredictArgs) -> Result<Answerer, CliError> {
         let learned = Learned::of_run(&find(run)?)?;
         let experiment = &learned.facts.experiment;
         let base = open_base(&experiment.model.id, experiment.model.revision.as_deref())?;
+        let place = Place { device, precision: args.precision.map_or(experiment.runtime.precision, Precision::from) };
         if experiment.data.task == Task::Generation {
-            let writer = Writer::of_run(&learned, &base, &Hub::from_env(), args.writing.style(), &device)?;
+            let writer = Writer::of_run(&learned, &base, &Hub::from_env(), args.writing.style(), &place)?;
             return Ok(Answerer::Writer(Box::new(writer)));
         }
-        return Ok(Answerer::Head(Box::new(Predictor::of_run(&learned, base, &device)?)));
+        return Ok(Answerer::Head(Box::new(Predictor::of_run(&learned, base, &place)?)));
     }
+    let place = Place { device, precision: args.precision.map_or(Precision::F32, Precision::from) };
     let base = open_base(args.model.as_deref().unwrap_or_default(), None)?;
     let adapter = args.adapter.as_deref().map(Adapter::read).transpose().map_err(PredictError::from)?;
     if task == Task::Generation {
-        let writer = Writer::of_model(&base, adapter.as_ref(), &Hub::from_env(), args.writing.style(), &device)?;
+        let writer = Writer::of_model(&base, adapter.as_ref(), &Hub::from_env(), args.writing.style(), &place)?;
         return Ok(Answerer::Writer(Box::new(writer)));
     }
-    let predictor = Predictor::of_model(base, adapter, task, &Hub::from_env(), &device)?;
+    let predictor = Predictor::of_model(base, adapter, task, &Hub::from_env(), &place)?;
     if predictor.invented_labels {
         say("the model does not name its classes: they are LABEL_0, LABEL_1, ...");
     }

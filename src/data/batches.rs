@@ -18,8 +18,10 @@ pub enum Answers {
 /// Rows of equal length, row-major: `ids`, `type_ids` and `mask` are (rows, length).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// Places of the rows in their set.
+    /// Places in their set of what the rows hold.
     pub rows: Vec<usize>,
+    /// Tokens of each text, by row: one text a row, unless they are packed.
+    pub texts: Vec<Vec<usize>>,
     /// Tokens of the longest row.
     pub length: usize,
     pub ids: Vec<u32>,
@@ -33,24 +35,58 @@ pub struct Batch {
 impl Batch {
     /// The rows `rows` of `set`, padded with `pad_id` to the longest of them. All have targets of one kind.
     pub fn collate(set: &Rows, rows: &[usize], pad_id: u32) -> Result<Self, DataError> {
-        let length = rows.iter().map(|row| set.length(*row)).max().unwrap_or(0);
-        let cells = rows.len() * length;
+        Self::lay_out(set, rows.iter().map(|row| vec![*row]).collect(), pad_id)
+    }
+
+    /// The rows `rows` of `set`, several texts one after the other in a row where they fit into `capacity` tokens.
+    ///
+    /// The longest text goes first, each into the first row with room for it. A row holds one text at least.
+    pub fn pack(set: &Rows, rows: &[usize], pad_id: u32, capacity: usize) -> Result<Self, DataError> {
+        let mut order = rows.to_vec();
+        order.sort_by_key(|row| std::cmp::Reverse(set.length(*row)));
+        let mut packed: Vec<(usize, Vec<usize>)> = Vec::new();
+        for row in order {
+            let length = set.length(row);
+            match packed.iter_mut().find(|(filled, _)| filled.saturating_add(length) <= capacity) {
+                Some((filled, texts)) => {
+                    *filled += length;
+                    texts.push(row);
+                }
+                None => packed.push((length, vec![row])),
+            }
+        }
+        Self::lay_out(set, packed.into_iter().map(|(_, texts)| texts).collect(), pad_id)
+    }
+
+    /// Rows of texts, padded to the longest.
+    fn lay_out(set: &Rows, layout: Vec<Vec<usize>>, pad_id: u32) -> Result<Self, DataError> {
+        let texts: Vec<Vec<usize>> =
+            layout.iter().map(|row| row.iter().map(|text| set.length(*text)).collect()).collect();
+        let length = texts.iter().map(|row| row.iter().sum()).max().unwrap_or(0);
+        let cells = layout.len() * length;
         let (mut ids, mut type_ids, mut mask) = (vec![pad_id; cells], vec![0; cells], vec![0; cells]);
         let (mut classes, mut scores, mut tags) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, row) in rows.iter().enumerate() {
-            let row = set.get(*row)?;
-            let cells = place * length..place * length + row.ids.len();
-            ids[cells.clone()].copy_from_slice(&row.ids);
-            type_ids[cells.clone()].copy_from_slice(&row.type_ids);
-            mask[cells].fill(1);
-            match row.target {
-                Target::Class(class) => classes.push(class),
-                Target::Score(score) => scores.push(score),
-                Target::Tags(row) => {
-                    tags.extend_from_slice(&row);
-                    tags.resize((place + 1) * length, IGNORED);
+        for (place, row) in layout.iter().enumerate() {
+            let mut from = place * length;
+            for text in row {
+                let text = set.get(*text)?;
+                let cells = from..from + text.ids.len();
+                from = cells.end;
+                ids[cells.clone()].copy_from_slice(&text.ids);
+                type_ids[cells.clone()].copy_from_slice(&text.type_ids);
+                mask[cells.clone()].fill(1);
+                match text.target {
+                    Target::Class(class) => classes.push(class),
+                    Target::Score(score) => scores.push(score),
+                    Target::Tags(text) => {
+                        tags.resize(cells.start, IGNORED);
+                        tags.extend_from_slice(&text);
+                    }
                 }
             }
+        }
+        if !tags.is_empty() {
+            tags.resize(cells, IGNORED);
         }
         let answers = if !tags.is_empty() {
             Answers::Tags(tags)
@@ -59,15 +95,15 @@ impl Batch {
         } else {
             Answers::Classes(classes)
         };
-        Ok(Self { rows: rows.to_vec(), length, ids, type_ids, mask, answers })
+        Ok(Self { rows: layout.concat(), texts, length, ids, type_ids, mask, answers })
     }
 
-    /// Number of rows.
+    /// Number of texts.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether there is no row.
+    /// Whether there is no text.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -119,6 +155,22 @@ mod tests {
         let set = Rows::from(vec![row(&[5, 6, 7], &[IGNORED, 2, 0]), row(&[5], &[1])]);
         let batch = Batch::collate(&set, &[1, 0], 9).unwrap();
         assert_eq!(batch.answers, Answers::Tags(vec![1, IGNORED, IGNORED, IGNORED, 2, 0]));
+    }
+
+    #[test]
+    fn packed_texts_follow_each_other_and_fill_rows_first_fit() {
+        let row = |ids: &[u32]| encoded(ids, Target::Tags(ids.iter().map(|id| id + 10).collect()));
+        let set = Rows::from(vec![row(&[1, 2]), row(&[3, 4, 5, 6]), row(&[7]), row(&[8, 9, 0])]);
+        let batch = Batch::pack(&set, &[0, 1, 2, 3], 99, 5).unwrap();
+        assert_eq!((&batch.rows[..], batch.len(), batch.length), (&[1, 2, 3, 0][..], 4, 5));
+        assert_eq!(batch.texts, [[4, 1], [3, 2]]);
+        assert_eq!(batch.ids, [3, 4, 5, 6, 7, 8, 9, 0, 1, 2]);
+        let Answers::Tags(tags) = batch.answers else { panic!() };
+        assert_eq!(tags, [13, 14, 15, 16, 17, 18, 19, 10, 11, 12]);
+        // Without room for two, it is a padded batch, and a text longer than the capacity has its row too.
+        let batch = Batch::pack(&set, &[0, 1], 99, 3).unwrap();
+        assert_eq!((batch.ids, batch.mask), (vec![3, 4, 5, 6, 1, 2, 99, 99], vec![1, 1, 1, 1, 1, 1, 0, 0]));
+        assert_eq!(batch.answers, Answers::Tags(vec![13, 14, 15, 16, 11, 12, IGNORED, IGNORED]));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::kind::seen;
 use super::nearest::nearest;
 use super::parse::Complaint;
 use super::setting::Choice;
-use super::{BUILTIN_DEMO, BUILTIN_GENERATION, Experiment, MetricKind, Precision, Rule, SelectionKind, Task, Texts};
+use super::{BUILTIN_DEMO, BUILTIN_GENERATION, Experiment, MetricKind, Rule, SelectionKind, Task, Texts};
 use std::ops::RangeInclusive;
 
 /// Every complaint about the whole: what excludes or needs what (method.md, "From selection values to ranks").
@@ -182,10 +182,6 @@ fn allocation(experiment: &Experiment, list: &mut Vec<Complaint>) {
 }
 
 fn device(experiment: &Experiment, list: &mut Vec<Complaint>) {
-    if experiment.runtime.precision != Precision::F32 {
-        let help = Some("leave it at f32: the difference of the mixed term must survive the forward pass".to_string());
-        complain(list, &["runtime.precision"], "is not yet in this version as bf16: f32 is", help);
-    }
     let device = experiment.runtime.device.as_str();
     let numbered = device.strip_prefix("cuda:").is_some_and(|ordinal| ordinal.parse::<u16>().is_ok());
     if !numbered && !["auto", "cpu", "cuda"].contains(&device) {

@@ -65,8 +65,8 @@ choice! {
     }
 }
 choice! {
-    /// Precision of the frozen backbone. What is trained is always f32.
-    Precision { F32 = "f32", Bf16 = "bf16" }
+    /// Precision in which the matrices of the frozen backbone are kept. What is trained, and what is computed, is f32.
+    Precision { F32 = "f32", Bf16 = "bf16", F16 = "f16" }
 }
 choice! {
     /// The figure that names a run's score; `auto` takes the task's usual one.
@@ -131,6 +131,7 @@ settings! {
         max_length: usize = 128, Kind::Int { min: 4, max: 1_000_000 }, "tokens", "longer rows are cut";
         stratify: bool = false, Kind::Bool, "", "D_tr and D_val with the classes in equal proportion (classification)";
         loss: LossOn = LossOn::Reply, Kind::Choice(LossOn::NAMES), "", "generation: the tokens that the loss counts";
+        packing: bool = true, Kind::Bool, "", "generation: short texts of a batch share rows of max_length, each seeing itself alone: the same step";
         max_train_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the training file";
         max_test_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the held-out file";
         max_bad_share: f64 = 0.0, Kind::Float { min: 0.0, max: 1.0, exclusive: false }, "", "share of a file's rows that may be broken and left out";
@@ -209,8 +210,10 @@ settings! {
     /// `[runtime]`
     "runtime" => RuntimeSettings {
         device: String = "auto".into(), Kind::Text, "", "auto, cpu, or cuda:N";
-        precision: Precision = Precision::F32, Kind::Choice(Precision::NAMES), "", "of the frozen backbone";
+        precision: Precision = Precision::F32, Kind::Choice(Precision::NAMES), "", "in which the frozen matrices are kept; what is computed and trained is f32";
         seed: u64 = 42, Kind::Int { min: 0, max: i64::MAX }, "", "of initial values, shuffles and dropout";
+        micro_batch: Option<usize> = None, Kind::Int { min: 1, max: 65_536 }, "rows", "rows that are passed forward and back at once: less memory, the same step; unset: all of a batch";
+        checkpoint_activations: bool = false, Kind::Bool, "", "keep the inputs of layers alone, compute the rest again going back: less memory, more time";
         threads: Option<usize> = None, Kind::Int { min: 1, max: 1024 }, "threads", "CPU threads, no more than the cores; unset: all cores";
         log_every: usize = 1, Kind::Int { min: 1, max: 1_000_000 }, "steps", "steps between events";
         checkpoint_every: f64 = 5.0, Kind::Float { min: 0.0, max: 3600.0, exclusive: true }, "s", "work between checkpoints";

@@ -1,8 +1,8 @@
 //! Tensors of a checkpoint by name, whatever prefix and precision they are stored with.
 
+use super::stored::{self, Stored};
 use super::{ModelError, torch_file};
 use candle_core::{DType, Device, Tensor};
-use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,63 +10,47 @@ use std::path::Path;
 const SAFETENSORS_ADVICE: &str =
     "make model.safetensors with transformers: AutoModel.from_pretrained(DIR).save_pretrained(DIR)";
 
-/// The tensors of one model.
+/// The tensors of one model. Those of safetensors files stay on the disk until they are asked for: a model is never in
+/// memory twice.
 pub struct Checkpoint {
     /// What to call the files in errors.
     file: String,
-    tensors: BTreeMap<String, Tensor>,
+    tensors: BTreeMap<String, Stored>,
 }
 
 impl Checkpoint {
     /// From the bytes of a safetensors file; `file` names it in errors.
     pub fn from_bytes(bytes: &[u8], file: &str) -> Result<Checkpoint, ModelError> {
-        let mut checkpoint = Checkpoint { file: file.into(), tensors: BTreeMap::new() };
-        checkpoint.add(bytes, file)?;
-        Ok(checkpoint)
+        Ok(Checkpoint { file: file.into(), tensors: stored::in_memory(bytes, file)? })
     }
 
     /// From files of safetensors or, where the name ends in `.bin`, of `torch.save`: one, or the shards of one model.
     pub fn from_files(paths: &[impl AsRef<Path>]) -> Result<Checkpoint, ModelError> {
         let file = paths.first().map_or_else(|| "model".into(), |path| path.as_ref().display().to_string());
         let mut checkpoint = Checkpoint { file, tensors: BTreeMap::new() };
-        for path in paths {
-            let name = path.as_ref().display().to_string();
-            if path.as_ref().extension().is_some_and(|ending| ending == "bin") {
-                let tensors = torch_file::read(path.as_ref()).map_err(|problem| ModelError::File {
-                    file: name,
+        for path in paths.iter().map(AsRef::as_ref) {
+            if path.extension().is_some_and(|ending| ending == "bin") {
+                let tensors = torch_file::read(path).map_err(|problem| ModelError::File {
+                    file: path.display().to_string(),
                     problem: format!("{problem}; {SAFETENSORS_ADVICE}"),
                 })?;
-                checkpoint.tensors.extend(tensors);
+                checkpoint.tensors.extend(tensors.into_iter().map(|(name, tensor)| (name, Stored::Memory(tensor))));
                 continue;
             }
-            let bytes = std::fs::read(path)
-                .map_err(|e| ModelError::File { file: name.clone(), problem: format!("cannot be read: {e}") })?;
-            checkpoint.add(&bytes, &name)?;
+            checkpoint.tensors.extend(stored::on_disk(path)?);
         }
         Ok(checkpoint)
     }
 
     /// From tensors in memory, tracked or not: what a model that is itself being trained is built on.
     pub fn from_tensors(tensors: BTreeMap<String, Tensor>, file: &str) -> Checkpoint {
-        Checkpoint { file: file.into(), tensors }
+        let tensors = tensors.into_iter().map(|(name, tensor)| (name, Stored::Memory(tensor)));
+        Checkpoint { file: file.into(), tensors: tensors.collect() }
     }
 
-    fn add(&mut self, bytes: &[u8], file: &str) -> Result<(), ModelError> {
-        let wrong = |problem: String| ModelError::File { file: file.into(), problem };
-        let read = SafeTensors::deserialize(bytes).map_err(|e| wrong(format!("not a safetensors file: {e}")))?;
-        for (name, view) in read.tensors() {
-            use safetensors::tensor::TensorView;
-            let floats = matches!(
-                view.dtype(),
-                safetensors::Dtype::F32 | safetensors::Dtype::F64 | safetensors::Dtype::F16 | safetensors::Dtype::BF16
-            );
-            if !floats {
-                continue; // index buffers such as position_ids
-            }
-            let load = |view: &TensorView| candle_core::safetensors::Load::load(view, &Device::Cpu);
-            self.tensors.insert(name, load(&view)?);
-        }
-        Ok(())
+    /// Puts a tensor in the place of the one of this name, or beside the others.
+    pub fn insert(&mut self, name: String, tensor: Tensor) {
+        self.tensors.insert(name, Stored::Memory(tensor));
     }
 
     /// Whether a tensor of this name is there.
@@ -79,9 +63,14 @@ impl Checkpoint {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// A tensor as it is stored.
-    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
-        self.tensors.get(name)
+    /// The shape of a tensor.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(Stored::dims)
+    }
+
+    /// A tensor as it is stored, on the CPU or, of [`Checkpoint::from_tensors`], where it is.
+    pub fn tensor(&self, name: &str) -> Result<Option<Tensor>, ModelError> {
+        self.tensors.get(name).map(Stored::load).transpose()
     }
 
     /// The prefix (with its dot, or empty) under which the encoder's tensors are stored.
@@ -91,9 +80,12 @@ impl Checkpoint {
     }
 
     /// The tensor of this name and shape, in `dtype` on `device`. Old checkpoints' `gamma` and `beta` are found too.
+    ///
+    /// # Errors
+    /// One that is missing, of another shape, unreadable, or whose numbers are too large for `dtype`.
     pub fn get(&self, name: &str, shape: &[usize], dtype: DType, device: &Device) -> Result<Tensor, ModelError> {
         let old = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
-        let Some(tensor) = self.tensors.get(name).or_else(|| self.tensors.get(&old)) else {
+        let Some(stored) = self.tensors.get(name).or_else(|| self.tensors.get(&old)) else {
             return Err(ModelError::MissingTensor {
                 file: self.file.clone(),
                 name: name.into(),
@@ -105,17 +97,30 @@ impl Checkpoint {
                     .cloned(),
             });
         };
-        if tensor.dims() != shape {
+        if stored.dims() != shape {
             return Err(ModelError::Shape {
                 file: self.file.clone(),
                 name: name.into(),
-                found: tensor.dims().to_vec(),
+                found: stored.dims().to_vec(),
                 expected: shape.to_vec(),
             });
         }
+        let tensor = stored.load()?;
         if tensor.is_variable() {
-            return Ok(tensor.clone());
+            return Ok(tensor);
         }
-        Ok(tensor.to_dtype(dtype)?.to_device(device)?)
+        let converted = tensor.to_dtype(dtype)?;
+        if dtype == DType::F16 && tensor.dtype() != DType::F16 && overflows(&converted)? {
+            let problem =
+                format!("`{name}` has numbers beyond 65504, too large for f16: take runtime.precision = \"bf16\"");
+            return Err(ModelError::File { file: self.file.clone(), problem });
+        }
+        Ok(converted.to_device(device)?)
     }
+}
+
+/// Whether an f16 tensor has an infinite number.
+fn overflows(tensor: &Tensor) -> candle_core::Result<bool> {
+    let largest = tensor.flatten_all()?.abs()?.max(0)?.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+    Ok(largest.is_infinite())
 }

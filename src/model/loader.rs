@@ -3,7 +3,7 @@
 use super::ModelError;
 use super::checkpoint::Checkpoint;
 use super::lora::LoraLinear;
-use crate::ops::{layer_norm, rms_norm};
+use crate::ops::{computed_in, layer_norm, rms_norm};
 use candle_core::{DType, Device, Tensor};
 use std::cell::Cell;
 
@@ -44,13 +44,14 @@ pub struct Loader<'a> {
     /// Prefix in the file and in the task class, each with its dot or empty.
     stored: String,
     named: String,
+    /// Of matrices.
     dtype: DType,
     device: &'a Device,
     elements: Cell<usize>,
 }
 
 impl<'a> Loader<'a> {
-    /// For the encoder or decoder, which the task class calls `prefix` and a checkpoint may store without it.
+    /// For the encoder or decoder, its matrices kept in `dtype`, which the task class calls `prefix` and a checkpoint may store without it.
     pub fn encoder(checkpoint: &'a Checkpoint, prefix: &str, dtype: DType, device: &'a Device) -> Loader<'a> {
         let stored = checkpoint.encoder_prefix(prefix);
         Loader { checkpoint, stored, named: format!("{prefix}."), dtype, device, elements: Cell::new(0) }
@@ -71,25 +72,39 @@ impl<'a> Loader<'a> {
         self.elements.get()
     }
 
-    /// A tensor of this shape.
+    /// The path of a part in the task class.
+    pub fn path(&self, part: &str) -> String {
+        format!("{}{part}", self.named)
+    }
+
+    /// A tensor of this shape, in the type that the model computes in.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Loaded<Tensor> {
-        let tensor = self.checkpoint.get(&format!("{}{name}", self.stored), shape, self.dtype, self.device)?;
+        self.get(name, shape, computed_in(self.dtype))
+    }
+
+    /// A matrix of the backbone, or a table of rows, in the type in which these are kept.
+    pub fn matrix(&self, name: &str, rows: usize, columns: usize) -> Loaded<Tensor> {
+        self.get(name, &[rows, columns], self.dtype)
+    }
+
+    fn get(&self, name: &str, shape: &[usize], dtype: DType) -> Loaded<Tensor> {
+        let tensor = self.checkpoint.get(&format!("{}{name}", self.stored), shape, dtype, self.device)?;
         self.elements.set(self.elements.get() + tensor.elem_count());
         Ok(tensor)
     }
 
     /// A linear layer: `{name}.weight` (outputs, inputs) and, with `bias`, `{name}.bias` (outputs).
     pub fn linear(&self, name: &str, outputs: usize, inputs: usize, bias: bool) -> Loaded<LoraLinear> {
-        let weight = self.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
+        let weight = self.matrix(&format!("{name}.weight"), outputs, inputs)?;
         let bias = if bias { Some(self.tensor(&format!("{name}.bias"), &[outputs])?) } else { None };
-        Ok(LoraLinear::new(format!("{}{name}", self.named), weight, bias))
+        Ok(LoraLinear::new(self.path(name), weight, bias))
     }
 
     /// A linear layer as GPT-2 stores it, `{name}.weight` (inputs, outputs), `{name}.bias` (outputs): turned here.
     pub fn conv1d(&self, name: &str, outputs: usize, inputs: usize) -> Loaded<LoraLinear> {
-        let weight = self.tensor(&format!("{name}.weight"), &[inputs, outputs])?.t()?.contiguous()?;
+        let weight = self.matrix(&format!("{name}.weight"), inputs, outputs)?.t()?.contiguous()?;
         let bias = self.tensor(&format!("{name}.bias"), &[outputs])?;
-        Ok(LoraLinear::new(format!("{}{name}", self.named), weight, Some(bias)))
+        Ok(LoraLinear::new(self.path(name), weight, Some(bias)))
     }
 
     /// A layer norm: `{name}.weight` and, with `bias`, `{name}.bias` (width).
@@ -98,7 +113,7 @@ impl<'a> Loader<'a> {
         let bias = if bias {
             self.tensor(&format!("{name}.bias"), &[width])?
         } else {
-            Tensor::zeros(width, self.dtype, self.device)?
+            Tensor::zeros(width, computed_in(self.dtype), self.device)?
         };
         Ok(Norm::new(weight, bias, epsilon))
     }

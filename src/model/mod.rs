@@ -9,26 +9,40 @@ pub mod encoders;
 pub mod generate;
 pub mod head;
 pub mod input;
+pub mod keep;
 pub mod loader;
 pub mod lora;
 pub mod network;
 pub mod pass;
 pub mod source;
+mod stored;
 pub mod targets;
 pub mod task_model;
 mod tokenizer;
 mod torch_file;
 
+use crate::experiment::Precision;
+use candle_core::DType;
 pub use config::{DecoderConfig, EncoderConfig, ModelConfig};
 pub use decoder::Decoder;
 pub use encoders::Encoder;
 pub use head::HeadKind;
 pub use input::Input;
+pub use keep::Keep;
 pub use lora::LoraLinear;
 pub use network::Network;
 pub use pass::{Dropout, DropoutRates, Pass, Weights};
 pub use source::{ModelFiles, SourceError};
 pub use task_model::TaskModel;
+
+/// The type in which the matrices of a frozen model are kept.
+pub fn kept_in(precision: Precision) -> DType {
+    match precision {
+        Precision::F32 => DType::F32,
+        Precision::Bf16 => DType::BF16,
+        Precision::F16 => DType::F16,
+    }
+}
 
 /// What can go wrong between a model's files and a model.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 use super::ModelError;
 use super::decoder::Decoder;
+use super::keep::Keep;
 use super::pass::{DropoutRates, Weights};
 use super::task_model::TaskModel;
 use candle_core::Result;
@@ -18,6 +19,14 @@ impl Network {
         match self {
             Network::Task(model) => model.attach(targets),
             Network::Causal(decoder) => decoder.attach(targets),
+        }
+    }
+
+    /// Says what a training pass keeps of the layers.
+    pub fn keep(&mut self, keep: Keep) {
+        match self {
+            Network::Task(model) => model.encoder.keep = keep,
+            Network::Causal(decoder) => decoder.keep = keep,
         }
     }
 

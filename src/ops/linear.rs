@@ -1,6 +1,7 @@
 //! A linear layer whose weight is frozen: candle's own matmul computes and keeps the gradient of a frozen weight.
 
-use super::kernel::{float_dispatch, is_fused, rows};
+use super::half::{HalfMatrix, half_product, is_half, times_transposed, widened};
+use super::kernel::{float_dispatch, is_fused, rows, slice};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 
@@ -13,6 +14,8 @@ struct FrozenLinear {
 
 /// x W^T + b over the last dimension: x (.., in), W (out, in), b (out) -> (.., out).
 ///
+/// W may be in 16 bits, which are widened as they are used: x, b and the result are in f32 then.
+///
 /// No gradient is computed for W and b. Where one of them is tracked (the whole model is being trained), candle's
 /// differentiable operations are composed instead.
 pub fn frozen_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
@@ -21,7 +24,7 @@ pub fn frozen_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
     let rows = x.elem_count() / inputs.max(1);
     let flat = x.reshape((rows, inputs))?;
     let y = if weight.track_op() || bias.is_some_and(Tensor::track_op) {
-        let y = flat.matmul(&weight.t()?)?;
+        let y = flat.matmul(&widened(weight.clone())?.t()?)?;
         match bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,
@@ -51,6 +54,12 @@ impl CustomOp1 for FrozenLinear {
         let n = self.weight.dim(0)?;
         let (weight, weight_layout) = self.weight.storage_and_layout();
         let Storage::Cpu(weight) = &*weight else { bail!("frozen-linear: weight and input on different devices") };
+        let half = weight_layout.contiguous_offsets().and_then(|place| HalfMatrix::of(weight, place));
+        if let Some(matrix) = half {
+            let bias = self.bias.as_ref().map(|bias| bias.to_dtype(DType::F32)?.to_vec1::<f32>()).transpose()?;
+            let y = times_transposed(slice(x, layout)?, matrix, bias.as_deref(), (m, n, k));
+            return Ok((CpuStorage::F32(y), (m, n).into()));
+        }
         let mut y = x.matmul(weight, (1, m, n, k), layout, &weight_layout.transpose(0, 1)?)?;
         if let Some(bias) = &self.bias {
             match &mut y {
@@ -67,13 +76,23 @@ impl CustomOp1 for FrozenLinear {
         let n = self.weight.dim(0)?;
         let (weight, weight_layout) = self.weight.storage_and_layout();
         let Storage::Cuda(weight) = &*weight else { bail!("frozen-linear: weight and input on different devices") };
+        if is_half(self.weight.dtype()) {
+            let wide = weight.to_dtype(weight_layout, DType::F32)?;
+            let wide_layout = Layout::contiguous((n, k)).transpose(0, 1)?;
+            return Ok((x.matmul(&wide, (1, m, n, k), layout, &wide_layout)?, (m, n).into()));
+        }
         let y = x.matmul(weight, (1, m, n, k), layout, &weight_layout.transpose(0, 1)?)?;
         Ok((y, (m, n).into()))
     }
 
     fn bwd(&self, _x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some(grad.contiguous()?.matmul(&self.weight)?))
+        times_frozen(grad, &self.weight).map(Some)
     }
+}
+
+/// g W: g (m, n), W (n, k) -> (m, k): the gradient of x of [`frozen_linear`], whose own is not defined.
+pub(super) fn times_frozen(grad: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    if is_half(weight.dtype()) { half_product(grad, weight) } else { grad.contiguous()?.matmul(weight) }
 }
 
 fn add_bias<T: super::float::Float + WithDType>(y: &mut [T], bias: &[T]) {

@@ -6,9 +6,12 @@ mod activation;
 mod attention;
 mod dropout;
 mod float;
+mod half;
 mod kernel;
 mod linear;
 mod norm;
+mod product;
+mod recompute;
 mod rms_norm;
 mod rotary;
 mod sum;
@@ -19,8 +22,10 @@ pub use attention::{
     Attention, Causal, Positions, Rope, attention, causal_attention, disentangled_attention, packed_attention,
 };
 pub use dropout::{Mask, dropout};
+pub use half::{computed_in, widened};
 pub use linear::frozen_linear;
 pub use norm::layer_norm;
+pub use recompute::{nothing, recomputed};
 pub use rms_norm::rms_norm;
 pub use rotary::rotate;
 pub use vocabulary::{capped, vocabulary_loss};

@@ -3,15 +3,15 @@
 
 use super::float::Float;
 use super::kernel::is_fused;
-use super::linear::frozen_linear;
+use super::linear::{frozen_linear, times_frozen};
 use super::sum::sum;
 use candle_core::{CpuStorage, D, DType, InplaceOp1, Layout, Result, Tensor, bail};
 use candle_nn::ops::log_softmax;
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
-/// Logits in memory at once, at most.
-const CHUNK_LOGITS: usize = 1 << 22;
+/// Logits in memory at once, about: 32 MB of f32.
+const CHUNK_LOGITS: usize = 1 << 23;
 
 /// The sum over places of -log softmax(cap(x W^T))[target], a scalar in f32 or, of f64 states, f64.
 ///
@@ -59,7 +59,7 @@ fn loss_and_slopes(x: &Tensor, weight: &Tensor, targets: &[u32], cap: Option<f64
         let losses = Mutex::new(0.0);
         logits.inplace_op1(&LogitSlopes { targets, cap, loss: &losses })?;
         loss += losses.into_inner().unwrap_or_else(PoisonError::into_inner);
-        slopes.push(logits.matmul(weight)?);
+        slopes.push(times_frozen(&logits, weight)?);
     }
     let loss = Tensor::new(loss, x.device())?.to_dtype(x.dtype())?;
     Ok((loss, Tensor::cat(&slopes, 0)?))

@@ -5,7 +5,7 @@ use super::Objective;
 use super::selection::values;
 use crate::experiment::{Hypergradient, SelectionKind};
 use crate::model::Weights;
-use crate::train::gradient::{clip, gradients, norm, shifted, track, track_one};
+use crate::train::gradient::{clip, gradients_of_parts, norm, shifted, track, track_one};
 use crate::train::optimizer::Adam;
 use candle_core::{Result, Tensor};
 
@@ -24,8 +24,9 @@ pub struct At<'a, O: Objective> {
     /// Size of the perturbation times |v|.
     pub epsilon: f64,
     pub clip_norm: Option<f64>,
-    pub train: &'a O::Batch,
-    pub validation: &'a O::Batch,
+    /// Batches, by their parts.
+    pub train: &'a [O::Part],
+    pub validation: &'a [O::Part],
     /// Key of the masks of every pass over the train batch: the same in all of them.
     pub dropout: Option<u64>,
 }
@@ -57,11 +58,11 @@ pub fn hypergradient<O: Objective>(rule: Hypergradient, at: &At<O>) -> Result<Pa
     };
     let tracked = track(&ahead)?;
     let beta = track_one(at.beta)?;
-    let loss = at.objective.loss(&tracked, &values(at.selection, &beta)?, at.validation, None)?;
-    let (v, direct) = gradients(&loss, &tracked, Some(&beta))?;
+    let alpha = values(at.selection, &beta)?;
+    let loss = |part: &O::Part, _| at.objective.loss(&tracked, &alpha, part, None);
+    let (validation_loss, v, direct) = gradients_of_parts(at.validation, None, &tracked, Some(&beta), loss)?;
     let direct = direct.unwrap_or(beta.zeros_like()?);
-    let validation_loss = crate::train::gradient::scalar(&loss)?;
-    drop((loss, tracked, beta));
+    drop((tracked, alpha, beta));
 
     let v_norm = norm(&v)?;
     let epsilon = at.epsilon / (v_norm + 1e-15);
@@ -85,8 +86,8 @@ impl<O: Objective> At<'_, O> {
     fn train_gradient(&self) -> Result<Weights> {
         let tracked = track(self.weights)?;
         let alpha = values(self.selection, &self.beta.detach())?;
-        let loss = self.objective.loss(&tracked, &alpha, self.train, self.dropout)?;
-        let mut gradient = gradients(&loss, &tracked, None)?.0;
+        let loss = |part: &O::Part, key| self.objective.loss(&tracked, &alpha, part, key);
+        let (_, mut gradient, _) = gradients_of_parts(self.train, self.dropout, &tracked, None, loss)?;
         clip(&mut gradient, self.clip_norm)?;
         Ok(gradient)
     }
@@ -94,8 +95,9 @@ impl<O: Objective> At<'_, O> {
     /// grad_beta L_tr(W, beta) at other weights; none of A, B and head is tracked.
     fn beta_gradient(&self, weights: &Weights) -> Result<Tensor> {
         let beta = track_one(self.beta)?;
-        let loss = self.objective.loss(weights, &values(self.selection, &beta)?, self.train, self.dropout)?;
-        let gradient = gradients(&loss, &Weights::new(), Some(&beta))?.1;
+        let alpha = values(self.selection, &beta)?;
+        let loss = |part: &O::Part, key| self.objective.loss(weights, &alpha, part, key);
+        let (_, _, gradient) = gradients_of_parts(self.train, self.dropout, &Weights::new(), Some(&beta), loss)?;
         gradient.map_or_else(|| beta.zeros_like(), Ok)
     }
 }

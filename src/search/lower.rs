@@ -2,7 +2,8 @@
 
 use super::Objective;
 use crate::model::{DropoutRates, Pass, Weights};
-use crate::train::problem::{DeviceBatch, Problem};
+use crate::train::batch::DeviceBatch;
+use crate::train::problem::Problem;
 use candle_core::{Result, Tensor};
 
 /// A model under search: every module at rank k with the scale lora_alpha / k.
@@ -13,10 +14,10 @@ pub struct LowerLevel<'a> {
 }
 
 impl Objective for LowerLevel<'_> {
-    type Batch = DeviceBatch;
+    type Part = DeviceBatch;
 
-    fn loss(&self, weights: &Weights, alpha: &Tensor, batch: &DeviceBatch, dropout: Option<u64>) -> Result<Tensor> {
+    fn loss(&self, weights: &Weights, alpha: &Tensor, part: &DeviceBatch, dropout: Option<u64>) -> Result<Tensor> {
         let dropout = dropout.filter(|_| self.dropout.any()).map(|key| self.dropout.keyed(key));
-        self.problem.loss(batch, &Pass { weights, scales: &self.scales, alpha: Some(alpha), dropout })
+        self.problem.part_loss(part, &Pass { weights, scales: &self.scales, alpha: Some(alpha), dropout })
     }
 }

@@ -12,11 +12,12 @@ use candle_core::{Result, Tensor};
 
 /// A lower-level problem: a model with LoRA modules and a loss.
 pub trait Objective {
-    type Batch;
+    /// A part of a batch: the losses of the parts of a batch add up to its mean loss.
+    type Part;
 
-    /// The mean loss of a batch, a scalar, differentiable by whatever is tracked of `weights` and `alpha`.
+    /// The loss of a part, a scalar, differentiable by whatever is tracked of `weights` and `alpha`.
     ///
     /// `alpha`: selection values (modules, k). `dropout`: key of the masks, none in validation; the same key must draw
     /// the same masks (method.md, "Two traps").
-    fn loss(&self, weights: &Weights, alpha: &Tensor, batch: &Self::Batch, dropout: Option<u64>) -> Result<Tensor>;
+    fn loss(&self, weights: &Weights, alpha: &Tensor, part: &Self::Part, dropout: Option<u64>) -> Result<Tensor>;
 }

@@ -5,7 +5,7 @@ use super::hypergradient::{At, Parts, hypergradient};
 use super::selection::values;
 use crate::experiment::{Hypergradient, SelectionKind};
 use crate::model::Weights;
-use crate::train::gradient::{clip, gradients, scalar, track};
+use crate::train::gradient::{clip, gradients_of_parts, track};
 use crate::train::optimizer::Adam;
 use candle_core::{DType, Result, Tensor};
 
@@ -63,8 +63,8 @@ impl SearchState {
         &mut self,
         rules: &Rules,
         objective: &O,
-        train: &O::Batch,
-        validation: &O::Batch,
+        train: &[O::Part],
+        validation: &[O::Part],
         keys: DropoutKeys,
     ) -> Result<Report> {
         let parts = hypergradient(
@@ -100,14 +100,13 @@ impl SearchState {
         &mut self,
         rules: &Rules,
         objective: &O,
-        train: &O::Batch,
+        train: &[O::Part],
         dropout: Option<u64>,
     ) -> Result<Report> {
         let tracked = track(&self.weights)?;
         let alpha = values(rules.selection, &self.beta)?;
-        let loss = objective.loss(&tracked, &alpha, train, dropout)?;
-        let mut gradient = gradients(&loss, &tracked, None)?.0;
-        let train_loss = scalar(&loss)?;
+        let loss = |part: &O::Part, key| objective.loss(&tracked, &alpha, part, key);
+        let (train_loss, mut gradient, _) = gradients_of_parts(train, dropout, &tracked, None, loss)?;
         let grad_norm = clip(&mut gradient, rules.clip_norm)?;
         self.weights = self.weights_optimizer.step(&self.weights, &gradient, rules.weights_lr)?;
         Ok(Report { train_loss, grad_norm, parts: None, skipped: false })

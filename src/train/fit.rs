@@ -1,8 +1,9 @@
 //! Plain training of factors and head: retraining with allocated ranks, and controls that train the head alone.
 
-use super::gradient::{clip, gradients, scalar, track};
+use super::batch::DeviceBatch;
+use super::gradient::{clip, gradients_of_parts, track};
 use super::optimizer::Adam;
-use super::problem::{DeviceBatch, Problem};
+use super::problem::Problem;
 use super::schedule::LinearSchedule;
 use crate::model::{DropoutRates, Pass, Weights};
 use candle_core::Result;
@@ -25,21 +26,23 @@ pub struct FitRules {
 }
 
 impl FitState {
-    /// One step on a batch; `step` counts from 0, `key` draws the dropout masks. Returns the loss and the gradient's norm.
+    /// One step on a batch, given by its parts; `step` counts from 0, `key` draws the dropout masks. Returns the loss and the gradient's norm.
     pub fn step(
         &mut self,
         problem: &Problem,
         rules: &FitRules,
-        batch: &DeviceBatch,
+        batch: &[DeviceBatch],
         step: usize,
         key: u64,
     ) -> Result<(f64, f64)> {
         let tracked = track(&self.weights)?;
-        let dropout = rules.dropout.any().then(|| rules.dropout.keyed(key));
-        let loss = problem.loss(batch, &Pass { weights: &tracked, scales: &rules.scales, alpha: None, dropout })?;
-        let mut gradient = gradients(&loss, &tracked, None)?.0;
+        let loss = |part: &DeviceBatch, key: Option<u64>| {
+            let dropout = key.filter(|_| rules.dropout.any()).map(|key| rules.dropout.keyed(key));
+            problem.part_loss(part, &Pass { weights: &tracked, scales: &rules.scales, alpha: None, dropout })
+        };
+        let (loss, mut gradient, _) = gradients_of_parts(batch, Some(key), &tracked, None, loss)?;
         let norm = clip(&mut gradient, rules.clip_norm)?;
         self.weights = self.optimizer.step(&self.weights, &gradient, rules.schedule.at(step))?;
-        Ok((scalar(&loss)?, norm))
+        Ok((loss, norm))
     }
 }

@@ -26,6 +26,39 @@ pub fn gradients(loss: &Tensor, weights: &Weights, logits: Option<&Tensor>) -> R
     Ok((gradients, logits))
 }
 
+/// The loss of a batch, which is the sum of its parts', and its gradients by tracked `weights` and, where given, a tracked
+/// tensor of selection logits. Each part is passed forward and back by itself: `loss` gets it with its key of dropout masks.
+///
+/// # Errors
+/// As [`gradients`]; a batch without a part.
+pub fn gradients_of_parts<P>(
+    parts: &[P],
+    key: Option<u64>,
+    weights: &Weights,
+    logits: Option<&Tensor>,
+    loss: impl Fn(&P, Option<u64>) -> Result<Tensor>,
+) -> Result<(f64, Weights, Option<Tensor>)> {
+    let mut sum: Option<(f64, Weights, Option<Tensor>)> = None;
+    for (n, part) in parts.iter().enumerate() {
+        // The first part has the batch's key: a batch of one part is as it would be without parts.
+        let key = key.map(|key| key.wrapping_add((n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let loss = loss(part, key)?;
+        let (mut by_weights, mut by_logits) = gradients(&loss, weights, logits)?;
+        let mut total = scalar(&loss)?;
+        if let Some((before, weights_before, logits_before)) = sum {
+            total += before;
+            for (name, before) in weights_before {
+                if let Some(gradient) = by_weights.get_mut(&name) {
+                    *gradient = (before + &*gradient)?;
+                }
+            }
+            by_logits = by_logits.zip(logits_before).map(|(now, before)| before + now).transpose()?;
+        }
+        sum = Some((total, by_weights, by_logits));
+    }
+    sum.ok_or_else(|| Error::Msg("a batch without rows".into()).bt())
+}
+
 /// The Euclidean norm over all tensors together, in f64 (1 / method.md: epsilon is divided by it).
 pub fn norm(tensors: &Weights) -> Result<f64> {
     let mut squares = 0.0;

@@ -1,5 +1,6 @@
 //! What search and retraining share: the training problem, optimisers, schedules, gradients, metrics.
 
+pub mod batch;
 pub mod fit;
 pub mod gradient;
 pub mod metrics;

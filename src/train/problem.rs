@@ -1,41 +1,14 @@
-//! A model, its task and its rows on a device: the loss and the outputs that search, retraining and evaluation share.
+//! A model and its task on a device: the loss and the outputs that search, retraining and evaluation share.
 
+use super::batch::{DeviceAnswers, DeviceBatch, DeviceInput, Layout};
 use super::gradient::scalar;
-use crate::data::batches::{Answers, Batch};
+use crate::data::IGNORED;
 use crate::data::random;
-use crate::data::{IGNORED, Rows};
 use crate::experiment::{LoraSettings, ScaleRule};
-use crate::model::decoder::Tokens;
 use crate::model::generate::{Decoding, Generator, Stop};
 use crate::model::lora::{a_name, b_name};
-use crate::model::{Input, Network, Pass, Weights};
-use candle_core::{D, DType, Device, Error, Result, Tensor};
-use candle_nn::loss::{cross_entropy, mse};
-use candle_nn::ops::log_softmax;
-
-/// A batch on the device.
-pub struct DeviceBatch {
-    input: DeviceInput,
-    answers: DeviceAnswers,
-}
-
-/// A batch as the network reads it.
-enum DeviceInput {
-    Encoder(Input),
-    Decoder(Tokens),
-}
-
-/// What the rows of a batch are answered with, on the device.
-enum DeviceAnswers {
-    /// Class ids (rows), u32.
-    Classes(Tensor),
-    /// Numbers (rows), f32.
-    Scores(Tensor),
-    /// Class ids (rows * length), u32, 0 where none counts; `kept` is 1 where one counts, else 0.
-    Tags { ids: Tensor, kept: Tensor, count: usize, host: Vec<u32> },
-    /// The ids that are to come after these places of the batch, rows x length.
-    Next { places: Vec<u32>, ids: Vec<u32> },
-}
+use crate::model::{Network, Pass, Weights};
+use candle_core::{DType, Device, Result, Tensor};
 
 /// What a model says of one row.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,48 +26,10 @@ pub struct Problem {
     pub modules: Vec<(String, usize, usize)>,
     pub device: Device,
     pub pad_id: u32,
+    pub layout: Layout,
 }
 
 impl Problem {
-    /// The rows `rows` of `set`, padded to the longest of them, on the device.
-    pub fn batch(&self, set: &Rows, rows: &[usize]) -> Result<DeviceBatch> {
-        let batch = Batch::collate(set, rows, self.pad_id).map_err(Error::wrap)?;
-        let input = match &self.model {
-            Network::Task(model) => {
-                let Batch { ids, type_ids, mask, length, .. } = &batch;
-                let config = &model.encoder.config;
-                DeviceInput::Encoder(Input::new(config, ids, type_ids, mask, *length, &self.device)?)
-            }
-            Network::Causal(_) => {
-                let length = batch.length.max(1);
-                let texts = batch.mask.chunks(length).map(|row| row.iter().filter(|keep| **keep == 1).count());
-                let texts: Vec<usize> = texts.collect();
-                DeviceInput::Decoder(Tokens::rows(batch.ids.clone(), &texts, length, &self.device)?)
-            }
-        };
-        let count = batch.len();
-        let answers = match batch.answers {
-            Answers::Classes(ids) => DeviceAnswers::Classes(Tensor::from_vec(ids, count, &self.device)?),
-            Answers::Scores(scores) => DeviceAnswers::Scores(Tensor::from_vec(scores, count, &self.device)?),
-            Answers::Tags(tags) if matches!(self.model, Network::Causal(_)) => {
-                let counted = (0u32..).zip(tags).filter(|(_, next)| *next != IGNORED);
-                let (places, ids) = counted.unzip();
-                DeviceAnswers::Next { places, ids }
-            }
-            Answers::Tags(tags) => {
-                let kept: Vec<f32> = tags.iter().map(|tag| if *tag == IGNORED { 0.0 } else { 1.0 }).collect();
-                let ids: Vec<u32> = tags.iter().map(|tag| if *tag == IGNORED { 0 } else { *tag }).collect();
-                DeviceAnswers::Tags {
-                    count: kept.iter().filter(|kept| **kept > 0.0).count(),
-                    ids: Tensor::from_vec(ids, tags.len(), &self.device)?,
-                    kept: Tensor::from_vec(kept, tags.len(), &self.device)?,
-                    host: tags,
-                }
-            }
-        };
-        Ok(DeviceBatch { input, answers })
-    }
-
     /// Mean loss of a batch, a scalar: cross-entropy over rows, over tagged words, over tokens that are to be written, or
     /// squared error.
     pub fn loss(&self, batch: &DeviceBatch, pass: &Pass) -> Result<Tensor> {
@@ -108,6 +43,12 @@ impl Problem {
             }
             _ => candle_core::bail!("a batch of another kind of model"),
         }
+    }
+
+    /// What a part of a batch adds to the batch's mean loss: its own mean by its share.
+    pub fn part_loss(&self, part: &DeviceBatch, pass: &Pass) -> Result<Tensor> {
+        let loss = self.loss(part, pass)?;
+        if part.share == 1.0 { Ok(loss) } else { loss * part.share }
     }
 
     /// The ids that end a text; none of an encoder.
@@ -194,23 +135,6 @@ impl Problem {
     /// Elements of the trained head.
     pub fn head_parameters(&self) -> usize {
         self.model.head_shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
-    }
-}
-
-impl DeviceAnswers {
-    /// Mean loss of logits (rows, outputs) or (rows, length, classes), a scalar.
-    fn loss(&self, logits: &Tensor) -> Result<Tensor> {
-        match self {
-            DeviceAnswers::Classes(ids) => cross_entropy(logits, ids),
-            DeviceAnswers::Scores(scores) => mse(&logits.squeeze(1)?, scores),
-            DeviceAnswers::Next { .. } => candle_core::bail!("tokens have a loss of their own"),
-            DeviceAnswers::Tags { ids, kept, count, .. } => {
-                // candle's cross-entropy has no ignore index.
-                let logits = logits.flatten(0, 1)?;
-                let of_tag = log_softmax(&logits, D::Minus1)?.gather(&ids.unsqueeze(1)?, 1)?.squeeze(1)?;
-                (of_tag * kept)?.sum_all()? * (-1.0 / (*count).max(1) as f64)
-            }
-        }
     }
 }
 

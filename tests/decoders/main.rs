@@ -1,6 +1,7 @@
 //! The decoders against transformers and PEFT: logits, gradients, generated tokens (`tests/fixtures/decoders.py`).
 
 mod generation;
+mod memory;
 mod parity;
 mod ropes;
 mod targets;
@@ -37,10 +38,15 @@ struct Fixture {
 
 impl Fixture {
     fn load(name: &str) -> Fixture {
+        let stored = Checkpoint::from_files(&[folder(name).join("model.safetensors")]).unwrap();
+        Fixture::of(name, &stored, DType::F32)
+    }
+
+    /// With these tensors for a model's own, its matrices kept in `dtype`.
+    fn of(name: &str, checkpoint: &Checkpoint, dtype: DType) -> Fixture {
         let config = std::fs::read(folder(name).join("config.json")).unwrap();
         let config = DecoderConfig::parse(&config, "config.json").unwrap();
-        let checkpoint = Checkpoint::from_files(&[folder(name).join("model.safetensors")]).unwrap();
-        let mut model = Decoder::load(&config, &checkpoint, DType::F32, &CPU).unwrap();
+        let mut model = Decoder::load(&config, checkpoint, dtype, &CPU).unwrap();
         let modules = model.attach(&["all-linear".to_string()]).unwrap();
         let file = folder(name).join("expected.safetensors");
         let tensors = candle_core::safetensors::load(&file, &CPU).unwrap();

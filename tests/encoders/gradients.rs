@@ -21,7 +21,7 @@ fn values(count: usize, salt: u64, scale: f64) -> Vec<f64> {
     autolora::data::random::uniform(&mut rng, count, scale).into_iter().map(f64::from).collect()
 }
 
-fn random(shape: &[usize], salt: u64, scale: f64) -> Tensor {
+pub(super) fn random(shape: &[usize], salt: u64, scale: f64) -> Tensor {
     Tensor::from_vec(values(shape.iter().product(), salt, scale), shape, &CPU).unwrap()
 }
 
@@ -58,10 +58,10 @@ fn checkpoint(config: &EncoderConfig) -> Checkpoint {
     Checkpoint::from_tensors(tensors.collect(), "test")
 }
 
-struct Setup {
-    model: TaskModel,
-    weights: Weights,
-    scales: Vec<f64>,
+pub(super) struct Setup {
+    pub(super) model: TaskModel,
+    pub(super) weights: Weights,
+    pub(super) scales: Vec<f64>,
     input: Input,
     labels: Tensor,
 }
@@ -76,7 +76,7 @@ fn setup(family: &str) -> Setup {
 }
 
 /// A fixture in f64: a row of twelve tokens, which is longer than a window, and one of eight.
-fn setup_fixture(model: &str, kind: HeadKind) -> Setup {
+pub(super) fn setup_fixture(model: &str, kind: HeadKind) -> Setup {
     let (config, checkpoint) = open(&fixture(model)).unwrap();
     let ids: Vec<u32> = (0..24).map(|i| if i < 20 { 5 + i * 7 % 50 } else { config.pad_token_id }).collect();
     let mask: Vec<u8> = (0..24).map(|i| u8::from(i < 20)).collect();
@@ -102,7 +102,7 @@ fn build(config: &EncoderConfig, checkpoint: &Checkpoint, kind: HeadKind, input:
 }
 
 impl Setup {
-    fn loss(&self, weights: &Weights, alpha: &Tensor, dropout: Option<Dropout>) -> Tensor {
+    pub(super) fn loss(&self, weights: &Weights, alpha: &Tensor, dropout: Option<Dropout>) -> Tensor {
         let pass = Pass { weights, scales: &self.scales, alpha: Some(alpha), dropout };
         let logits = self.model.forward(&self.input, &pass).unwrap();
         let logits = logits.flatten(0, logits.rank() - 2).unwrap();
@@ -167,7 +167,7 @@ fn a_pooler_that_the_checkpoint_lacks_is_trained_and_saved() {
     let without: BTreeMap<String, Tensor> = stored
         .names()
         .filter(|name| !name.starts_with("pooler"))
-        .map(|name| (name.to_string(), stored.tensor(name).unwrap().clone()))
+        .map(|name| (name.to_string(), stored.tensor(name).unwrap().unwrap()))
         .collect();
     let without = Checkpoint::from_tensors(without, "test");
     let load = |checkpoint| TaskModel::load(&config, checkpoint, HeadKind::Sequence, 3, DType::F64, &CPU).unwrap();
@@ -240,7 +240,7 @@ fn the_whole_encoder_trains_when_its_tensors_are_tracked_with_the_same_values_as
     let expected = frozen.loss(&frozen.weights, &alpha, None).to_scalar::<f64>().unwrap();
 
     let all: BTreeMap<String, Tensor> =
-        stored.names().map(|name| (name.to_string(), stored.tensor(name).unwrap().clone())).collect();
+        stored.names().map(|name| (name.to_string(), stored.tensor(name).unwrap().unwrap())).collect();
     let tracked = track(&all).unwrap();
     let trained = Checkpoint::from_tensors(tracked.clone(), "test");
     let (mut model, _) = TaskModel::load(&config, &trained, HeadKind::Sequence, 3, DType::F64, &CPU).unwrap();

@@ -2,6 +2,7 @@
 
 mod gradients;
 mod loading;
+mod memory;
 mod minilm;
 mod parity;
 

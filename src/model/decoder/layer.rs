@@ -15,12 +15,14 @@ use std::sync::Arc;
 type Loaded<T> = std::result::Result<T, ModelError>;
 
 /// Queries, keys and values: one layer each, or all in one, in this order.
+#[derive(Clone)]
 enum Projections {
     Separate(Box<[LoraLinear; 3]>),
     Packed(LoraLinear),
 }
 
 /// What the feed-forward begins with.
+#[derive(Clone)]
 enum Inner {
     Plain(LoraLinear),
     /// Units (through the non-linearity) and gates.
@@ -30,7 +32,10 @@ enum Inner {
 }
 
 /// One layer.
+#[derive(Clone)]
 pub struct Layer {
+    /// Path with its dot.
+    pub path: String,
     attention_norm: Norm,
     projections: Projections,
     /// Of every head of queries, and of keys.
@@ -64,6 +69,7 @@ impl Layer {
         if config.family == DecoderFamily::Gpt2 {
             let name = |part: &str| format!("h.{n}.{part}");
             return Ok(Layer {
+                path: loader.path(&name("")),
                 attention_norm: norm(&name("ln_1"), h)?,
                 projections: Projections::Packed(loader.conv1d(&name("attn.c_attn"), q + 2 * kv, h)?),
                 head_norms: None,
@@ -102,6 +108,7 @@ impl Layer {
         let post = |part: &str| if config.post_norms { norm(&name(part), h).map(Some) } else { Ok(None) };
         let mlp_norm = if config.post_norms { "pre_feedforward_layernorm" } else { "post_attention_layernorm" };
         Ok(Layer {
+            path: loader.path(&name("")),
             attention_norm: norm(&name("input_layernorm"), h)?,
             projections,
             head_norms,
@@ -130,12 +137,12 @@ impl Layer {
     }
 
     /// x (batch, length, hidden) -> the same.
-    pub fn forward(&self, x: Tensor, call: &Call, cache: Option<&mut Cache>) -> Result<Tensor> {
-        let (pass, n) = (call.pass, call.layer);
-        let mixed = self.attend(&self.attention_norm.forward(&x)?, call, cache)?;
+    pub fn forward(&self, x: &Tensor, call: &Call, pass: &Pass, cache: Option<&mut Cache>) -> Result<Tensor> {
+        let n = call.layer;
+        let mixed = self.attend(&self.attention_norm.forward(x)?, call, pass, cache)?;
         let mixed = pass.drop(self.output.forward(&mixed, pass)?, Site::AttentionOutput(n))?;
         let x = (x + normed(&self.attention_post_norm, mixed)?)?;
-        let inner = self.inner(&self.mlp_norm.forward(&x)?, call)?;
+        let inner = self.inner(&self.mlp_norm.forward(&x)?, &call.config, pass)?;
         let y = pass.drop(self.mlp_output.forward(&inner, pass)?, Site::FeedForward(n))?;
         x + normed(&self.mlp_post_norm, y)?
     }
@@ -156,9 +163,9 @@ impl Layer {
         }
     }
 
-    fn attend(&self, x: &Tensor, call: &Call, cache: Option<&mut Cache>) -> Result<Tensor> {
-        let (config, tokens) = (call.config, call.tokens);
-        let [mut q, mut k, v] = self.project(x, config, call.pass)?;
+    fn attend(&self, x: &Tensor, call: &Call, pass: &Pass, cache: Option<&mut Cache>) -> Result<Tensor> {
+        let (config, tokens) = (&call.config, &call.tokens);
+        let [mut q, mut k, v] = self.project(x, config, pass)?;
         if let Some((of_queries, of_keys)) = &self.head_norms {
             (q, k) = (of_queries.forward(&q)?, of_keys.forward(&k)?);
         }
@@ -177,13 +184,13 @@ impl Layer {
             scale: rule.scale,
             cap: config.attention_cap,
             first: tokens.first_seen(rule.window),
-            dropout: call.pass.mask(Site::Attention(call.layer)),
+            dropout: pass.mask(Site::Attention(call.layer)),
         };
         causal_attention(&q, &k, &v, &with)
     }
 
-    fn inner(&self, x: &Tensor, call: &Call) -> Result<Tensor> {
-        let (activation, pass) = (call.config.activation, call.pass);
+    fn inner(&self, x: &Tensor, config: &DecoderConfig, pass: &Pass) -> Result<Tensor> {
+        let activation = config.activation;
         match &self.inner {
             Inner::Plain(linear) => activation.apply(&linear.forward(x, pass)?),
             Inner::Gated(two) => {
@@ -195,7 +202,7 @@ impl Layer {
                 match activation.curve() {
                     Some(curve) => packed_gate(&both, curve),
                     None => {
-                        let n = call.config.intermediate_size;
+                        let n = config.intermediate_size;
                         gated(&both.narrow(D::Minus1, 0, n)?, &both.narrow(D::Minus1, n, n)?, activation)
                     }
                 }
@@ -215,12 +222,11 @@ fn normed(norm: &Option<Norm>, x: Tensor) -> Result<Tensor> {
     norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(&x))
 }
 
-/// What a layer's pass needs beside its input.
-pub struct Call<'a> {
-    pub config: &'a DecoderConfig,
-    pub tokens: &'a Tokens,
+/// What a layer needs beside its input and the pass.
+pub struct Call {
+    pub config: Arc<DecoderConfig>,
+    pub tokens: Tokens,
     /// The rotary tables of [`DecoderConfig::ropes`].
-    pub ropes: &'a [Arc<Rope>],
-    pub pass: &'a Pass<'a>,
+    pub ropes: Arc<[Arc<Rope>]>,
     pub layer: usize,
 }

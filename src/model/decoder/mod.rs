@@ -8,6 +8,7 @@ use super::ModelError;
 use super::checkpoint::Checkpoint;
 use super::config::decoder::{DecoderConfig, DecoderFamily};
 use super::encoders::look_up;
+use super::keep::Keep;
 use super::loader::{Loader, Norm};
 use super::lora::LoraLinear;
 use super::pass::{DropoutRates, Pass, Site};
@@ -23,16 +24,18 @@ type Loaded<T> = std::result::Result<T, ModelError>;
 
 /// `XForCausalLM`.
 pub struct Decoder {
-    pub config: DecoderConfig,
+    pub config: Arc<DecoderConfig>,
     /// (vocabulary, hidden).
     embeddings: Tensor,
     /// (positions, hidden), GPT-2's.
     positions: Option<Tensor>,
-    layers: Vec<Layer>,
+    layers: Vec<Arc<Layer>>,
     norm: Norm,
     /// (vocabulary, hidden); the embeddings where these are tied.
     output: Tensor,
     parameters: usize,
+    /// What a training pass keeps of the layers.
+    pub keep: Keep,
 }
 
 /// The parts of GPT-2's `c_attn` that may carry LoRA of their own, in the order of its outputs.
@@ -47,20 +50,22 @@ impl Decoder {
         let (h, vocabulary) = (config.hidden_size, config.vocab_size);
         let gpt2 = config.family == DecoderFamily::Gpt2;
         let embeddings = if gpt2 { "wte.weight" } else { "embed_tokens.weight" };
-        let embeddings = loader.tensor(embeddings, &[vocabulary, h])?;
+        let embeddings = loader.matrix(embeddings, vocabulary, h)?;
         let positions = match config.learned_positions() {
-            true => Some(loader.tensor("wpe.weight", &[config.max_position_embeddings, h])?),
+            true => Some(loader.matrix("wpe.weight", config.max_position_embeddings, h)?),
             false => None,
         };
-        let layers = (0..config.layers.len()).map(|n| Layer::load(config, &loader, n)).collect::<Loaded<_>>()?;
+        let layers =
+            (0..config.layers.len()).map(|n| Layer::load(config, &loader, n).map(Arc::new)).collect::<Loaded<_>>()?;
         let norm = load_norm(config, &loader, if gpt2 { "ln_f" } else { "norm" }, h)?;
         let head = Loader::task(checkpoint, dtype, device);
         let output = match config.tied {
             true => embeddings.clone(),
-            false => head.tensor("lm_head.weight", &[vocabulary, h])?,
+            false => head.matrix("lm_head.weight", vocabulary, h)?,
         };
         let parameters = loader.elements() + head.elements();
-        Ok(Decoder { config: config.clone(), embeddings, positions, layers, norm, output, parameters })
+        let (config, keep) = (Arc::new(config.clone()), Keep::All);
+        Ok(Decoder { config, embeddings, positions, layers, norm, output, parameters, keep })
     }
 
     /// Number of parameters.
@@ -77,7 +82,7 @@ impl Decoder {
     }
 
     fn linears_mut(&mut self) -> Vec<&mut LoraLinear> {
-        self.layers.iter_mut().flat_map(Layer::linears_mut).collect()
+        self.layers.iter_mut().flat_map(|layer| Arc::make_mut(layer).linears_mut()).collect()
     }
 
     /// Makes LoRA modules of the layers that `targets` name; returns their paths, inputs and outputs, in model order.
@@ -141,10 +146,16 @@ impl Decoder {
             x = (x + look_up(table, &index)?)?;
         }
         x = pass.drop(x, Site::Embeddings)?;
-        let ropes: Vec<Arc<Rope>> = self.config.ropes.iter().map(|rule| Arc::new(rule.table(furthest))).collect();
+        let ropes: Arc<[Arc<Rope>]> = self.config.ropes.iter().map(|rule| Arc::new(rule.table(furthest))).collect();
         for (n, layer) in self.layers.iter().enumerate() {
-            let call = Call { config: &self.config, tokens, ropes: &ropes, pass, layer: n };
-            x = layer.forward(x, &call, cache.as_deref_mut())?;
+            let call = Call { config: self.config.clone(), tokens: tokens.clone(), ropes: ropes.clone(), layer: n };
+            x = match cache.as_deref_mut() {
+                Some(cache) => layer.forward(&x, &call, pass, Some(cache))?,
+                None => {
+                    let own = layer.clone();
+                    self.keep.layer(&x, pass, &layer.path, move |x, pass| own.forward(x, &call, pass, None))?
+                }
+            };
         }
         self.norm.forward(&x)
     }
@@ -157,6 +168,11 @@ impl Decoder {
     /// The sum of -log p(target) over places of hidden states (batch, length, hidden): `places` are batch x length
     /// indices, `targets` the ids that are to come next. A scalar.
     pub fn loss(&self, states: &Tensor, places: &[u32], targets: &[u32]) -> Result<Tensor> {
+        if places.is_empty() {
+            // Nothing to say of such texts, but a gradient all the same: 0. (A number 0 would cut candle's graph.)
+            let sum = states.sum_all()?;
+            return &sum * sum.zeros_like()?;
+        }
         let hidden = self.config.hidden_size;
         let flat = states.reshape((states.elem_count() / hidden.max(1), hidden))?;
         let index = Tensor::from_slice(places, places.len(), states.device())?;

@@ -5,11 +5,13 @@ use super::{Body, look_up};
 use crate::model::ModelError;
 use crate::model::config::EncoderConfig;
 use crate::model::input::Input;
+use crate::model::keep::Keep;
 use crate::model::loader::{Loader, Norm};
 use crate::model::lora::LoraLinear;
 use crate::model::pass::{Pass, Site};
 use crate::ops::{Attention, attention};
 use candle_core::{Result, Tensor};
+use std::sync::Arc;
 
 /// Embeddings, a norm, and layers of plain attention.
 pub struct Bert {
@@ -17,7 +19,7 @@ pub struct Bert {
     position: Tensor,
     token_type: Option<Tensor>,
     norm: Norm,
-    layers: Vec<Layer>,
+    layers: Vec<Arc<Layer>>,
     heads: usize,
 }
 
@@ -47,7 +49,7 @@ impl Bert {
         names: &Names,
     ) -> std::result::Result<Bert, ModelError> {
         let h = config.hidden_size;
-        let table = |name: &str, rows| loader.tensor(&format!("embeddings.{name}_embeddings.weight"), &[rows, h]);
+        let table = |name: &str, rows| loader.matrix(&format!("embeddings.{name}_embeddings.weight"), rows, h);
         Ok(Bert {
             word: table("word", config.vocab_size)?,
             position: table("position", config.max_position_embeddings)?,
@@ -57,7 +59,7 @@ impl Bert {
             },
             norm: loader.norm("embeddings.LayerNorm", h, config.layer_norm_eps, true)?,
             layers: (0..config.num_hidden_layers)
-                .map(|n| Layer::load(loader, &format!("{layers}.{n}."), names, config))
+                .map(|n| Layer::load(loader, &format!("{layers}.{n}."), names, config).map(Arc::new))
                 .collect::<std::result::Result<_, _>>()?,
             heads: config.num_attention_heads,
         })
@@ -65,7 +67,7 @@ impl Bert {
 }
 
 impl Body for Bert {
-    fn forward(&self, input: &Input, pass: &Pass) -> Result<Tensor> {
+    fn forward(&self, input: &Input, pass: &Pass, keep: Keep) -> Result<Tensor> {
         let mut x = look_up(&self.word, &input.ids)?;
         if let Some(token_type) = &self.token_type {
             x = (x + look_up(token_type, &input.type_ids)?)?;
@@ -74,15 +76,17 @@ impl Body for Bert {
         let mut x = pass.drop(self.norm.forward(&x)?, Site::Embeddings)?;
         for (n, layer) in self.layers.iter().enumerate() {
             let how = Attention::full(self.heads, input.mask.clone(), pass.mask(Site::Attention(n)));
-            let (q, k, v) =
-                (layer.query.forward(&x, pass)?, layer.key.forward(&x, pass)?, layer.value.forward(&x, pass)?);
-            x = layer.finish(n, &attention(&q, &k, &v, &how)?, &x, pass)?;
+            let own = layer.clone();
+            x = keep.layer(&x, pass, &layer.path, move |x, pass| {
+                let (q, k, v) = (own.query.forward(x, pass)?, own.key.forward(x, pass)?, own.value.forward(x, pass)?);
+                own.finish(n, &attention(&q, &k, &v, &how)?, x, pass)
+            })?;
         }
         Ok(x)
     }
 
     fn linears_mut(&mut self) -> Vec<&mut LoraLinear> {
-        self.layers.iter_mut().flat_map(Layer::linears_mut).collect()
+        self.layers.iter_mut().flat_map(|layer| Arc::make_mut(layer).linears_mut()).collect()
     }
 
     fn word_embeddings(&self) -> &Tensor {

@@ -5,10 +5,11 @@ use super::{Body, look_up};
 use crate::model::ModelError;
 use crate::model::config::{Convolution, DebertaV2, EncoderConfig, Relative};
 use crate::model::input::Input;
+use crate::model::keep::Keep;
 use crate::model::loader::{Loader, Norm};
 use crate::model::lora::LoraLinear;
 use crate::model::pass::{Pass, Site};
-use crate::ops::{Attention, Positions, disentangled_attention, frozen_linear};
+use crate::ops::{Attention, Positions, computed_in, disentangled_attention, frozen_linear};
 use candle_core::{D, Result, Tensor};
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ const NAMES: Names = Names {
     drops_attention_output: true,
 };
 
+#[derive(Clone)]
 struct DebertaLayer {
     layer: Layer,
     /// Projections of the positions, where these do not share the content's.
@@ -57,7 +59,7 @@ pub struct Encoder {
     token_type: Option<Tensor>,
     widen: Option<LoraLinear>,
     norm: Norm,
-    layers: Vec<DebertaLayer>,
+    layers: Vec<Arc<DebertaLayer>>,
     relative: Option<RelativeTable>,
     convolution: Option<ConvolutionLayer>,
     own: DebertaV2,
@@ -68,19 +70,19 @@ pub struct Encoder {
 /// Loads the encoder.
 pub fn load(config: &EncoderConfig, own: &DebertaV2, loader: &Loader) -> Loaded<Encoder> {
     let (h, e, eps) = (config.hidden_size, own.embedding_size, config.layer_norm_eps);
-    let table = |name: &str, rows| loader.tensor(&format!("embeddings.{name}_embeddings.weight"), &[rows, e]);
+    let table = |name: &str, rows| loader.matrix(&format!("embeddings.{name}_embeddings.weight"), rows, e);
     let apart = own.relative.is_some_and(|relative| !relative.share_att_key);
-    let layer = |n: usize| -> Loaded<DebertaLayer> {
+    let layer = |n: usize| -> Loaded<Arc<DebertaLayer>> {
         let prefix = format!("encoder.layer.{n}.");
         let own_projection = |name: &str, wanted: bool| {
             let load = || loader.linear(&format!("{prefix}attention.self.{name}"), h, h, true);
             (apart && wanted).then(load).transpose()
         };
-        Ok(DebertaLayer {
+        Ok(Arc::new(DebertaLayer {
             layer: Layer::load(loader, &prefix, &NAMES, config)?,
             position_key: own_projection("pos_key_proj", own.content_to_position)?,
             position_query: own_projection("pos_query_proj", own.position_to_content)?,
-        })
+        }))
     };
     let relative = |how: Relative| -> Loaded<RelativeTable> {
         let table = loader.tensor("encoder.rel_embeddings.weight", &[2 * how.span, h])?;
@@ -155,15 +157,49 @@ impl Encoder {
         }
         pass.drop(self.norm.forward(&x)?.broadcast_mul(mask)?, Site::Embeddings)
     }
+}
+
+/// What the layers share of the relative positions.
+#[derive(Clone)]
+struct Distances {
+    /// Rows of the table (n, hidden); none where a model has none.
+    rows: Option<Tensor>,
+    /// Row of every distance.
+    index: Arc<[u32]>,
+    content_to_position: bool,
+    position_to_content: bool,
+    /// Factor of the whole score.
+    scale: f64,
+}
+
+impl DebertaLayer {
+    /// Layer `n` of `x` (batch, length, hidden), to the same.
+    fn forward(&self, n: usize, x: &Tensor, with: &Attention, distances: &Distances, pass: &Pass) -> Result<Tensor> {
+        let layer = &self.layer;
+        let (q, k, v) = (layer.query.forward(x, pass)?, layer.key.forward(x, pass)?, layer.value.forward(x, pass)?);
+        let (keys, queries) = match &distances.rows {
+            Some(rows) => self.project(n, rows, distances, pass)?,
+            None => (None, None),
+        };
+        let (index, scale) = (distances.index.clone(), distances.scale);
+        let positions = Positions { keys: keys.as_ref(), queries: queries.as_ref(), index, scale };
+        layer.finish(n, &disentangled_attention(&q, &k, &v, &positions, with)?, x, pass)
+    }
 
     /// Keys and queries of the positions `rows` (n, hidden) in layer `n`.
-    fn project(&self, n: usize, rows: &Tensor, pass: &Pass) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let DebertaLayer { layer, position_key, position_query } = &self.layers[n];
+    fn project(
+        &self,
+        n: usize,
+        rows: &Tensor,
+        distances: &Distances,
+        pass: &Pass,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let DebertaLayer { layer, position_key, position_query } = self;
         let rows = pass.drop(rows.clone(), Site::Positions(n))?;
         let forward = |wanted: bool, linear: &LoraLinear| wanted.then(|| linear.forward(&rows, pass)).transpose();
         Ok((
-            forward(self.own.content_to_position, position_key.as_ref().unwrap_or(&layer.key))?,
-            forward(self.own.position_to_content, position_query.as_ref().unwrap_or(&layer.query))?,
+            forward(distances.content_to_position, position_key.as_ref().unwrap_or(&layer.key))?,
+            forward(distances.position_to_content, position_query.as_ref().unwrap_or(&layer.query))?,
         ))
     }
 }
@@ -184,31 +220,27 @@ impl ConvolutionLayer {
 }
 
 impl Body for Encoder {
-    fn forward(&self, input: &Input, pass: &Pass) -> Result<Tensor> {
+    fn forward(&self, input: &Input, pass: &Pass, keep: Keep) -> Result<Tensor> {
         let (_, length) = input.ids.dims2()?;
-        let mask = input.mask_tensor(self.word.dtype(), self.word.device())?;
+        let mask = input.mask_tensor(computed_in(self.word.dtype()), self.word.device())?;
         let mut x = self.embed(input, &mask, pass)?;
-        let relative = match &self.relative {
-            None => None,
+        let (rows, index) = match &self.relative {
+            None => (None, vec![0; 2 * length - 1].into()),
             Some(RelativeTable { table, norm, how }) => {
                 let (first, count, index) = table_rows(length, how);
                 let rows = table.narrow(0, first, count)?.contiguous()?;
-                Some((norm.as_ref().map_or(Ok(rows.clone()), |norm| norm.forward(&rows))?, index))
+                (Some(norm.as_ref().map_or(Ok(rows.clone()), |norm| norm.forward(&rows))?), index)
             }
         };
         let terms = 1 + usize::from(self.own.content_to_position) + usize::from(self.own.position_to_content);
         let scale = 1.0 / ((self.head_width * terms) as f64).sqrt();
-        for (n, DebertaLayer { layer, .. }) in self.layers.iter().enumerate() {
+        let (content_to_position, position_to_content) = (self.own.content_to_position, self.own.position_to_content);
+        let distances = Distances { rows, index, content_to_position, position_to_content, scale };
+        for (n, layer) in self.layers.iter().enumerate() {
             let with = Attention::full(self.heads, input.mask.clone(), pass.mask(Site::Attention(n)));
-            let (q, k, v) =
-                (layer.query.forward(&x, pass)?, layer.key.forward(&x, pass)?, layer.value.forward(&x, pass)?);
-            let ((keys, queries), index) = match &relative {
-                Some((rows, index)) => (self.project(n, rows, pass)?, index.clone()),
-                None => ((None, None), vec![0; 2 * length - 1].into()),
-            };
-            let positions = Positions { keys: keys.as_ref(), queries: queries.as_ref(), index, scale };
-            let mixed = disentangled_attention(&q, &k, &v, &positions, &with)?;
-            let result = layer.finish(n, &mixed, &x, pass)?;
+            let (own, distances) = (layer.clone(), distances.clone());
+            let forward = move |x: &Tensor, pass: &Pass| own.forward(n, x, &with, &distances, pass);
+            let result = keep.layer(&x, pass, &layer.layer.path, forward)?;
             x = match self.convolution.as_ref().filter(|_| n == 0) {
                 Some(convolution) => convolution.forward(&x, &result, &mask, self.layers.len(), pass)?,
                 None => result,
@@ -218,7 +250,8 @@ impl Body for Encoder {
     }
 
     fn linears_mut(&mut self) -> Vec<&mut LoraLinear> {
-        let layers = self.layers.iter_mut().flat_map(|DebertaLayer { layer, position_key, position_query }| {
+        let layers = self.layers.iter_mut().flat_map(|layer| {
+            let DebertaLayer { layer, position_key, position_query } = Arc::make_mut(layer);
             let [query, key, value, rest @ ..] = layer.linears_mut();
             let positions = position_key.iter_mut().chain(position_query.iter_mut());
             [query, key, value].into_iter().chain(positions).chain(rest)

@@ -10,15 +10,17 @@ use super::ModelError;
 use super::checkpoint::Checkpoint;
 use super::config::{EncoderConfig, Family};
 use super::input::Input;
+use super::keep::Keep;
 use super::loader::Loader;
 use super::lora::LoraLinear;
 use super::pass::Pass;
+use crate::ops::widened;
 use candle_core::{DType, Device, Result, Tensor};
 
 /// What a family implements.
 trait Body: Send + Sync {
     /// Hidden states of the last layer (batch, length, hidden).
-    fn forward(&self, input: &Input, pass: &Pass) -> Result<Tensor>;
+    fn forward(&self, input: &Input, pass: &Pass, keep: Keep) -> Result<Tensor>;
 
     /// The linear layers in the order of the model.
     fn linears_mut(&mut self) -> Vec<&mut LoraLinear>;
@@ -32,6 +34,8 @@ pub struct Encoder {
     pub config: EncoderConfig,
     body: Box<dyn Body>,
     parameters: usize,
+    /// What a training pass keeps of the layers.
+    pub keep: Keep,
 }
 
 impl Encoder {
@@ -51,7 +55,7 @@ impl Encoder {
             Family::DebertaV2(own) => Box::new(deberta_v2::load(config, own, &loader)?),
             Family::ModernBert(own) => Box::new(modernbert::load(config, own, &loader)?),
         };
-        Ok(Encoder { config: config.clone(), body, parameters: loader.elements() })
+        Ok(Encoder { config: config.clone(), body, parameters: loader.elements(), keep: Keep::All })
     }
 
     /// The linear layers in the order of the model.
@@ -71,12 +75,12 @@ impl Encoder {
 
     /// Hidden states of the last layer (batch, length, hidden).
     pub fn forward(&self, input: &Input, pass: &Pass) -> Result<Tensor> {
-        self.body.forward(input, pass)
+        self.body.forward(input, pass, self.keep)
     }
 }
 
-/// Rows of a table (n, width) by ids (batch, length): (batch, length, width).
+/// Rows of a table (n, width) by ids (batch, length): (batch, length, width); in f32 of a table in 16 bits.
 pub(super) fn look_up(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
     let (batch, length) = ids.dims2()?;
-    table.index_select(&ids.flatten_all()?, 0)?.reshape((batch, length, table.dim(1)?))
+    widened(table.index_select(&ids.flatten_all()?, 0)?)?.reshape((batch, length, table.dim(1)?))
 }

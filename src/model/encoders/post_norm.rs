@@ -23,7 +23,10 @@ pub struct Names {
 }
 
 /// One layer.
+#[derive(Clone)]
 pub struct Layer {
+    /// Path with its dot.
+    pub path: String,
     pub query: LoraLinear,
     pub key: LoraLinear,
     pub value: LoraLinear,
@@ -48,6 +51,7 @@ impl Layer {
         let linear = |name: &str, outputs, inputs| loader.linear(&format!("{prefix}{name}"), outputs, inputs, true);
         let norm = |name: &str| loader.norm(&format!("{prefix}{name}"), h, eps, true);
         Ok(Layer {
+            path: loader.path(prefix),
             query: linear(names.query, h, h)?,
             key: linear(names.key, h, h)?,
             value: linear(names.value, h, h)?,

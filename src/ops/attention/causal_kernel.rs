@@ -3,8 +3,8 @@
 
 use super::causal::Causal;
 use super::kernel::{drop_row, room, softmax_of_all, softmax_slopes};
-use super::product::{Matrix, Onto, multiply};
 use crate::ops::float::Float;
+use crate::ops::product::{Matrix, Onto, multiply};
 use rayon::prelude::*;
 use std::ops::Range;
 

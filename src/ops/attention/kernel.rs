@@ -1,10 +1,10 @@
 //! Attention of one row of a batch after another on the CPU: scores are made, used and forgotten in blocks of queries,
 //! and made again for the gradient, so that nothing of length x length is kept.
 
-use super::product::{Matrix, Onto, multiply};
 use super::{Attention, Rope};
 use crate::ops::dropout::Mask;
 use crate::ops::float::Float;
+use crate::ops::product::{Matrix, Onto, multiply};
 use crate::ops::sum::{sum, sum_pairs};
 use std::ops::Range;
 

@@ -6,7 +6,6 @@ mod causal_kernel;
 mod compose;
 mod kernel;
 mod operations;
-mod product;
 mod rope;
 
 use super::dropout::Mask;

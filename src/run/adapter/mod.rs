@@ -58,7 +58,7 @@ impl Adapter {
         let checkpoint = Checkpoint::from_files(&[&path])?;
         let mut tensors = Weights::new();
         for name in checkpoint.names() {
-            let Some(tensor) = checkpoint.tensor(name) else { continue };
+            let Some(tensor) = checkpoint.tensor(name)? else { continue };
             let own = name.strip_prefix(PREFIX).unwrap_or(name);
             let tensor = tensor.to_dtype(DType::F32)?.contiguous()?;
             if tensors.insert(own.to_owned(), tensor).is_some() {

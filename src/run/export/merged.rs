@@ -99,7 +99,7 @@ fn base_tensors(base: &Base, task: Task) -> Result<Weights, ExportError> {
             _ => own,
         };
         let in_encoder = own.starts_with(&prefix) && !own.starts_with(&format!("{prefix}pooler."));
-        if let (true, Some(tensor)) = (in_encoder || of_head.contains(&own), base.checkpoint.tensor(name)) {
+        if let (true, Some(tensor)) = (in_encoder || of_head.contains(&own), base.checkpoint.tensor(name)?) {
             tensors.insert(own, tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?);
         }
     }
@@ -117,7 +117,7 @@ fn decoder_tensors(base: &Base, config: &DecoderConfig) -> Result<Weights, Expor
     let mut tensors = Weights::new();
     for name in base.checkpoint.names().filter(|name| !is_buffer(name)) {
         let own = if bare && name != OUTPUT { format!("{prefix}{name}") } else { name.to_owned() };
-        if let (true, Some(tensor)) = (own.starts_with(&prefix) || own == OUTPUT, base.checkpoint.tensor(name)) {
+        if let (true, Some(tensor)) = (own.starts_with(&prefix) || own == OUTPUT, base.checkpoint.tensor(name)?) {
             tensors.insert(own, tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?);
         }
     }

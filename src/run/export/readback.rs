@@ -104,7 +104,7 @@ pub fn of_model(files: &[impl AsRef<Path>], learned: &Learned, base: &Weights) -
     let names: Vec<(String, &Module)> =
         learned.present().map(|module| (format!("{}.weight", module.path), module)).collect();
     for (name, module) in &names {
-        let (Some(before), Some(after)) = (base.get(name), merged.tensor(name)) else {
+        let (Some(before), Some(after)) = (base.get(name), merged.tensor(name)?) else {
             readback.faults.push(format!("{name} is not in the export"));
             continue;
         };
@@ -114,10 +114,12 @@ pub fn of_model(files: &[impl AsRef<Path>], learned: &Learned, base: &Weights) -
         readback.compare(module, &found, &stored_delta(learned, module)?, allowed)?;
     }
     for (name, before) in base.iter().filter(|(name, _)| !names.iter().any(|(changed, _)| changed == *name)) {
-        readback.compare_whole(name, before, merged.tensor(name))?;
+        readback.compare_whole(name, before, merged.tensor(name)?.as_ref())?;
     }
-    let tensors: Weights =
-        merged.names().filter_map(|name| Some((name.into(), merged.tensor(name)?.clone()))).collect();
+    let mut tensors = Weights::new();
+    for name in merged.names() {
+        tensors.extend(merged.tensor(name)?.map(|tensor| (name.to_owned(), tensor)));
+    }
     readback.compare_head(learned, &tensors)?;
     Ok(readback)
 }

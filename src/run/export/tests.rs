@@ -162,7 +162,7 @@ fn a_merged_model_is_the_base_plus_the_update_in_one_file_or_in_shards() {
         let merged = open(folder.to_str().unwrap());
         assert_eq!(merged.config.label_names(), Some(learned.facts.labels.as_slice()));
         for tensor in base.checkpoint.names() {
-            let on = |base: &Base| base.checkpoint.tensor(tensor).unwrap().to_dtype(DType::F64).unwrap();
+            let on = |base: &Base| base.checkpoint.tensor(tensor).unwrap().unwrap().to_dtype(DType::F64).unwrap();
             let module = learned.present().find(|module| format!("{}.weight", module.path) == tensor);
             let update = match module {
                 Some(module) => readback::run_delta(&learned, module).unwrap(),

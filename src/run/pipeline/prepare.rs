@@ -9,13 +9,13 @@ use crate::data::{Counted, Cuts, Dataset, DialogueEncoder, Encode, Labels, Part,
 use crate::experiment::home::tokens_folder;
 use crate::experiment::{Experiment, LossOn, Task, Texts};
 use crate::model::source;
-use crate::model::{Decoder, ModelConfig, Network, TaskModel};
+use crate::model::{Decoder, Keep, ModelConfig, Network, TaskModel, kept_in};
 use crate::run::base::{Base, MODEL, head_kind};
 use crate::run::event::{DOWNLOADING, Event, ModuleShape, Phase};
 use crate::run::worker::Context;
 use crate::search::allocation::default_threshold;
+use crate::train::batch::Layout;
 use crate::train::problem::Problem;
-use candle_core::DType;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -64,23 +64,27 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let Tokens { train, validation, test, further, cuts } =
         tokens(ctx, &experiment, &base, &dataset, dialogues.as_ref())?;
 
-    let outputs = dataset.labels.outputs();
+    let (outputs, dtype) = (dataset.labels.outputs(), kept_in(experiment.runtime.precision));
     let (mut model, notices) = match dataset.task {
         Task::Generation => {
-            let decoder = Decoder::load(base.decoder()?, &base.checkpoint, DType::F32, &device)?;
+            let decoder = Decoder::load(base.decoder()?, &base.checkpoint, dtype, &device)?;
             (Network::Causal(Box::new(decoder)), Vec::new())
         }
         task => {
             let kind = head_kind(task);
-            let (model, notices) =
-                TaskModel::load(base.encoder()?, &base.checkpoint, kind, outputs, DType::F32, &device)?;
+            let (model, notices) = TaskModel::load(base.encoder()?, &base.checkpoint, kind, outputs, dtype, &device)?;
             (Network::Task(Box::new(model)), notices)
         }
     };
     let Base { files, config, .. } = base;
     let modules = model.attach(&targets)?;
     let frozen_parameters = model.frozen_parameters();
-    let problem = Problem { model, modules, device, pad_id: config.pad_id() };
+    if settings.runtime.checkpoint_activations {
+        model.keep(Keep::Inputs);
+    }
+    let layout =
+        Layout { micro_batch: settings.runtime.micro_batch, pack_to: settings.data.packing.then_some(max_length) };
+    let problem = Problem { model, modules, device, pad_id: config.pad_id(), layout };
     let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
     let about = (!about.is_empty()).then(|| format!("data: {about}"));
     let built = files.tokenizer_notice.map(|notice| format!("model: {notice}"));

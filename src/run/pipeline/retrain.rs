@@ -76,7 +76,7 @@ impl Fit<'_> {
                 save(job, &state, self.phase, before + done)?;
                 return Ok(Fitted::Left(End::requested(request, self.phase, before + done)));
             }
-            let batch = prepared.problem.batch(self.rows, &sampler.indices(done))?;
+            let batch = prepared.problem.parts(self.rows, &sampler.indices(done))?;
             let key = random::stream(experiment.runtime.seed, self.purpose, done as u64).next_u64();
             let (loss, norm) = state.step(&prepared.problem, &rules, &batch, done, key)?;
             let lr = rules.schedule.at(done);

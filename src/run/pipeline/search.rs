@@ -114,7 +114,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
             save(job, &state, step)?;
             return Ok(Some(End::requested(request, Phase::Search, step)));
         }
-        let tb = prepared.problem.batch(&prepared.train, &train.indices(done))?;
+        let tb = prepared.problem.parts(&prepared.train, &train.indices(done))?;
         let key = |purpose: &str| Some(random::stream(seed, purpose, done as u64).next_u64());
         let weights = key("dropout/search/weights");
         if done < warmup {
@@ -124,7 +124,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
             job.ctx.emit(Event::Warmup { phase: Phase::Search, step: done + 1, total: warmup, train_loss })?;
         } else {
             let step = done - warmup;
-            let vb = prepared.problem.batch(&prepared.validation, &validation.indices(step))?;
+            let vb = prepared.problem.parts(&prepared.validation, &validation.indices(step))?;
             let keys = DropoutKeys { hypergradient: key("dropout/search/replayed"), weights };
             let report = state.step(&rules, &objective, &tb, &vb, keys)?;
             log_step(job, prepared, &state, &rules, &report, (step + 1, steps))?;

@@ -7,17 +7,18 @@ use crate::data::dataset::Example;
 use crate::data::error::{DataError, shown};
 use crate::data::hub::Hub;
 use crate::data::{Encode, Rows, TextEncoder, evaluation_batches};
-use crate::experiment::{Choice, Task};
+use crate::experiment::{Choice, Precision, Task};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::head::Plan;
 use crate::model::lora::{a_name, b_name};
-use crate::model::{EncoderConfig, HeadKind, ModelError, Network, SourceError, TaskModel, Weights};
+use crate::model::{EncoderConfig, HeadKind, ModelError, Network, SourceError, TaskModel, Weights, kept_in};
 use crate::run::adapter::{Adapter, AdapterError};
 use crate::run::base::{Base, BaseError, head_kind};
 use crate::run::export::facts::task_type;
 use crate::run::export::{Facts, Learned, SIDECAR};
+use crate::train::batch::Layout;
 use crate::train::problem::{Output, Problem};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -95,6 +96,12 @@ pub struct Predictor {
     pub invented_labels: bool,
 }
 
+/// Where a model answers, and how its frozen matrices are kept there.
+pub struct Place {
+    pub device: Device,
+    pub precision: Precision,
+}
+
 /// What is put on a base: factors with their scales, and whole tensors, under their names in the task class.
 struct Parts {
     factors: Vec<(String, Tensor, Tensor, f64)>,
@@ -108,7 +115,7 @@ impl Predictor {
     ///
     /// # Errors
     /// A base that is not the run's any more.
-    pub fn of_run(learned: &Learned, base: Base, device: &Device) -> Result<Predictor, PredictError> {
+    pub fn of_run(learned: &Learned, base: Base, place: &Place) -> Result<Predictor, PredictError> {
         let Facts { experiment, labels, .. } = &learned.facts;
         let task = experiment.data.task;
         if !base.is_recorded_in(&learned.facts.sha256)? {
@@ -123,7 +130,7 @@ impl Predictor {
             whole: learned.head().map(|(name, tensor)| (name.clone(), tensor.clone())).collect(),
             file: format!("the adapter of run {}", learned.facts.id),
         };
-        Predictor::new(base, Some(parts), task, labels.clone(), experiment.data.max_length, device)
+        Predictor::new(base, Some(parts), task, labels.clone(), experiment.data.max_length, place)
     }
 
     /// A base, and an adapter where given; cut to the tokenizer's or the positions' limit. Class names are those that the
@@ -136,7 +143,7 @@ impl Predictor {
         adapter: Option<Adapter>,
         task: Task,
         hub: &Hub,
-        device: &Device,
+        place: &Place,
     ) -> Result<Predictor, PredictError> {
         let limit = tokenizer_limit(&base, hub)?.unwrap_or(usize::MAX);
         let mut labels = base.config.label_names().unwrap_or_default().to_vec();
@@ -158,7 +165,7 @@ impl Predictor {
                 })
             }
         };
-        Predictor::new(base, parts, task, labels, limit, device)
+        Predictor::new(base, parts, task, labels, limit, place)
     }
 
     fn new(
@@ -167,13 +174,14 @@ impl Predictor {
         task: Task,
         mut labels: Vec<String>,
         max_length: usize,
-        device: &Device,
+        place: &Place,
     ) -> Result<Predictor, PredictError> {
+        let device = &place.device;
         let model_name = shown(&base.files.id);
         let config = base.encoder()?.clone();
         let known = known_tensors(&base, &config, task);
         if let Some(parts) = &parts {
-            base.checkpoint = overlaid(&base, &config, &parts.whole);
+            overlay(&mut base.checkpoint, &config, &parts.whole);
         }
         if let (None, Some(architecture)) = (&parts, other_head(&base, task)) {
             return Err(PredictError::OtherHead { model: model_name, task, architecture });
@@ -184,9 +192,10 @@ impl Predictor {
             tensor: HEADS[0].into(),
         })?;
         let kind = head_kind(task);
-        let (mut model, _) = TaskModel::load(&config, &base.checkpoint, kind, outputs, DType::F32, device)?;
+        let (mut model, _) =
+            TaskModel::load(&config, &base.checkpoint, kind, outputs, kept_in(place.precision), device)?;
         for (tensor, shape) in model.head_shapes() {
-            match base.checkpoint.tensor(&tensor).map(|stored| stored.dims().to_vec()) {
+            match base.checkpoint.shape(&tensor).map(<[usize]>::to_vec) {
                 None => return Err(PredictError::NoHead { model: model_name, task, tensor }),
                 Some(found) if found != shape => {
                     return Err(PredictError::Unfit {
@@ -242,6 +251,7 @@ impl Predictor {
             modules,
             device: device.clone(),
             pad_id: base.config.pad_id(),
+            layout: Layout::default(),
         };
         Ok(Predictor { problem, weights, scales, text, task, labels, invented_labels })
     }
@@ -301,7 +311,7 @@ const HEADS: [&str; 2] = ["classifier.weight", "classifier.out_proj.weight"];
 
 /// The last layer of the head that a checkpoint has, and its outputs.
 fn head_of(checkpoint: &Checkpoint) -> Option<(&'static str, usize)> {
-    HEADS.into_iter().find_map(|name| Some((name, *checkpoint.tensor(name)?.dims().first()?)))
+    HEADS.into_iter().find_map(|name| Some((name, *checkpoint.shape(name)?.first()?)))
 }
 
 fn check_outputs(model: &str, task: Task, found: usize) -> Result<(), PredictError> {
@@ -336,17 +346,14 @@ fn check_task(adapter: &Adapter, task: Task) -> Result<(), PredictError> {
     }
 }
 
-/// The base's tensors, those that `whole` has by the names of the task class replaced or added.
-fn overlaid(base: &Base, config: &EncoderConfig, whole: &[(String, Tensor)]) -> Checkpoint {
+/// Replaces or adds what `whole` has by the names of the task class.
+fn overlay(base: &mut Checkpoint, config: &EncoderConfig, whole: &[(String, Tensor)]) {
     let prefix = format!("{}.", config.family.prefix());
-    let bare = base.checkpoint.encoder_prefix(config.family.prefix()).is_empty();
-    let tensor = |name: &str| Some((name.to_owned(), base.checkpoint.tensor(name)?.clone()));
-    let mut tensors: BTreeMap<String, Tensor> = base.checkpoint.names().filter_map(tensor).collect();
+    let bare = base.encoder_prefix(config.family.prefix()).is_empty();
     for (name, tensor) in whole {
         let stored = if bare { name.strip_prefix(&prefix).unwrap_or(name) } else { name };
-        tensors.insert(stored.to_owned(), tensor.clone());
+        base.insert(stored.to_owned(), tensor.clone());
     }
-    Checkpoint::from_tensors(tensors, &base.files.id)
 }
 
 /// Names in the task class of what the base has, and of the whole head: what an adapter may store.

@@ -1,6 +1,6 @@
 //! What a decoder writes after prompts: a model alone, with an adapter, or a run.
 
-use super::{Answer, PredictError};
+use super::{Answer, Place, PredictError};
 use crate::data::dataset::{Content, Example};
 use crate::data::error::shown;
 use crate::data::hub::Hub;
@@ -8,11 +8,11 @@ use crate::data::{Counted, DialogueEncoder};
 use crate::experiment::Task;
 use crate::model::generate::{Decoding, Generator, Method};
 use crate::model::lora::{a_name, b_name};
-use crate::model::{Decoder, Pass, Weights};
+use crate::model::{Decoder, Pass, Weights, kept_in};
 use crate::run::adapter::Adapter;
 use crate::run::base::Base;
 use crate::run::export::Learned;
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 
 /// How to write; what is unset is the run's, or greedy and 64 tokens.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ impl Writer {
         base: &Base,
         hub: &Hub,
         style: Style,
-        device: &Device,
+        place: &Place,
     ) -> Result<Writer, PredictError> {
         if !base.is_recorded_in(&learned.facts.sha256)? {
             return Err(PredictError::OtherBase { model: shown(&base.files.id), run: learned.facts.id.clone() });
@@ -67,7 +67,7 @@ impl Writer {
             ..style
         };
         let file = format!("the adapter of run {}", learned.facts.id);
-        Writer::new(base, factors, &file, (learned.facts.experiment.data.max_length, hub), style, device)
+        Writer::new(base, factors, &file, (learned.facts.experiment.data.max_length, hub), style, place)
     }
 
     /// A model, and an adapter where given.
@@ -79,7 +79,7 @@ impl Writer {
         adapter: Option<&Adapter>,
         hub: &Hub,
         style: Style,
-        device: &Device,
+        place: &Place,
     ) -> Result<Writer, PredictError> {
         let (mut factors, mut file) = (Vec::new(), String::new());
         if let Some(adapter) = adapter {
@@ -95,7 +95,7 @@ impl Writer {
             factors = adapter.modules().filter_map(factor).collect();
             file.clone_from(&adapter.file);
         }
-        Writer::new(base, factors, &file, (usize::MAX, hub), style, device)
+        Writer::new(base, factors, &file, (usize::MAX, hub), style, place)
     }
 
     fn new(
@@ -104,9 +104,10 @@ impl Writer {
         file: &str,
         (max_length, hub): (usize, &Hub),
         style: Style,
-        device: &Device,
+        place: &Place,
     ) -> Result<Writer, PredictError> {
-        let mut decoder = Decoder::load(base.decoder()?, &base.checkpoint, DType::F32, device)?;
+        let (device, dtype) = (&place.device, kept_in(place.precision));
+        let mut decoder = Decoder::load(base.decoder()?, &base.checkpoint, dtype, device)?;
         let unfit = |problem: String| PredictError::Unfit { file: file.to_owned(), problem };
         let targets: Vec<String> = factors.iter().map(|(path, ..)| path.clone()).collect();
         let modules = match targets.as_slice() {

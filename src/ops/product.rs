@@ -1,7 +1,8 @@
-//! Small matrix products on views of slices, on the calling thread.
+//! Matrix products on views of slices.
 
-use crate::ops::float::Float;
-use crate::ops::sum::sum_pairs;
+use super::float::Float;
+use super::sum::sum_pairs;
+use gemm::Parallelism;
 
 /// A matrix within a slice: element (i, j) at `i * row + j * column`.
 #[derive(Clone, Copy)]
@@ -41,17 +42,45 @@ pub enum Onto {
 /// Multiplications below which plain loops beat a call of gemm, whose tiles are made for large operands.
 const SMALL: usize = 40_000;
 
-/// out (m x n, rows `row` apart) = scale * a (m x k) b (k x n), or += that.
+/// out (m x n, rows `row` apart) = a (m x k) b (k x n), or += that, on all threads of the pool. The sums are the same on any
+/// number of them.
+pub fn multiply_wide(
+    out: &mut [f32],
+    row: usize,
+    sizes: (usize, usize, usize),
+    operands: (Matrix<f32>, Matrix<f32>),
+    onto: Onto,
+) {
+    let parallelism = match rayon::current_num_threads() {
+        1 => Parallelism::None,
+        threads => Parallelism::Rayon(threads),
+    };
+    product(out, row, sizes, 1.0, operands, onto, parallelism);
+}
+
+/// out (m x n, rows `row` apart) = scale * a (m x k) b (k x n), or += that, on the calling thread.
 pub fn multiply<T: Float>(
+    out: &mut [T],
+    row: usize,
+    sizes: (usize, usize, usize),
+    scale: T,
+    operands: (Matrix<T>, Matrix<T>),
+    onto: Onto,
+) {
+    product(out, row, sizes, scale, operands, onto, Parallelism::None);
+}
+
+fn product<T: Float>(
     out: &mut [T],
     row: usize,
     (m, n, k): (usize, usize, usize),
     scale: T,
     (a, b): (Matrix<T>, Matrix<T>),
     onto: Onto,
+    parallelism: Parallelism,
 ) {
     let fits = Matrix::rows(&*out, row).holds(m, n);
-    assert!(fits && a.holds(m, k) && b.holds(k, n), "attention: a product outside of its operands");
+    assert!(fits && a.holds(m, k) && b.holds(k, n), "a product outside of its operands");
     if m * n * k < SMALL && (b.column == 1 || (b.row == 1 && a.column == 1)) {
         return pulp::Arch::new().dispatch(|| small(out, row, (m, n, k), scale, (a, b), onto));
     }
@@ -77,7 +106,7 @@ pub fn multiply<T: Float>(
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            parallelism,
         );
     }
 }
