@@ -38,6 +38,7 @@ pub struct RunArgs {
 }
 
 pub fn run(args: &RunArgs, out: &mut impl Write) -> Result<u8, CliError> {
+    started_once(|name| std::env::var(name).ok())?;
     let run = create(args)?;
     let interrupted = if args.detach { None } else { Some(heed_interrupts()?) };
     start_and_wait(&run, START_LIMIT)?;
@@ -45,6 +46,18 @@ pub fn run(args: &RunArgs, out: &mut impl Write) -> Result<u8, CliError> {
         None => detached(args.json, run, out),
         Some(interrupted) => foreground(args.json, run, &interrupted, out),
     }
+}
+
+/// A launcher of distributed training (torchrun, accelerate) would start as many runs as there are devices.
+fn started_once(variable: impl Fn(&str) -> Option<String>) -> Result<(), CliError> {
+    let size = variable("WORLD_SIZE").and_then(|size| size.trim().parse::<u64>().ok()).unwrap_or(1);
+    if size < 2 || variable("RANK").is_none() {
+        return Ok(());
+    }
+    let message = format!("started as one of {size} processes (WORLD_SIZE, RANK): a run does not use several GPUs");
+    let advice =
+        "start autolora once, without torchrun or accelerate launch; runtime.device = \"cuda:N\" chooses the GPU";
+    Err(CliError::new(2, message, Some(advice.into())))
 }
 
 fn create(args: &RunArgs) -> Result<RunDir, CliError> {
@@ -160,4 +173,21 @@ fn died(run: &RunDir, view: RunView) -> Result<String, CliError> {
     };
     let record = Record { seq: view.last_seq.map_or(0, |seq| seq + 1), time: timestamp(), event };
     Ok(serde_json::to_string(&record).map_err(std::io::Error::from)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_launcher_of_several_processes_is_refused() {
+        let with = |set: &'static [(&str, &str)]| {
+            started_once(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert!(with(&[]).is_ok() && with(&[("WORLD_SIZE", "1"), ("RANK", "0")]).is_ok());
+        // A scheduler may set the size for the script that it starts once.
+        assert!(with(&[("WORLD_SIZE", "8")]).is_ok());
+        let Err(CliError::Told { code, report }) = with(&[("WORLD_SIZE", "8"), ("RANK", "3")]) else { panic!() };
+        assert!(code == 2 && report.to_string().contains("one of 8 processes"), "{report:?}");
+    }
 }

@@ -183,6 +183,14 @@ fn allocation(experiment: &Experiment, list: &mut Vec<Complaint>) {
 
 fn device(experiment: &Experiment, list: &mut Vec<Complaint>) {
     let device = experiment.runtime.device.as_str();
+    let several =
+        device.contains(',') || device.strip_prefix("cuda:").is_some_and(|rest| rest.contains('-') || rest == "all");
+    if several {
+        let help = "start one run on each device; a model that does not fit on one is helped by runtime.precision, \
+                    runtime.micro_batch and runtime.checkpoint_activations";
+        complain(list, &["runtime.device"], "must be one device: a run does not use several GPUs", Some(help.into()));
+        return;
+    }
     let numbered = device.strip_prefix("cuda:").is_some_and(|ordinal| ordinal.parse::<u16>().is_ok());
     if !numbered && !["auto", "cpu", "cuda"].contains(&device) {
         let help =
@@ -257,7 +265,12 @@ mod tests {
             experiment.runtime.device = right.into();
             assert_eq!(keys(&experiment), [""; 0], "{right}");
         }
-        for wrong in ["gpu", "cuda:", "cuda:x", "cuda:-1", "CPU"] {
+        for several in ["cuda:0,1", "cuda:0,cuda:1", "cuda:0-3", "cuda:all"] {
+            experiment.runtime.device = several.into();
+            let complaints = check(&experiment);
+            assert!(complaints[0].message.contains("several GPUs"), "{several}: {complaints:?}");
+        }
+        for wrong in ["gpu", "cuda:", "cuda:x", "CPU"] {
             experiment.runtime.device = wrong.into();
             assert_eq!(keys(&experiment), ["runtime.device"], "{wrong}");
         }

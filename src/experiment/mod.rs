@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod check;
 pub mod doc;
 pub mod encoders;
+pub mod estimate;
 pub mod files;
 pub mod home;
 pub mod kind;

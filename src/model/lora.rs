@@ -72,33 +72,51 @@ impl LoraLinear {
 
     /// x (.., in) -> (.., out). Without A and B of a module in the pass (rank 0), it has no update.
     pub fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let y = frozen_linear(x, &self.weight, self.bias.as_ref())?;
-        self.updates.iter().try_fold(y, |y, update| self.updated(x, y, update, pass))
+        let mut y = frozen_linear(x, &self.weight, self.bias.as_ref())?;
+        let mut parts = Vec::new();
+        for update in &self.updates {
+            let Some(change) = self.change(x, update, pass)? else { continue };
+            match &update.outputs {
+                None => y = (&y + change.reshape(y.shape())?)?,
+                Some(outputs) => parts.push((outputs.clone(), change)),
+            }
+        }
+        if parts.is_empty() { Ok(y) } else { &y + self.joined(parts)?.reshape(y.shape())? }
     }
 
-    fn updated(&self, x: &Tensor, y: Tensor, update: &Update, pass: &Pass) -> Result<Tensor> {
+    /// What an update adds to its outputs: (rows, outputs); none at rank 0.
+    fn change(&self, x: &Tensor, update: &Update, pass: &Pass) -> Result<Option<Tensor>> {
         let (a, b) = (pass.weights.get(&update.a_name), pass.weights.get(&update.b_name));
-        let (Some(a), Some(b)) = (a, b) else { return Ok(y) };
+        let (Some(a), Some(b)) = (a, b) else { return Ok(None) };
         let rows = x.elem_count() / self.inputs().max(1);
         let mut x = x.reshape((rows, self.inputs()))?;
         if let Some(mask) = pass.mask(Site::Lora(update.index)) {
             x = dropout(&x, mask)?;
         }
-        let mut hidden = x.matmul(&a.t()?)?;
+        let mut b = (b * pass.scales.get(update.index).copied().unwrap_or(1.0))?;
         if let Some(alpha) = pass.alpha {
-            hidden = hidden.broadcast_mul(&alpha.get(update.index)?)?;
+            // On B, which has fewer rows than there are tokens.
+            b = b.broadcast_mul(&alpha.get(update.index)?)?;
         }
-        let scale = pass.scales.get(update.index).copied().unwrap_or(1.0);
-        let change = (hidden * scale)?.matmul(&b.t()?)?;
-        let mut shape = y.dims().to_vec();
-        match (&update.outputs, shape.last_mut()) {
-            (Some(outputs), Some(last)) => {
-                *last = outputs.len();
-                let change = change.reshape(shape)?;
-                let change = change.pad_with_zeros(D::Minus1, outputs.start, self.outputs() - outputs.end)?;
-                y + change
+        // Where A or B is not tracked, no gradient of it is computed: candle's own product would, and keep its operands.
+        frozen_linear(&frozen_linear(&x, a, None)?, &b, None).map(Some)
+    }
+
+    /// Changes of parts of the outputs as one of all outputs (rows, out), 0 where no part is. Parts do not overlap.
+    fn joined(&self, mut parts: Vec<(Range<usize>, Tensor)>) -> Result<Tensor> {
+        parts.sort_by_key(|(outputs, _)| outputs.start);
+        let (mut pieces, mut from) = (Vec::new(), 0);
+        let gap = |like: &Tensor, width: usize| Tensor::zeros((like.dim(0)?, width), like.dtype(), like.device());
+        for (outputs, change) in parts {
+            if outputs.start > from {
+                pieces.push(gap(&change, outputs.start - from)?);
             }
-            _ => y + change.reshape(shape)?,
+            from = outputs.end;
+            pieces.push(change);
         }
+        if let Some(last) = pieces.last().filter(|_| from < self.outputs()) {
+            pieces.push(gap(last, self.outputs() - from)?);
+        }
+        Tensor::cat(&pieces, D::Minus1)
     }
 }

@@ -12,6 +12,7 @@ pub mod input;
 pub mod keep;
 pub mod loader;
 pub mod lora;
+pub mod memory;
 pub mod network;
 pub mod pass;
 pub mod source;

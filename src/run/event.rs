@@ -143,6 +143,16 @@ pub enum Event {
         commit: Option<String>,
         sha256: BTreeMap<String, String>,
     },
+    /// Memory that the phases will take at most, by estimate, and what the host has free; bytes.
+    Memory {
+        phase: Phase,
+        frozen_bytes: u64,
+        search_bytes: u64,
+        retrain_bytes: u64,
+        evaluate_bytes: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        available_bytes: Option<u64>,
+    },
     /// How far a phase is that does not log steps (tokenising, evaluating, downloading), and the pace of those that do.
     Progress {
         phase: Phase,

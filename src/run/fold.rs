@@ -42,7 +42,11 @@ impl RunView {
             self.ended = ended(Some(event));
         }
         match event {
-            Event::Schema { .. } | Event::Checkpoint { .. } | Event::Inputs { .. } | Event::Unknown => {}
+            Event::Schema { .. }
+            | Event::Checkpoint { .. }
+            | Event::Inputs { .. }
+            | Event::Memory { .. }
+            | Event::Unknown => {}
             Event::Started { pid, host, device, .. } => {
                 self.started.get_or_insert_with(|| record.time.clone());
                 (self.pid, self.host, self.device) = (Some(*pid), host.clone(), device.clone());

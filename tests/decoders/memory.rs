@@ -84,7 +84,8 @@ fn a_model_in_16_bits_is_the_model_that_its_matrices_round_to() {
 fn rows() -> Rows {
     let row = |(n, length): (u32, u32)| {
         let ids: Vec<u32> = (0..length).map(|i| 3 + (i * 7 + n * 5) % 40).collect();
-        let next = ids.iter().skip(1).enumerate().map(|(i, &id)| if i as u32 % (n + 2) == 0 { IGNORED } else { id });
+        let next =
+            ids.iter().skip(1).enumerate().map(|(i, &id)| if (i as u32).is_multiple_of(n + 2) { IGNORED } else { id });
         let target = Target::Tags(next.chain([IGNORED]).collect());
         Encoded { type_ids: vec![0; ids.len()], ids, target, example: n }
     };

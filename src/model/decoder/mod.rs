@@ -68,6 +68,16 @@ impl Decoder {
         Ok(Decoder { config, embeddings, positions, layers, norm, output, parameters, keep })
     }
 
+    /// Whether queries, keys and values come from one layer.
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(self.config.family, DecoderFamily::Gpt2 | DecoderFamily::Phi3)
+    }
+
+    /// Whether the feed-forward has gates.
+    pub(super) fn is_gated(&self) -> bool {
+        self.config.family != DecoderFamily::Gpt2
+    }
+
     /// Number of parameters.
     pub fn parameters(&self) -> usize {
         self.parameters

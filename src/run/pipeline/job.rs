@@ -1,5 +1,6 @@
 //! The order of the phases, where to go on after a checkpoint, and what every phase needs: saving, time, faults.
 
+use super::memory::{peak_rss_bytes, report};
 use super::prepare::{Prepared, prepare};
 use super::state::{Carried, Tensors};
 use super::{baseline, evaluate, retrain, search};
@@ -150,6 +151,7 @@ pub fn run(ctx: &mut Context) -> JobResult {
     match ended {
         Ok(None) => {
             timing.insert("total_s".into(), timing.values().sum());
+            timing.extend(peak_rss_bytes().map(|bytes| ("peak_rss_bytes".to_owned(), bytes as f64)));
             Ok(JobEnd::Finished { ranks, metrics, timing })
         }
         Ok(Some(End::Paused(phase, step))) => Ok(JobEnd::Paused { phase, step }),
@@ -175,6 +177,7 @@ fn phases(job: &mut Job, checkpoint: Option<Checkpoint>) -> Progressed {
     };
     check_inputs(&job.carried.inputs, &prepared.inputs)?;
     job.carried.inputs.clone_from(&prepared.inputs);
+    report(job.ctx, &prepared)?;
     if let Some(request) = job.ctx.request() {
         return Ok(Some(End::requested(request, place.0, place.1)));
     }

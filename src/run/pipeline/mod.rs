@@ -4,6 +4,7 @@ mod baseline;
 mod evaluate;
 mod init_from;
 mod job;
+mod memory;
 mod prepare;
 mod progress;
 mod retrain;

@@ -1,0 +1,95 @@
+//! What the passes of a model keep, counted from the code of its layers: the numbers that an estimate starts from.
+
+use super::Network;
+use super::config::{EncoderConfig, Family};
+use super::decoder::{Decoder, PARTS};
+use super::pass::DropoutRates;
+use crate::experiment::estimate::{LoraSizes, ModelSizes};
+use candle_core::DType;
+use std::collections::BTreeMap;
+
+impl Network {
+    /// Sizes of the frozen model; `rates`: dropout of its passes.
+    pub fn sizes(&self, rates: &DropoutRates) -> ModelSizes {
+        let dropped = u64::from(rates.attention_output > 0.0) + u64::from(rates.feed_forward > 0.0);
+        match self {
+            Network::Task(model) => {
+                let config = &model.encoder.config;
+                let kept_in = model.encoder.word_embeddings().dtype();
+                encoder(config, bytes(model.frozen_parameters(), kept_in), dropped)
+            }
+            Network::Causal(model) => decoder(model, dropped),
+        }
+    }
+}
+
+/// Matrices are nearly all of a model.
+fn bytes(parameters: usize, kept_in: DType) -> u64 {
+    (parameters * kept_in.size_in_bytes()) as u64
+}
+
+fn encoder(config: &EncoderConfig, frozen_bytes: u64, dropped: u64) -> ModelSizes {
+    let (h, f) = (config.hidden_size as u64, config.intermediate_size as u64);
+    let layer = match &config.family {
+        // norm, qkv 3, mixed, output, sum, norm, output, sum; units and gates, gated.
+        Family::ModernBert(_) => 10 * h + 3 * f,
+        // q, k, v, both of q and k once more, mixed, then as the others.
+        Family::DebertaV2(_) => 12 * h + 2 * f,
+        // q, k, v, mixed, output, sum, norm, output, sum, norm; units before and after their function.
+        _ => 10 * h + 2 * f,
+    };
+    ModelSizes {
+        frozen_bytes,
+        layers: config.num_hidden_layers as u64,
+        hidden: h,
+        layer: layer + dropped * h,
+        back: 4 * h + 4 * f,
+        vocabulary: 0,
+        keys_and_values: 0,
+    }
+}
+
+fn decoder(model: &Decoder, dropped: u64) -> ModelSizes {
+    let config = &model.config;
+    let (h, f, d) = (config.hidden_size as u64, config.intermediate_size as u64, config.head_dim as u64);
+    let (q, kv) = (config.num_attention_heads as u64 * d, config.num_key_value_heads as u64 * d);
+    let projected = q + 2 * kv;
+    // Parts of a joint projection are copied out of it.
+    let apart = if model.is_packed() { projected } else { 0 };
+    let head_norms = if config.head_norms { q + kv } else { 0 };
+    let turned = if config.ropes.is_empty() { 0 } else { q + kv };
+    let post_norms = if config.post_norms { 2 * h } else { 0 };
+    // Two norms, two outputs, two sums.
+    let attention = projected + apart + head_norms + turned + q;
+    let units = if model.is_gated() { 3 * f } else { 2 * f };
+    ModelSizes {
+        frozen_bytes: bytes(model.parameters(), model.embeddings().dtype()),
+        layers: config.layers.len() as u64,
+        hidden: h,
+        layer: 6 * h + attention + units + post_norms + dropped * h,
+        back: 4 * h + 4 * f,
+        vocabulary: config.vocab_size as u64,
+        keys_and_values: 2 * kv,
+    }
+}
+
+/// What LoRA of rank `rank` in every module keeps and trains; `modules`: path, inputs, outputs.
+pub fn lora(modules: &[(String, usize, usize)], ranks: &[usize], head: usize, dropout: f64) -> LoraSizes {
+    let mut sizes = LoraSizes { trained: head as u64, kept: 0, back: 0 };
+    let mut joint: BTreeMap<&str, u64> = BTreeMap::new();
+    for ((path, inputs, outputs), rank) in modules.iter().zip(ranks).filter(|(_, rank)| **rank > 0) {
+        let (inputs, outputs, rank) = (*inputs as u64, *outputs as u64, *rank as u64);
+        sizes.trained += rank * (inputs + outputs);
+        sizes.back = sizes.back.max(inputs + outputs);
+        // x A^T, and what it adds.
+        sizes.kept += rank + outputs + if dropout > 0.0 { inputs } else { 0 };
+        match path.rsplit_once('.').filter(|(whole, part)| whole.ends_with(".c_attn") && PARTS.contains(part)) {
+            // With the zeros of the other parts it is joined, then added.
+            Some((whole, _)) => drop(joint.insert(whole, outputs)),
+            None => sizes.kept += outputs,
+        }
+    }
+    let parts = PARTS.len() as u64;
+    sizes.kept += joint.values().map(|part| part * (2 * parts + 1)).sum::<u64>();
+    sizes
+}
