@@ -228,3 +228,44 @@ fn the_embedded_decoder_learns_to_tell_the_register() {
     let samples: Vec<Value> = answer.lines().into_iter().filter(|event| event["type"] == "sample").collect();
     assert!(!samples.is_empty() && samples[0]["input"].as_str().unwrap().starts_with("boat ["), "{samples:?}");
 }
+
+/// Training losses by step of a phase.
+fn losses(home: &Home, run: &Value) -> Vec<f64> {
+    let dir = run["dir"].as_str().unwrap();
+    let log = fs::read_to_string(home.path(dir).join("events.jsonl")).unwrap();
+    let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.filter(|event| event["type"] == "step").map(|event| event["train_loss"].as_f64().unwrap()).collect()
+}
+
+/// Every setting that saves memory, one against all: the same steps, and an estimate that says what is saved.
+#[test]
+fn settings_that_save_memory_do_not_change_the_steps_of_a_run() {
+    let home = Home::new();
+    data(&home);
+    model(&home, "gpt2");
+    let plain = finished(&home, "gpt2", &["model.dropout=0", "data.packing=false"]);
+    let saving = ["runtime.micro_batch=3", "runtime.checkpoint_activations=true", "model.dropout=0"];
+    let spared = finished(&home, "gpt2", &saving);
+    let (plain_losses, losses_of_spared) = (losses(&home, &plain), losses(&home, &spared));
+    assert!(plain_losses.len() > 12 && plain_losses.len() == losses_of_spared.len(), "{plain_losses:?}");
+    for (one, other) in plain_losses.iter().zip(&losses_of_spared) {
+        assert!((one - other).abs() < 2e-3 * one, "{one} {other}: {plain_losses:?} {losses_of_spared:?}");
+    }
+    let memory = |run: &Value| {
+        let log = fs::read_to_string(home.path(run["dir"].as_str().unwrap()).join("events.jsonl")).unwrap();
+        let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.into_iter().find(|event| event["type"] == "memory").unwrap()
+    };
+    let bytes = |run: &Value| memory(run)["search_bytes"].as_u64().unwrap();
+    assert!(bytes(&spared) < bytes(&plain), "{} {}", memory(&spared), memory(&plain));
+    assert!(plain["timing"]["peak_rss_bytes"].as_f64().unwrap() > 1e6, "{plain}");
+    // In 16 bits the model is another one, but it learns too, and answers as it was trained.
+    let half = finished(&home, "gpt2", &["runtime.precision=bf16", "model.dropout=0"]);
+    assert!(memory(&half)["frozen_bytes"].as_u64() < memory(&plain)["frozen_bytes"].as_u64());
+    let of_half = losses(&home, &half);
+    assert!(of_half[0] != plain_losses[0] && (of_half[0] - plain_losses[0]).abs() < 0.05 * plain_losses[0]);
+    fs::write(home.path("in.jsonl"), "{\"prompt\": \"name[Ace]\"}\n").unwrap();
+    let [as_trained, wide] =
+        [written(&home, &["--run", "last"]), written(&home, &["--run", "last", "--precision", "f32"])];
+    assert_ne!(as_trained[0]["logits"], wide[0]["logits"]);
+}

@@ -3,7 +3,7 @@
 use super::job::Fault;
 use super::prepare::Prepared;
 use crate::data::Rows;
-use crate::experiment::estimate::{LoraSizes, ModelSizes, Training, Writing, training, writing};
+use crate::experiment::estimate::{LoraSizes, ModelSizes, Training, Writing, on_host, training, writing};
 use crate::experiment::{Experiment, Task};
 use crate::model::{DropoutRates, memory};
 use crate::run::event::{Event, Phase};
@@ -99,11 +99,13 @@ fn estimate(experiment: &Experiment, prepared: &Prepared) -> Estimate {
     };
     let (train, validation) = (&prepared.train, &prepared.validation);
     let sizes = problem.model.sizes(&DropoutRates::default());
+    let frozen = sizes.frozen_bytes;
+    let taken = |bytes: u64| if problem.device.is_cpu() { on_host(bytes, frozen) } else { bytes };
     Estimate {
-        frozen: sizes.frozen_bytes,
-        search: of(&in_search, &[train, validation], experiment.search.batch_size, true),
-        retrain: of(&retraining, &[train, validation], experiment.retrain.batch_size, false),
-        evaluate: evaluation(experiment, prepared, &sizes, &lora),
+        frozen,
+        search: taken(of(&in_search, &[train, validation], experiment.search.batch_size, true)),
+        retrain: taken(of(&retraining, &[train, validation], experiment.retrain.batch_size, false)),
+        evaluate: taken(evaluation(experiment, prepared, &sizes, &lora)),
     }
 }
 
