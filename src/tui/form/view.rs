@@ -71,7 +71,10 @@ fn group_list(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
         let name = group.rsplit_once('.').map_or((*group).to_owned(), |(_, name)| format!("  {name}"));
         let wrong = match *group {
             COMMON_TITLE => 0,
-            group => fields_of(group).into_iter().filter(|field| form.problem(*field).is_some()).count(),
+            group => fields_of(group, form.is_generation())
+                .into_iter()
+                .filter(|field| form.problem(*field).is_some())
+                .count(),
         };
         let mut spans = vec![span(format!("{pointer} {name}"), style)];
         if wrong > 0 {
@@ -96,6 +99,12 @@ fn field_list(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
     let label_width = longest.min(usize::from(area.width / 2));
     let height = usize::from(area.height);
     let first = first_line(form.field, fields.len(), height);
+    if fields.len() > height && !form.is_filtered() && area.y > 0 {
+        // In the line above the list, which is free: what is not in sight would be thought not to be there.
+        let text = format!("{}-{} of {}", first + 1, first + height, fields.len());
+        let above = Rect { y: area.y - 1, height: 1, ..area };
+        put_ends(buf, above, 0, Vec::new(), vec![span(text, look.faint())]);
+    }
     for (line, (index, field)) in fields.iter().enumerate().skip(first).take(height).enumerate() {
         let has_cursor = index == form.field && !form.filtering;
         let mut spans = marks(form, *field, has_cursor, look);
