@@ -151,6 +151,10 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Action::Samples => {
+            model.popups.push(Popup::Samples { shown: None, scroll: 0 });
+            Vec::new()
+        }
         Action::Pause | Action::Resume | Action::Stop => control(model, action),
         Action::Presets => {
             model.screens.push(Screen::Presets);
@@ -183,10 +187,10 @@ fn control(model: &mut Model, action: Action) -> Vec<Effect> {
 fn in_popup(model: &mut Model, popup: Popup, action: Action) -> Vec<Effect> {
     match (popup, action) {
         (_, Action::Cancel) => Vec::new(),
-        (Popup::Help { .. }, Action::Quit) => act(model, Action::Quit),
-        (Popup::Help { about, scroll }, action) => {
-            let scroll = moved(scroll, super::popup::help_lines(about, model.look).len(), action);
-            model.popups.push(Popup::Help { about, scroll });
+        (Popup::Help { .. } | Popup::Samples { .. }, Action::Quit) => act(model, Action::Quit),
+        (popup @ (Popup::Help { .. } | Popup::Samples { .. }), action) => {
+            let popup = scrolled(model, popup, action);
+            model.popups.push(popup);
             Vec::new()
         }
         (Popup::Confirm { then, .. }, Action::Accept) => match then {
@@ -201,6 +205,20 @@ fn in_popup(model: &mut Model, popup: Popup, action: Action) -> Vec<Effect> {
             model.popups.push(popup);
             Vec::new()
         }
+    }
+}
+
+/// A popup of many lines after a moving action.
+fn scrolled(model: &Model, popup: Popup, action: Action) -> Popup {
+    let last = super::popup::last_scroll(&popup, model);
+    match popup {
+        Popup::Help { about, scroll } => Popup::Help { about, scroll: moved(scroll, last + 1, action) },
+        Popup::Samples { shown, scroll } => {
+            let scroll = moved(scroll, last + 1, action);
+            let shown = (scroll > 0).then(|| shown.unwrap_or(model.samples().len()));
+            Popup::Samples { shown, scroll }
+        }
+        other => other,
     }
 }
 

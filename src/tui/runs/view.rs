@@ -2,7 +2,7 @@
 
 use super::RunRow;
 use crate::run::event::Phase;
-use crate::run::view::State;
+use crate::run::view::{State, is_better_less};
 use crate::tui::draw::{below, inset, plain, put, put_ends, rule, span, top};
 use crate::tui::look::Look;
 use crate::tui::model::{Model, first_line};
@@ -154,7 +154,8 @@ fn detail(buf: &mut Buffer, area: Rect, row: &RunRow, model: &Model) {
     match (&row.error, &row.score) {
         (Some(error), _) => put(buf, area, 4, field("error", error, look.bad())),
         (None, Some((name, value))) => {
-            put(buf, area, 4, field("score", &format!("{} {name}", figure(*value)), look.strong()));
+            let less = if is_better_less(name) { " (less is better)" } else { "" };
+            put(buf, area, 4, field("score", &format!("{} {name}{less}", figure(*value)), look.strong()));
         }
         (None, None) => {}
     }
