@@ -143,7 +143,7 @@ pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
         Context::Form => &[Context::Form, Context::FormEdit, Context::FormFilter, Context::Screen],
         Context::Runs => &[Context::Runs, Context::Screen],
         Context::Presets => &[Context::Presets, Context::Screen],
-        _ => &[Context::Monitor, Context::Samples, Context::Screen],
+        _ => &[Context::Monitor, Context::Screen, Context::Samples],
     };
     let table = || super::keys::BINDINGS.iter();
     let longest = table().map(|binding| width(&names(binding.keys))).max().unwrap_or(0);
