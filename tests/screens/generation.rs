@@ -118,6 +118,16 @@ fn the_form_of_generation_has_what_matters_there() {
 }
 
 #[test]
+fn a_value_that_is_cut_in_the_list_stands_whole_below() {
+    let value = "attn.c_attn.query, attn.c_attn.value, mlp.c_proj";
+    let mut model = form(&format!("[lora]\ntargets = {:?}\n", value.split(", ").collect::<Vec<_>>()));
+    assert!(!frame(&model, 80, 24).contains(value));
+    press(&mut model, "/lora.targets");
+    update(&mut model, key(KeyCode::Enter));
+    assert!(frame(&model, 80, 24).contains(value), "{}", frame(&model, 80, 24));
+}
+
+#[test]
 fn a_terminal_without_utf_8_gets_ascii_whatever_the_texts_hold() {
     let mut model = written().watched(State::Finished);
     model.look = PLAIN;

@@ -76,7 +76,7 @@ fn spans((label, text, style): Labelled, look: Look) -> Vec<Span<'static>> {
 /// Draws the newest samples, as many as fit with all three texts.
 pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let samples = &monitor.view.samples;
-    let count = vec![span(format!("{} held-out rows", samples.len()), look.faint())];
+    let count = vec![span(format!("{} in all", samples.len()), look.faint())];
     rule(buf, area, 0, "samples, newest first", count, look);
     let mut line = 1;
     for sample in samples.iter().rev() {
@@ -102,8 +102,8 @@ pub fn all_lines(samples: &[SampleView], columns: usize, look: Look) -> Vec<Vec<
         if !lines.is_empty() {
             lines.push(Vec::new());
         }
-        let number = format!("{:<LABEL_WIDTH$}", index + 1);
-        lines.push(vec![span(number, look.strong()), plain(format!("of {}", samples.len()))]);
+        let number = format!("{} of {}", index + 1, samples.len());
+        lines.push(vec![span(format!("{:<LABEL_WIDTH$}", "sample"), look.faint()), plain(number)]);
         lines.extend(lines_of(sample, room, usize::MAX, look).into_iter().map(|labelled| spans(labelled, look)));
     }
     lines

@@ -28,10 +28,16 @@ const COLUMNS: [Column; 8] = [
     Column { title: "progress", width: 14, from: 64, cell: progress },
     Column { title: "score", width: 7, from: 72, cell: score },
     Column { title: "started", width: 11, from: 78, cell: started },
-    Column { title: "model", width: 16, from: 98, cell: |row, _, _| (short(&row.model).to_owned(), Style::new()) },
-    Column { title: "data", width: 16, from: 116, cell: |row, _, _| (short(&row.data).to_owned(), Style::new()) },
+    Column { title: "model", width: 16, from: 98, cell: |row, _, _| (brief(&row.model), Style::new()) },
+    Column { title: "data", width: 16, from: 116, cell: |row, _, _| (brief(&row.data), Style::new()) },
     Column { title: "id", width: 20, from: 138, cell: |row, _, look| (row.id.clone(), look.faint()) },
 ];
+
+/// A model or dataset in few columns: what is embedded has no need to say so here.
+fn brief(id: &str) -> String {
+    let name = short(id);
+    name.strip_prefix("builtin:").unwrap_or(name).to_owned()
+}
 
 /// Lines below the table about the selected run.
 const DETAIL_LINES: u16 = 5;
