@@ -54,8 +54,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Followed { run, records, state } => {
-            if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
-                monitor.follow(&records, state);
+            let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) else { return Vec::new() };
+            let ends = monitor.state.is_some_and(|before| before.is_active()) && !state.is_active();
+            monitor.follow(&records, state);
+            // "goes on" would be no longer true, and it covers a line.
+            if ends && state != State::Paused && state != State::Stopped {
+                model.notice = None;
             }
         }
         Msg::Lost { run, error } => {

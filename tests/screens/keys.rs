@@ -268,6 +268,17 @@ fn frame_with_help(about: Context) -> String {
 }
 
 #[test]
+fn what_was_said_of_a_run_goes_when_it_ends_by_itself() {
+    let followed = |state| Msg::Followed { run: "20261123-203312-a1b2".into(), records: Vec::new(), state };
+    for (state, stays) in [(State::Stopped, true), (State::Paused, true), (State::Finished, false)] {
+        let mut model = searching().watched(State::Running);
+        update(&mut model, Msg::Done("demo goes on".into()));
+        update(&mut model, followed(state));
+        assert_eq!(model.notice.is_some(), stays, "{state:?}");
+    }
+}
+
+#[test]
 fn every_binding_of_a_screen_is_in_its_help() {
     let lines = |context| {
         autolora::tui::popup::help_lines(context, LOOK)
