@@ -181,6 +181,14 @@ mod tests {
     }
 
     #[test]
+    fn what_becomes_a_picture_is_wrapped_as_wide_as_it_is_drawn() {
+        for line in wrap(&"\u{2764}\u{fe0f}".repeat(9), 5) {
+            assert!(width(&line) <= 5, "{line:?}");
+        }
+        assert_eq!(wrap("模型 模型 ab", 5), ["模型", "模型", "ab"]);
+    }
+
+    #[test]
     fn numbers_read_well() {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(33_792), "33,792");
