@@ -86,6 +86,16 @@ impl Session {
         }
     }
 
+    /// Finds a setting in the form and types a value.
+    fn says(&mut self, setting: &str, value: &str, unit: &str) {
+        self.send(&format!("/{setting}"));
+        self.sees(&format!("find {setting}"));
+        self.send(&format!("\r\r\x15{value}\r"));
+        self.sees(&format!(" {value} {unit}"));
+        self.send("\x1b");
+        self.sees("lora.targets");
+    }
+
     /// Waits for the end; gives the exit code and all that came out.
     fn end(mut self) -> (u32, Vec<u8>) {
         let start = Instant::now();
@@ -141,12 +151,7 @@ fn the_demo_from_the_form_to_its_result_over_two_sessions() {
     first.send("n");
     first.sees("ready to start");
     for setting in ["search.epochs", "retrain.epochs"] {
-        first.send(&format!("/{setting}"));
-        first.sees(&format!("find {setting}"));
-        first.send("\r\r\x150.5\r");
-        first.sees(" 0.5 epochs");
-        first.send("\x1b");
-        first.sees("runtime.device");
+        first.says(setting, "0.5", "epochs");
     }
     first.send("s");
     first.sees("running");
@@ -168,6 +173,47 @@ fn the_demo_from_the_form_to_its_result_over_two_sessions() {
     second.sees("losses of retraining");
     second.send("q");
     let (code, bytes) = second.end();
+    assert_eq!(code, 0);
+    assert_restored(&bytes);
+}
+
+#[test]
+fn the_demo_of_generation_from_the_presets_to_its_score_and_its_texts() {
+    let home = tempfile::tempdir().unwrap();
+    let mut session = Session::start(home.path(), &[]);
+    session.sees("No runs yet.");
+    session.send("p");
+    session.sees("demo-generation  shipped");
+    while !session.screen().contains("▸ demo-generation") {
+        session.send("j");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    session.send("\r");
+    session.sees("ready to start");
+    session.sees("evaluate.max_new_tokens");
+    session.says("search.epochs", "0.5", "epochs");
+    session.says("retrain.epochs", "1", "epochs");
+    session.send("s");
+    session.sees("emerging: mean rank");
+    session.sees("samples, newest first");
+    session.sees("reference  ");
+    session.sees("finished");
+    session.sees("allocated: mean rank");
+    // The score, beside that of the model as it was.
+    let screen = session.screen();
+    let line = |name: &str| screen.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+    let heading: Vec<String> = line("untuned").split_whitespace().map(str::to_owned).collect();
+    assert_eq!(heading[..3], ["this", "run", "untuned"], "{screen}");
+    let figures: Vec<f64> = line(" bleu ").split_whitespace().skip(1).take(2).flat_map(str::parse).collect();
+    assert!(figures.len() == 2 && figures[0] > figures[1] + 10.0, "{screen}");
+    session.stays_silent();
+    session.send("t");
+    session.sees("Samples of held-out rows, newest first");
+    session.sees("of 10");
+    session.send("\x1b");
+    session.sees("c curve");
+    session.send("q");
+    let (code, bytes) = session.end();
     assert_eq!(code, 0);
     assert_restored(&bytes);
 }

@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::out::{bytes, called, duration, table};
+use super::samples::write_samples;
 use crate::experiment::problem::printable;
 use crate::run::directory::RunDir;
 use crate::run::event::{Phase, Selection};
@@ -86,6 +87,7 @@ impl Snapshot {
             "parameters": view.lora_parameters(),
             "selection": selection,
             "metrics": view.metrics,
+            "samples": view.samples,
             "timing": view.timing,
             "error": view.error.as_ref().map(|(error, _)| error),
             "advice": view.error.as_ref().map(|(_, advice)| advice),
@@ -119,6 +121,7 @@ impl Snapshot {
         self.write_error(out)?;
         write_modules(view, out)?;
         write_metrics(view, out)?;
+        write_samples(&view.samples, out)?;
         if self.status.state == State::Finished {
             writeln!(out, "adapter  {}", self.run.adapter_path().display())?;
         }

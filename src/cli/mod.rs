@@ -19,6 +19,7 @@ mod progress;
 mod resume;
 mod rm;
 mod run;
+mod samples;
 mod show;
 mod stop;
 mod watch;

@@ -122,9 +122,9 @@ settings! {
         validation: Option<PathBuf> = None, Kind::Path, "", "D_val; without it the training file is split";
         test: Option<PathBuf> = None, Kind::Path, "", "held-out file, for evaluation alone";
         task: Task = Task::Classification, Kind::Choice(Task::NAMES), "", "what the labels are; generation: text is a prompt, label how it goes on";
-        text: Option<String> = None, Kind::Text, "", "column of the text, or of the words (1, 2, ... without a header); unset: by its name";
+        text: Option<String> = None, Kind::Text, "", "column of the text, the words or the prompt (1, 2, ... without a header); unset: by its name";
         text_pair: Option<String> = None, Kind::Text, "", "column of the second text of a pair; unset: by its name, where data.text is unset too";
-        label: Option<String> = None, Kind::Text, "", "column of the label, the score or the tags; unset: by its name";
+        label: Option<String> = None, Kind::Text, "", "column of the label, the score, the tags or the reply; unset: by its name";
         format: Option<FileFormat> = None, Kind::Choice(FileFormat::NAMES), "", "how the files are laid out; unset: by their ending, for tagging also by their look";
         header: Option<bool> = None, Kind::Bool, "", "first row names the columns; unset: yes, unless columns are given as numbers";
         quote: Option<String> = None, Kind::Text, "", "quote character of a TSV; unset: none (CSV: \")";

@@ -1,11 +1,13 @@
 //! The fold: one record after another into a [`RunView`].
 
-use super::event::{Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection, sample_line};
+use super::event::{Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection};
 use super::state::ended;
-use super::view::{ModuleView, RunView, Series};
+use super::view::{ModuleView, RunView, SampleView, Series};
 
 /// Log lines that a view keeps: the newest ones.
 const LOG_LINES: usize = 1000;
+/// Samples that a view keeps: the newest ones.
+const SAMPLES: usize = 100;
 
 /// The key in `metrics` of a figure of what was evaluated: `accuracy` of the run itself, else e.g. `majority_accuracy`,
 /// and `head_only_loss` for `test_loss`.
@@ -101,7 +103,7 @@ impl RunView {
             }
             Event::Log { level, message, .. } => self.note(&record.time, level, message.clone()),
             Event::Sample { input, reference, output, .. } => {
-                self.note(&record.time, "info", sample_line(input, reference, output));
+                self.sampled(SampleView { input: input.clone(), reference: reference.clone(), output: output.clone() });
             }
             Event::Paused { phase, step } | Event::Stopped { phase, step, .. } => {
                 self.reach(*phase, *step);
@@ -192,6 +194,15 @@ impl RunView {
         self.log.push((time.to_owned(), level.to_owned(), message));
     }
 
+    /// Keeps a sample; a worker that went on from a checkpoint may write one again.
+    fn sampled(&mut self, sample: SampleView) {
+        self.samples.retain(|known| (&known.input, &known.reference) != (&sample.input, &sample.reference));
+        if self.samples.len() >= SAMPLES {
+            self.samples.remove(0);
+        }
+        self.samples.push(sample);
+    }
+
     fn selected(&mut self, step: usize, selection: &Selection, ranks: &Ranks) {
         if self.modules.is_empty() {
             // The line that names the modules is lost: their order is, too, and their shapes.
@@ -260,6 +271,9 @@ impl RunView {
             (self.allocated, self.undecided) = (false, false);
         }
         self.evaluations.retain(|(of, ..)| *of <= phase);
+        if phase < Phase::Evaluate {
+            self.samples.clear();
+        }
         self.collect_metrics();
         self.timing.clear();
         self.enter(phase);

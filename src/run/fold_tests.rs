@@ -208,4 +208,46 @@ fn a_run_that_learned_nothing_is_told_from_one_that_did() {
     assert_eq!(view(1.5, 2.0, "mean", "test_loss"), None, "a loss is better where it is less");
     assert_eq!(view(2.5, 2.0, "mean", "test_loss").as_deref(), Some("mean"));
     assert_eq!(view(0.7, 0.9, "head_only", "accuracy"), None);
+    assert_eq!(view(0.7, 0.7, "untuned", "accuracy").as_deref(), Some("untuned"));
+}
+
+#[test]
+fn errors_and_perplexity_are_better_where_they_are_less() {
+    let verdict = |metric: &str, ours: f64, untuned: f64| {
+        let of = |value| Metrics::from([(metric.to_string(), value), ("test_loss".to_string(), 1.0)]);
+        let mut view = RunView { metric: metric.into(), ..RunView::default() };
+        view.evaluations =
+            vec![(Phase::Evaluate, "run".into(), of(ours)), (Phase::Evaluate, "untuned".into(), of(untuned))];
+        view.no_better_than().is_some()
+    };
+    for less in ["ter", "perplexity"] {
+        assert!(!verdict(less, 29.8, 110.7) && verdict(less, 110.7, 29.8) && verdict(less, 30.0, 30.0));
+    }
+    assert!(!verdict("bleu", 73.3, 0.1) && verdict("bleu", 0.1, 73.3));
+}
+
+fn sample(input: &str, output: &str) -> Event {
+    Event::Sample { phase: Phase::Evaluate, input: input.into(), reference: "r".into(), output: output.into() }
+}
+
+#[test]
+fn a_sample_that_is_written_again_counts_once_and_goes_with_what_is_void() {
+    let resumed = |phase| Event::Resumed { phase, step: 1 };
+    let of = |events: Vec<Event>| {
+        let samples = RunView::of(&records(events)).samples;
+        samples.into_iter().map(|sample| format!("{} {}", sample.input, sample.output)).collect::<Vec<_>>()
+    };
+    let first = || vec![sample("a", "1"), sample("b", "1"), sample("c", "1")];
+    let within = [resumed(Phase::Evaluate), sample("b", "2"), sample("d", "2")];
+    assert_eq!(of(first().into_iter().chain(within).collect()), ["a 1", "c 1", "b 2", "d 2"]);
+    assert!(of(first().into_iter().chain([resumed(Phase::Retrain)]).collect()).is_empty());
+    assert_eq!(of((0..150).map(|n| sample(&n.to_string(), "")).collect()).len(), 100);
+}
+
+#[test]
+fn figures_stand_in_their_usual_order_with_the_score_first() {
+    let view = RunView { metric: "ter".into(), ..RunView::default() };
+    let names = ["bleu", "chrf", "cider", "mean_rank", "perplexity", "ter", "test_loss"].map(String::from);
+    let expected = ["ter", "bleu", "chrf", "cider", "perplexity", "mean_rank", "test_loss"];
+    assert_eq!(view.score_first(&names), expected);
 }

@@ -1,6 +1,7 @@
 //! A run as a reader sees it: a fold over its events. Screens, `show`, `watch` and reports all read this.
 
 use super::event::{Metrics, ModuleShape, Phase, Ranks, Timing};
+use crate::experiment::{Choice, MetricKind};
 
 /// What a run is doing, derived from its lock, heartbeat and last event; never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -52,6 +53,15 @@ pub struct ModuleView {
     pub rank: Option<usize>,
 }
 
+/// What was written after a held-out prompt.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct SampleView {
+    pub input: String,
+    /// One of those that there are.
+    pub reference: String,
+    pub output: String,
+}
+
 /// The fold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunView {
@@ -99,6 +109,8 @@ pub struct RunView {
     pub evaluations: Vec<(Phase, String, Metrics)>,
     pub metrics: Metrics,
     pub timing: Timing,
+    /// Samples of the held-out rows, the newest last.
+    pub samples: Vec<SampleView>,
     /// Log lines for people: (time, level, message).
     pub log: Vec<(String, String, String)>,
     /// Error and advice of a failed run.
@@ -116,19 +128,20 @@ impl RunView {
         self.modules.iter().filter_map(|m| m.rank.map(|rank| (m.path.clone(), rank))).collect()
     }
 
-    /// Names of figures, the run's score first, then in order.
+    /// Names of figures: the run's score first, then those that can be one in their usual order, then the others.
     pub fn score_first<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
         let mut names: Vec<&str> = names.into_iter().map(String::as_str).collect();
-        names.sort_by_key(|name| (*name != self.metric, *name));
+        let usual = |name: &str| MetricKind::NAMES.iter().position(|known| *known == name).unwrap_or(usize::MAX);
+        names.sort_by_key(|name| (*name != self.metric, usual(name), *name));
         names.dedup();
         names
     }
 
-    /// What was evaluated that looks at no text and is no worse than the run, if so: `majority`, `mean`.
+    /// What was evaluated that learned nothing and is no worse than the run, if so: `majority`, `mean`, `untuned`.
     pub fn no_better_than(&self) -> Option<&str> {
         let of = |wanted: &str| self.evaluations.iter().rev().find(|(_, what, _)| what == wanted).map(|(.., all)| all);
         let run = of("run")?;
-        let blind = ["majority", "mean"].into_iter().find_map(|what| Some((what, of(what)?)))?;
+        let blind = ["majority", "mean", "untuned"].into_iter().find_map(|what| Some((what, of(what)?)))?;
         no_better(run, blind.1, &self.metric).map(|_| blind.0)
     }
 
@@ -138,13 +151,23 @@ impl RunView {
     }
 }
 
-/// The figure by which a run is no better than an answer that looks at no text, and both values: its score, where both
+/// Whether a figure is better where it is less: errors and losses, of texts also perplexity.
+pub fn is_better_less(name: &str) -> bool {
+    matches!(name, "ter" | "perplexity") || name == "loss" || name.ends_with("_loss")
+}
+
+/// The figure by which a run is no better than an answer that learned nothing, and both values: its score, where both
 /// have that, else the loss.
 pub fn no_better<'a>(run: &Metrics, blind: &Metrics, score: &'a str) -> Option<(&'a str, f64, f64)> {
     let both = |name: &str| Some((*run.get(name)?, *blind.get(name)?));
     match (both(score), both("test_loss")) {
-        (Some((ours, theirs)), _) => (ours <= theirs).then_some((score, ours, theirs)),
-        (None, Some((ours, theirs))) => (ours >= theirs).then_some(("test_loss", ours, theirs)),
+        (Some((ours, theirs)), _) => no_better_by(score, ours, theirs),
+        (None, Some((ours, theirs))) => no_better_by("test_loss", ours, theirs),
         _ => None,
     }
+}
+
+fn no_better_by(name: &str, ours: f64, theirs: f64) -> Option<(&str, f64, f64)> {
+    let beaten = if is_better_less(name) { ours >= theirs } else { ours <= theirs };
+    beaten.then_some((name, ours, theirs))
 }

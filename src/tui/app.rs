@@ -68,6 +68,7 @@ async fn drive(model: &mut Model, display: &mut Display) -> io::Result<u8> {
     let mut resized = signal(SignalKind::window_change())?;
     loop {
         watcher.turn_to(model.watching(), &to);
+        model.size = display.size();
         display.draw(model)?;
         let mut next = tokio::select! {
             event = events.recv() => Some(Incoming::Event(event)),

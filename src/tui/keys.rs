@@ -13,6 +13,8 @@ pub enum Context {
     /// The form's filter is being typed.
     FormFilter,
     Monitor,
+    /// All samples of a run.
+    Samples,
     Help,
     /// A yes-or-no question.
     Confirm,
@@ -32,6 +34,7 @@ impl Context {
             Context::FormEdit => "Typing a value",
             Context::FormFilter => "Typing a filter",
             Context::Monitor => "Monitor",
+            Context::Samples => "Samples",
             Context::Help => "Help",
             Context::Confirm => "Question",
             Context::Prompt => "Question",
@@ -71,6 +74,7 @@ pub enum Action {
     Filter,
     Start,
     Curve,
+    Samples,
     Accept,
     Cancel,
     Back,
@@ -159,10 +163,25 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Monitor, &[PageDown], Action::PageDown, "", "ten layers down"),
     bind(Context::Monitor, &[Home, Char('g')], Action::First, "", "the first layer"),
     bind(Context::Monitor, &[End, Char('G')], Action::Last, "", "the last layer"),
-    bind(Context::Monitor, &[Char('c')], Action::Curve, "curve", "losses: of the present phase, search, retraining"),
+    bind(
+        Context::Monitor,
+        &[Char('c')],
+        Action::Curve,
+        "curve",
+        "losses: present phase (or samples), search, retraining",
+    ),
+    bind(Context::Monitor, &[Char('t')], Action::Samples, "texts", "all that was sampled of what the model writes"),
     bind(Context::Monitor, &[Char(' ')], Action::Pause, "pause", "checkpoint and pause the run"),
     bind(Context::Monitor, &[Char('r')], Action::Resume, "resume", "go on from the last checkpoint"),
     bind(Context::Monitor, &[Char('s')], Action::Stop, "stop", "checkpoint and stop the run"),
+    bind(Context::Samples, &[Up, Char('k')], Action::Up, "", "one line up"),
+    bind(Context::Samples, &[Down, Char('j')], Action::Down, "", "one line down"),
+    bind(Context::Samples, &[PageUp], Action::PageUp, "", "ten lines up"),
+    bind(Context::Samples, &[PageDown, Char(' ')], Action::PageDown, "", "ten lines down"),
+    bind(Context::Samples, &[Home, Char('g')], Action::First, "", "the newest sample; new ones show as they come"),
+    bind(Context::Samples, &[End, Char('G')], Action::Last, "", "the oldest sample"),
+    bind(Context::Samples, &[Esc, Char('t'), Enter], Action::Cancel, "close", "close the samples"),
+    bind(Context::Samples, &[Char('q')], Action::Quit, "quit", "leave the program; runs go on"),
     bind(Context::Help, &[Up, Char('k')], Action::Up, "", "one line up"),
     bind(Context::Help, &[Down, Char('j')], Action::Down, "", "one line down"),
     bind(Context::Help, &[PageUp], Action::PageUp, "", "ten lines up"),
@@ -226,13 +245,14 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const CONTEXTS: [Context; 9] = [
+    const CONTEXTS: [Context; 10] = [
         Context::Runs,
         Context::Presets,
         Context::Form,
         Context::FormEdit,
         Context::FormFilter,
         Context::Monitor,
+        Context::Samples,
         Context::Help,
         Context::Confirm,
         Context::Prompt,

@@ -10,6 +10,8 @@ pub struct Look {
     pub colour: bool,
     /// Whether block and braille characters can be shown, or ASCII alone.
     pub unicode: bool,
+    /// Whether the terminal takes letters beyond ASCII: in another encoding their bytes may steer it.
+    pub letters: bool,
 }
 
 impl Look {
@@ -22,6 +24,7 @@ impl Look {
         Look {
             colour: said("NO_COLOR").is_none() && term != "dumb",
             unicode: utf8 && term != "linux" && term != "dumb",
+            letters: utf8,
         }
     }
 
@@ -120,6 +123,8 @@ pub struct Glyphs {
     pub half: &'static str,
     pub at_least: &'static str,
     pub times: &'static str,
+    /// Beside figures that are better where they are less.
+    pub less: &'static str,
 }
 
 static UNICODE: Glyphs = Glyphs {
@@ -148,6 +153,7 @@ static UNICODE: Glyphs = Glyphs {
     half: "½",
     at_least: "≥",
     times: "×",
+    less: "↓",
 };
 
 static ASCII: Glyphs = Glyphs {
@@ -176,6 +182,7 @@ static ASCII: Glyphs = Glyphs {
     half: "0.5",
     at_least: ">=",
     times: "x",
+    less: "v",
 };
 
 #[cfg(test)]
@@ -194,7 +201,9 @@ mod tests {
         assert!(!look(&[]).unicode);
         assert!(!look(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]).unicode);
         assert!(look(&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")]).unicode);
-        assert!(!look(&[("LANG", "en_US.UTF-8"), ("TERM", "linux")]).unicode);
+        let linux = look(&[("LANG", "en_US.UTF-8"), ("TERM", "linux")]);
+        assert!(!linux.unicode && linux.letters);
+        assert!(!look(&[("LANG", "C")]).letters);
     }
 
     #[test]
@@ -203,7 +212,7 @@ mod tests {
         assert!(look(&[("NO_COLOR", "")]).colour);
         assert!(!look(&[("NO_COLOR", "1")]).colour);
         assert!(!look(&[("TERM", "dumb")]).colour);
-        assert_eq!(Look { colour: false, unicode: true }.bad().fg, None);
+        assert_eq!(Look { colour: false, unicode: true, letters: true }.bad().fg, None);
     }
 
     #[test]

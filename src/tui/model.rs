@@ -8,13 +8,18 @@ use super::monitor::Monitor;
 use super::msg::{Effect, Watching};
 use super::presets::PresetList;
 use super::runs::Runs;
-use crate::run::view::State;
+use crate::run::view::{SampleView, State};
 use jiff::tz::TimeZone;
+
+/// The size of a terminal that does not tell its own.
+pub const FALLBACK_SIZE: (u16, u16) = (80, 24);
 
 /// Everything that a frame shows.
 #[derive(Debug)]
 pub struct Model {
     pub look: Look,
+    /// Columns and lines of the terminal.
+    pub size: (u16, u16),
     /// Zone in which times are shown.
     pub zone: TimeZone,
     /// Never empty; the last is shown.
@@ -41,6 +46,9 @@ pub enum Screen {
 pub enum Popup {
     /// The help on the context below, scrolled down by so many lines.
     Help { about: Context, scroll: usize },
+    /// All samples of the run on the monitor, scrolled down by so many lines. `shown`: how many there were when the
+    /// newest one was left, so that later ones do not push away what is read.
+    Samples { shown: Option<usize>, scroll: usize },
     /// A yes-or-no question.
     Confirm { title: &'static str, text: String, then: Then },
     /// A question with a line to type.
@@ -76,6 +84,7 @@ impl Model {
     pub fn new(look: Look, zone: TimeZone) -> Model {
         Model {
             look,
+            size: FALLBACK_SIZE,
             zone,
             screens: vec![Screen::Runs],
             popups: Vec::new(),
@@ -106,6 +115,14 @@ impl Model {
         }
     }
 
+    /// The samples of the run on the monitor.
+    pub fn samples(&self) -> &[SampleView] {
+        match self.screen() {
+            Screen::Monitor(monitor) => &monitor.view.samples,
+            _ => &[],
+        }
+    }
+
     /// Whether a form with unsaved changes is open anywhere.
     pub fn has_unsaved_form(&self) -> bool {
         self.screens.iter().any(|screen| matches!(screen, Screen::Form(form) if form.is_changed()))
@@ -125,6 +142,7 @@ impl Model {
     pub fn context(&self) -> Context {
         match self.popups.last() {
             Some(Popup::Help { .. }) => Context::Help,
+            Some(Popup::Samples { .. }) => Context::Samples,
             Some(Popup::Confirm { .. }) => Context::Confirm,
             Some(Popup::Prompt { .. }) => Context::Prompt,
             None => self.screen_context(),
@@ -173,6 +191,7 @@ impl Model {
                 _ => self.runs.selected().is_some(),
             },
             Action::SaveAs => !matches!(self.screen(), Screen::Presets) || self.presets.selected().is_some(),
+            Action::Samples => !self.samples().is_empty(),
             Action::Back => self.screens.len() > 1,
             _ => true,
         }

@@ -1,39 +1,77 @@
-//! Popups: the help computed from the key table, questions, and a line to type.
+//! Popups: the help computed from the key table, the samples of a run, questions, and a line to type.
 
 use super::draw::{plain, put, span};
 use super::form::input_spans;
 use super::keys::{Action, Context, bindings, key_name};
 use super::look::Look;
-use super::model::Popup;
+use super::model::{Model, Popup};
+use super::monitor::sample_lines;
 use super::text::{pad, width, wrap};
+use super::view::screen_area;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 use ratatui::widgets::{Clear, Widget};
 
-/// Columns of a popup where there is room.
+/// Columns of a popup where there is room; of one that holds texts.
 const WIDTH: u16 = 76;
+const TEXT_WIDTH: u16 = 110;
 
-/// Draws a popup in the middle of an area.
-pub fn view(buf: &mut Buffer, area: Rect, popup: &Popup, look: Look) {
-    let columns = WIDTH.min(area.width);
-    let inner = usize::from(columns.saturating_sub(4));
+/// What a popup holds: its title, its lines, and the first one to show.
+struct Content {
+    title: String,
+    lines: Vec<Vec<Span<'static>>>,
+    scroll: usize,
+}
+
+fn columns(popup: &Popup, area: Rect) -> u16 {
+    area.width.min(if matches!(popup, Popup::Samples { .. }) { TEXT_WIDTH } else { WIDTH })
+}
+
+fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
+    let look = model.look;
+    let inner = usize::from(columns(popup, area).saturating_sub(4));
     let (title, lines, scroll) = match popup {
-        Popup::Help { about, scroll } => ("Help", help_lines(*about, look), *scroll),
-        Popup::Confirm { title, text, .. } => (*title, question(text, inner, Context::Confirm, None, look), 0),
+        Popup::Help { about, scroll } => ("Help".to_owned(), help_lines(*about, look), *scroll),
+        Popup::Samples { shown, scroll } => {
+            let samples = model.samples();
+            let shown = shown.unwrap_or(samples.len()).min(samples.len());
+            let newer = samples.len() - shown;
+            let title = "Samples of held-out rows, newest first";
+            let title = if newer > 0 { format!("{title} (g: {newer} newer)") } else { title.to_owned() };
+            (title, sample_lines(&samples[..shown], inner, look), *scroll)
+        }
+        Popup::Confirm { title, text, .. } => {
+            ((*title).to_owned(), question(text, inner, Context::Confirm, None, look), 0)
+        }
         Popup::Prompt { title, text, input, .. } => {
             let line = input_spans(input, inner, true, look);
-            (*title, question(text, inner, Context::Prompt, Some(line), look), 0)
+            ((*title).to_owned(), question(text, inner, Context::Prompt, Some(line), look), 0)
         }
     };
+    Content { title, lines, scroll }
+}
+
+/// How far a popup can be scrolled on the screen as it is.
+pub fn last_scroll(popup: &Popup, model: &Model) -> usize {
+    let area = screen_area(Rect::new(0, 0, model.size.0, model.size.1));
+    let lines = content(popup, area, model).lines.len();
+    lines.saturating_sub(usize::from(area.height.saturating_sub(2)))
+}
+
+/// Draws a popup in the middle of an area.
+pub fn view(buf: &mut Buffer, area: Rect, popup: &Popup, model: &Model) {
+    let look = model.look;
+    let columns = columns(popup, area);
+    let Content { title, lines, scroll } = content(popup, area, model);
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height);
     let frame =
         Rect { x: area.x + (area.width - columns) / 2, y: area.y + (area.height - height) / 2, width: columns, height };
     let title = if lines.len() > usize::from(height.saturating_sub(2)) {
         format!("{title}: {} for the rest", look.glyphs().up_down)
     } else {
-        title.to_owned()
+        title
     };
     border(buf, frame, &title, look);
     let text = Rect {
@@ -105,7 +143,7 @@ pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
         Context::Form => &[Context::Form, Context::FormEdit, Context::FormFilter, Context::Screen],
         Context::Runs => &[Context::Runs, Context::Screen],
         Context::Presets => &[Context::Presets, Context::Screen],
-        _ => &[Context::Monitor, Context::Screen],
+        _ => &[Context::Monitor, Context::Screen, Context::Samples],
     };
     let table = || super::keys::BINDINGS.iter();
     let longest = table().map(|binding| width(&names(binding.keys))).max().unwrap_or(0);

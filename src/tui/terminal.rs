@@ -1,6 +1,6 @@
 //! The terminal itself: taken over, drawn on, and given back whatever happens.
 
-use super::model::Model;
+use super::model::{FALLBACK_SIZE, Model};
 use super::view::view;
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -16,9 +16,6 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 use std::io::{self, BufWriter, Stdout, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// The size of a terminal that does not tell its own.
-const FALLBACK: (u16, u16) = (80, 24);
 
 /// Whether the terminal is ours, for the panic hook.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -40,7 +37,7 @@ impl Display {
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         let opened = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide).and_then(|()| {
-            let area = area().unwrap_or(Rect::new(0, 0, FALLBACK.0, FALLBACK.1));
+            let area = area().unwrap_or(Rect::new(0, 0, FALLBACK_SIZE.0, FALLBACK_SIZE.1));
             let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
             Terminal::with_options(backend, TerminalOptions { viewport: Viewport::Fixed(area) })
         });
@@ -61,6 +58,12 @@ impl Display {
         let Some(area) = area() else { return Ok(()) };
         self.shown = None;
         self.terminal.resize(area)
+    }
+
+    /// Columns and lines.
+    pub fn size(&mut self) -> (u16, u16) {
+        let area = self.terminal.get_frame().area();
+        (area.width, area.height)
     }
 
     /// Brings the model on the screen, in one synchronised update. Sends nothing where nothing looks different.

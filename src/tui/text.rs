@@ -55,25 +55,35 @@ pub fn pad(text: &str, columns: usize, ellipsis: &str) -> String {
     text
 }
 
+/// The most columns that a character adds to a text: what asks for a picture makes the one before it wide.
+fn widest(c: char) -> usize {
+    if c == '\u{fe0f}' { 1 } else { c.width().unwrap_or(0) }
+}
+
 /// The cleaned text in lines of at most `columns` columns, broken at spaces where there are any.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
     for paragraph in text.lines() {
-        let mut line = String::new();
+        // The columns of `line` are counted as it grows: a text may be long.
+        let (mut line, mut used) = (String::new(), 0);
         for word in clean(paragraph).split_whitespace() {
-            let glue = usize::from(!line.is_empty());
-            if width(&line) + glue + width(word) > columns && !line.is_empty() {
+            let wanted: usize = word.chars().map(widest).sum();
+            if used + 1 + wanted > columns && !line.is_empty() {
                 lines.push(std::mem::take(&mut line));
+                used = 0;
             }
             if !line.is_empty() {
                 line.push(' ');
+                used += 1;
             }
             for c in word.chars() {
-                if width(&line) + c.width().unwrap_or(0) > columns && !line.is_empty() {
+                if used + widest(c) > columns && !line.is_empty() {
                     lines.push(std::mem::take(&mut line));
+                    used = 0;
                 }
                 line.push(c);
+                used += widest(c);
             }
         }
         lines.push(line);
@@ -168,6 +178,14 @@ mod tests {
         assert_eq!(cut("模型模型", 5, "…"), "模型…");
         assert_eq!(pad("模", 4, "…"), "模  ");
         assert_eq!(cut("abc", 0, "…"), "");
+    }
+
+    #[test]
+    fn what_becomes_a_picture_is_wrapped_as_wide_as_it_is_drawn() {
+        for line in wrap(&"\u{2764}\u{fe0f}".repeat(9), 5) {
+            assert!(width(&line) <= 5, "{line:?}");
+        }
+        assert_eq!(wrap("模型 模型 ab", 5), ["模型", "模型", "ab"]);
     }
 
     #[test]

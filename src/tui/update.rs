@@ -54,8 +54,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Followed { run, records, state } => {
-            if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
-                monitor.follow(&records, state);
+            let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) else { return Vec::new() };
+            let ends = monitor.state.is_some_and(|before| before.is_active()) && !state.is_active();
+            monitor.follow(&records, state);
+            // "goes on" would be no longer true, and it covers a line.
+            if ends && state != State::Paused && state != State::Stopped {
+                model.notice = None;
             }
         }
         Msg::Lost { run, error } => {
@@ -151,6 +155,10 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Action::Samples => {
+            model.popups.push(Popup::Samples { shown: None, scroll: 0 });
+            Vec::new()
+        }
         Action::Pause | Action::Resume | Action::Stop => control(model, action),
         Action::Presets => {
             model.screens.push(Screen::Presets);
@@ -183,10 +191,10 @@ fn control(model: &mut Model, action: Action) -> Vec<Effect> {
 fn in_popup(model: &mut Model, popup: Popup, action: Action) -> Vec<Effect> {
     match (popup, action) {
         (_, Action::Cancel) => Vec::new(),
-        (Popup::Help { .. }, Action::Quit) => act(model, Action::Quit),
-        (Popup::Help { about, scroll }, action) => {
-            let scroll = moved(scroll, super::popup::help_lines(about, model.look).len(), action);
-            model.popups.push(Popup::Help { about, scroll });
+        (Popup::Help { .. } | Popup::Samples { .. }, Action::Quit) => act(model, Action::Quit),
+        (popup @ (Popup::Help { .. } | Popup::Samples { .. }), action) => {
+            let popup = scrolled(model, popup, action);
+            model.popups.push(popup);
             Vec::new()
         }
         (Popup::Confirm { then, .. }, Action::Accept) => match then {
@@ -201,6 +209,20 @@ fn in_popup(model: &mut Model, popup: Popup, action: Action) -> Vec<Effect> {
             model.popups.push(popup);
             Vec::new()
         }
+    }
+}
+
+/// A popup of many lines after a moving action.
+fn scrolled(model: &Model, popup: Popup, action: Action) -> Popup {
+    let last = super::popup::last_scroll(&popup, model);
+    match popup {
+        Popup::Help { about, scroll } => Popup::Help { about, scroll: moved(scroll, last + 1, action) },
+        Popup::Samples { shown, scroll } => {
+            let scroll = moved(scroll, last + 1, action);
+            let shown = (scroll > 0).then(|| shown.unwrap_or(model.samples().len()));
+            Popup::Samples { shown, scroll }
+        }
+        other => other,
     }
 }
 

@@ -17,8 +17,7 @@ pub fn view(model: &Model, frame: &mut Frame) {
     if area.is_empty() {
         return;
     }
-    let bar = u16::from(area.height > 1);
-    let screen = top(area, area.height - bar);
+    let screen = screen_area(area);
     match model.screen() {
         Screen::Runs => runs::view(buf, screen, model),
         Screen::Presets => presets::view(buf, screen, model),
@@ -26,12 +25,27 @@ pub fn view(model: &Model, frame: &mut Frame) {
         Screen::Monitor(monitor) => monitor::view(buf, screen, monitor, &model.zone, model.look),
     }
     for popup in &model.popups {
-        popup::view(buf, screen, popup, model.look);
+        popup::view(buf, screen, popup, model);
     }
     notice(buf, screen, model);
-    if bar > 0 {
+    if screen.height < area.height {
         key_bar(buf, Rect { y: area.bottom() - 1, height: 1, ..area }, model);
     }
+    if !model.look.letters {
+        spell_in_ascii(buf);
+    }
+}
+
+/// Replaces what the terminal does not take, wherever it comes from: names, paths, texts.
+fn spell_in_ascii(buf: &mut Buffer) {
+    for cell in buf.content.iter_mut().filter(|cell| !cell.symbol().is_ascii()) {
+        cell.set_symbol("?");
+    }
+}
+
+/// The area above the key bar.
+pub fn screen_area(area: Rect) -> Rect {
+    top(area, area.height - u16::from(area.height > 1))
 }
 
 /// What was just said, over the last line of the screen.

@@ -97,14 +97,30 @@ proptest! {
     #[test]
     fn any_keys_from_the_monitor(steps in steps(), colour: bool, unicode: bool) {
         let mut model = finished().watched(State::Finished);
-        model.look = Look { colour, unicode };
+        model.look = Look { colour, unicode, letters: unicode };
+        play(model, steps);
+    }
+
+    #[test]
+    fn any_keys_from_the_monitor_of_a_run_that_writes(steps in steps(), unicode: bool) {
+        let mut model = crate::generation::written().watched(State::Finished);
+        model.look = Look { colour: true, unicode, letters: unicode };
         play(model, steps);
     }
 }
 
 #[test]
 fn every_small_size_is_survived() {
-    let models = [with_runs(rows()), with_runs(Vec::new()), form(PRESET), finished().watched(State::Finished)];
+    let mut texts = crate::generation::written().watched(State::Finished);
+    press(&mut texts, "t");
+    let models = [
+        texts,
+        crate::generation::written().watched(State::Finished),
+        with_runs(rows()),
+        with_runs(Vec::new()),
+        form(PRESET),
+        finished().watched(State::Finished),
+    ];
     for model in models {
         for columns in 0..=24 {
             for lines in 0..=24 {

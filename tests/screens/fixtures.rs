@@ -15,8 +15,8 @@ use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-pub const LOOK: Look = Look { colour: true, unicode: true };
-pub const PLAIN: Look = Look { colour: false, unicode: false };
+pub const LOOK: Look = Look { colour: true, unicode: true, letters: true };
+pub const PLAIN: Look = Look { colour: false, unicode: false, letters: false };
 
 /// The first screen, nothing read yet.
 pub fn model() -> Model {
@@ -91,6 +91,8 @@ pub fn with_runs(rows: Vec<RunRow>) -> Model {
 pub struct Log {
     records: Vec<Record>,
     layers: usize,
+    /// Of the modules' paths, before the layer.
+    stack: &'static str,
     kinds: Vec<&'static str>,
     rank: usize,
     width: usize,
@@ -99,8 +101,8 @@ pub struct Log {
 impl Log {
     /// A worker that has begun.
     pub fn new() -> Log {
-        let mut log =
-            Log { records: Vec::new(), layers: 2, kinds: vec!["self.query", "self.value"], rank: 8, width: 96 };
+        let kinds = vec!["attention.self.query", "attention.self.value"];
+        let mut log = Log { records: Vec::new(), layers: 2, stack: "bert.encoder.layer", kinds, rank: 8, width: 96 };
         log.push(Event::Schema { version: 1, program: "autolora 0.1.0".into() });
         log.push(Event::Started {
             pid: 4242,
@@ -117,6 +119,11 @@ impl Log {
         Log { layers, kinds: kinds.to_vec(), rank, width, ..Log::new() }
     }
 
+    /// Of a model like GPT-2.
+    pub fn of_decoder(layers: usize) -> Log {
+        Log { stack: "transformer.h", ..Log::of_size(layers, &["attn.c_attn.query", "attn.c_attn.value"], 8, 96) }
+    }
+
     pub fn push(&mut self, event: Event) -> &mut Log {
         let seq = self.records.len() as u64;
         let time = format!("2026-11-23T20:{:02}:{:02}.000Z", 33 + seq / 60 % 27, seq % 60);
@@ -125,7 +132,7 @@ impl Log {
     }
 
     fn paths(&self) -> Vec<String> {
-        let path = |layer: usize, kind: &str| format!("bert.encoder.layer.{layer}.attention.{kind}");
+        let path = |layer: usize, kind: &str| format!("{}.{layer}.{kind}", self.stack);
         (0..self.layers).flat_map(|layer| self.kinds.iter().map(move |kind| path(layer, kind))).collect()
     }
 
@@ -134,6 +141,10 @@ impl Log {
     }
 
     pub fn prepared(&mut self) -> &mut Log {
+        self.prepared_for("classification", "accuracy")
+    }
+
+    pub fn prepared_for(&mut self, task: &str, metric: &str) -> &mut Log {
         let shape = ModuleShape { inputs: self.width, outputs: self.width };
         let modules = self.paths().into_iter().map(|path| (path, shape.clone())).collect();
         self.push(Event::Prepared {
@@ -151,8 +162,8 @@ impl Log {
             head_parameters: 386,
             modules,
             warmup_steps: 20,
-            task: "classification".into(),
-            metric: "accuracy".into(),
+            task: task.into(),
+            metric: metric.into(),
             max_length: 64,
         });
         self.say("info", "800 rows to train, 800 to validate, 400 held out; none was cut");
@@ -167,7 +178,7 @@ impl Log {
     }
 
     /// Selection values that part with the steps: the same for all at step 0.
-    fn selection(&self, step: usize) -> (Selection, Ranks) {
+    pub fn selection(&self, step: usize) -> (Selection, Ranks) {
         let mut selection = Selection::new();
         let mut ranks = Ranks::new();
         for (i, path) in self.paths().into_iter().enumerate() {

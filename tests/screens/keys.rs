@@ -260,6 +260,24 @@ fn the_key_bar_names_only_what_works_now() {
     assert!(!bar(&model).contains("Esc back"));
 }
 
+/// The whole help on a context.
+fn frame_with_help(about: Context) -> String {
+    let mut model = with_runs(rows());
+    model.popups.push(autolora::tui::model::Popup::Help { about, scroll: 0 });
+    frame(&model, 80, 60)
+}
+
+#[test]
+fn what_was_said_of_a_run_goes_when_it_ends_by_itself() {
+    let followed = |state| Msg::Followed { run: "20261123-203312-a1b2".into(), records: Vec::new(), state };
+    for (state, stays) in [(State::Stopped, true), (State::Paused, true), (State::Finished, false)] {
+        let mut model = searching().watched(State::Running);
+        update(&mut model, Msg::Done("demo goes on".into()));
+        update(&mut model, followed(state));
+        assert_eq!(model.notice.is_some(), stays, "{state:?}");
+    }
+}
+
 #[test]
 fn every_binding_of_a_screen_is_in_its_help() {
     let lines = |context| {
@@ -273,6 +291,8 @@ fn every_binding_of_a_screen_is_in_its_help() {
         let help = lines(context);
         for binding in autolora::tui::keys::bindings(context) {
             assert!(help.iter().any(|text| text == binding.help), "{:?}", binding.action);
+            let shown = frame_with_help(context);
+            assert!(shown.contains(&format!("{} ", binding.help)), "{:?} is cut:\n{shown}", binding.action);
         }
     }
     assert!(autolora::tui::keys::bindings(Context::Runs).any(|binding| binding.action == Action::Help));

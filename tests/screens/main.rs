@@ -2,6 +2,7 @@
 
 mod any;
 mod fixtures;
+mod generation;
 mod keys;
 
 use autolora::run::view::State;
@@ -9,6 +10,10 @@ use autolora::tui::msg::Msg;
 use autolora::tui::update::update;
 use crossterm::event::KeyCode;
 use fixtures::*;
+
+/// Kinds of modules of a large model.
+const LARGE: [&str; 4] =
+    ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"];
 
 /// Compares the frame at both sizes with the stored ones.
 fn show(name: &str, model: &autolora::tui::model::Model) {
@@ -149,7 +154,7 @@ fn monitor_crashed() {
 
 #[test]
 fn monitor_of_a_large_model() {
-    let mut log = Log::of_size(24, &["self.query", "self.key", "self.value", "output.dense"], 8, 1024);
+    let mut log = Log::of_size(24, &LARGE, 8, 1024);
     log.prepared().warmup(20).search(200);
     let mut model = log.watched(State::Running);
     press(&mut model, "jjjjjjjjjjjjjjll");
@@ -180,7 +185,7 @@ fn help() {
 
 #[test]
 fn without_colour_and_unicode_everything_is_ascii() {
-    let mut log = Log::of_size(24, &["self.query", "self.key", "self.value", "output.dense"], 8, 1024);
+    let mut log = Log::of_size(24, &LARGE, 8, 1024);
     log.prepared().warmup(20).search(200);
     let mut models =
         [with_runs(rows()), form(PRESET), finished().watched(State::Finished), log.watched(State::Running)];

@@ -6,6 +6,7 @@ use crate::experiment::{Kind, SETTINGS, Setting, setting};
 const COMMON: &[&str] = &[
     "model.id",
     "data.id",
+    "data.task",
     "data.train",
     "data.validation",
     "data.test",
@@ -14,9 +15,28 @@ const COMMON: &[&str] = &[
     "lora.targets",
     "lora.rank",
     "search.epochs",
-    "search.steps",
     "search.weights.lr",
     "allocation.rule",
+    "runtime.device",
+];
+
+/// The same where texts are written: how they are written and scored counts for more. As far as the task, both agree, so
+/// that the cursor stays on it when it changes.
+const COMMON_OF_GENERATION: &[&str] = &[
+    "model.id",
+    "data.id",
+    "data.task",
+    "data.train",
+    "data.test",
+    "data.text",
+    "data.label",
+    "lora.targets",
+    "lora.rank",
+    "search.epochs",
+    "search.weights.lr",
+    "evaluate.metric",
+    "evaluate.num_beams",
+    "evaluate.max_new_tokens",
     "runtime.device",
 ];
 
@@ -75,10 +95,11 @@ pub fn groups() -> Vec<&'static str> {
     groups
 }
 
-/// The lines of a group.
-pub fn fields_of(group: &str) -> Vec<Field> {
+/// The lines of a group, for a run that writes texts (`generation`) or one of another task.
+pub fn fields_of(group: &str, generation: bool) -> Vec<Field> {
     if group == COMMON_TITLE {
-        let common = COMMON.iter().filter_map(|key| setting(key)).map(Field::Setting);
+        let common = if generation { COMMON_OF_GENERATION } else { COMMON };
+        let common = common.iter().filter_map(|key| setting(key)).map(Field::Setting);
         return std::iter::once(Field::RunName).chain(common).collect();
     }
     SETTINGS.iter().filter(|setting| setting.group() == group).map(Field::Setting).collect()
@@ -99,12 +120,23 @@ mod tests {
 
     #[test]
     fn every_common_setting_is_in_the_registry() {
-        assert_eq!(fields_of(COMMON_TITLE).len(), COMMON.len() + 1);
+        for (generation, common) in [(false, COMMON), (true, COMMON_OF_GENERATION)] {
+            assert_eq!(fields_of(COMMON_TITLE, generation).len(), common.len() + 1);
+        }
+    }
+
+    #[test]
+    fn the_task_stays_where_it_is_when_it_changes() {
+        let place =
+            |generation| fields_of(COMMON_TITLE, generation).iter().position(|field| field.key() == "data.task");
+        assert_eq!(place(false), place(true));
+        assert!(place(true).is_some());
     }
 
     #[test]
     fn the_groups_hold_every_setting_once() {
-        let shown = groups().into_iter().filter(|group| *group != COMMON_TITLE).flat_map(fields_of);
+        let shown =
+            groups().into_iter().filter(|group| *group != COMMON_TITLE).flat_map(|group| fields_of(group, false));
         let keys: Vec<&str> = shown.map(Field::key).collect();
         let mut all: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
         all.sort_unstable();

@@ -10,7 +10,7 @@ use super::keys::{Action, Context};
 use super::model::{Asked, Model, Popup, moved};
 use super::msg::Effect;
 use super::text::clean;
-use crate::experiment::{PresetDoc, Problem, check, read};
+use crate::experiment::{Choice, PresetDoc, Problem, Task, check, read};
 use crossterm::event::KeyEvent;
 use fields::{Field, fields_of, found, groups};
 
@@ -87,12 +87,17 @@ impl Form {
         }
     }
 
+    /// Whether the run is to write texts.
+    fn is_generation(&self) -> bool {
+        self.doc.get_typed("data.task").as_deref() == Some(Task::Generation.name())
+    }
+
     /// The lines that are shown.
     pub fn fields(&self) -> Vec<Field> {
         if self.is_filtered() {
             return found(&self.filter.text());
         }
-        groups().get(self.group).map_or_else(Vec::new, |group| fields_of(group))
+        groups().get(self.group).map_or_else(Vec::new, |group| fields_of(group, self.is_generation()))
     }
 
     /// Whether the lines are those that a filter found.
@@ -138,8 +143,9 @@ impl Form {
     /// Takes problems over and goes to the first setting that has one.
     pub fn refuse(&mut self, problems: Vec<Problem>) {
         self.problems = problems;
+        let generation = self.is_generation();
         let mut places = groups().into_iter().enumerate().flat_map(|(group, title)| {
-            fields_of(title).into_iter().enumerate().map(move |(field, line)| (group, field, line))
+            fields_of(title, generation).into_iter().enumerate().map(move |(field, line)| (group, field, line))
         });
         if let Some((group, field, _)) = places.find(|(_, _, line)| self.problem(*line).is_some()) {
             self.show_groups();

@@ -33,7 +33,8 @@ pub fn view(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
     let left = if has_groups { GROUPS_WIDTH } else { 0 };
     let list = Rect { x: body.x + left, width: body.width - left, ..body };
     field_list(buf, list, form, look);
-    about(buf, below(area, area.height.saturating_sub(about_lines)), form, look);
+    let room = value_room(form, list.width);
+    about(buf, below(area, area.height.saturating_sub(about_lines)), form, room, look);
 }
 
 fn title(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
@@ -71,7 +72,10 @@ fn group_list(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
         let name = group.rsplit_once('.').map_or((*group).to_owned(), |(_, name)| format!("  {name}"));
         let wrong = match *group {
             COMMON_TITLE => 0,
-            group => fields_of(group).into_iter().filter(|field| form.problem(*field).is_some()).count(),
+            group => fields_of(group, form.is_generation())
+                .into_iter()
+                .filter(|field| form.problem(*field).is_some())
+                .count(),
         };
         let mut spans = vec![span(format!("{pointer} {name}"), style)];
         if wrong > 0 {
@@ -81,29 +85,47 @@ fn group_list(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
     }
 }
 
+/// The name of a line: without its table where the table is the heading.
+fn label(form: &Form, field: Field) -> &'static str {
+    let full = form.is_filtered() || groups().get(form.group) == Some(&COMMON_TITLE);
+    match field {
+        Field::Setting(setting) if !full => setting.name(),
+        _ => field.key(),
+    }
+}
+
+fn label_width(form: &Form, columns: u16) -> usize {
+    let longest = form.fields().into_iter().map(|field| width(label(form, field))).max().unwrap_or(0);
+    longest.min(usize::from(columns / 2))
+}
+
+/// Columns of the values in a list of so many.
+fn value_room(form: &Form, columns: u16) -> usize {
+    usize::from(columns).saturating_sub(label_width(form, columns) + 6)
+}
+
 fn field_list(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
     let fields = form.fields();
     if fields.is_empty() {
         put(buf, area, 0, vec![span("no setting has this in its name or its help", look.faint())]);
         return;
     }
-    let full = form.is_filtered() || groups().get(form.group) == Some(&COMMON_TITLE);
-    let label = |field: Field| match field {
-        Field::Setting(setting) if !full => setting.name(),
-        _ => field.key(),
-    };
-    let longest = fields.iter().map(|field| width(label(*field))).max().unwrap_or(0);
-    let label_width = longest.min(usize::from(area.width / 2));
+    let label_width = label_width(form, area.width);
     let height = usize::from(area.height);
     let first = first_line(form.field, fields.len(), height);
+    if fields.len() > height && !form.is_filtered() && area.y > 0 {
+        // In the line above the list, which is free: what is not in sight would be thought not to be there.
+        let text = format!("{}-{} of {}", first + 1, first + height, fields.len());
+        let above = Rect { y: area.y - 1, height: 1, ..area };
+        put_ends(buf, above, 0, Vec::new(), vec![span(text, look.faint())]);
+    }
     for (line, (index, field)) in fields.iter().enumerate().skip(first).take(height).enumerate() {
         let has_cursor = index == form.field && !form.filtering;
         let mut spans = marks(form, *field, has_cursor, look);
         let style = if has_cursor { look.strong() } else { Style::new() };
-        spans.push(span(pad(label(*field), label_width, look.glyphs().ellipsis), style));
+        spans.push(span(pad(label(form, *field), label_width, look.glyphs().ellipsis), style));
         spans.push(plain("  "));
-        let room = usize::from(area.width).saturating_sub(label_width + 6);
-        spans.extend(value_spans(form, *field, has_cursor, room, look));
+        spans.extend(value_spans(form, *field, has_cursor, value_room(form, area.width), look));
         put(buf, area, line as u16, spans);
     }
 }
@@ -161,8 +183,8 @@ pub fn input_spans(input: &LineInput, room: usize, has_cursor: bool, look: Look)
     vec![span(before, look.strong()), span(under.to_string(), look.selected()), span(rest.as_str(), look.strong())]
 }
 
-/// Help, range and problem of the line with the cursor.
-fn about(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
+/// Help, range and problem of the line with the cursor, and its value where it is longer than `room`.
+fn about(buf: &mut Buffer, area: Rect, form: &Form, room: usize, look: Look) {
     let Some(field) = form.focus() else {
         rule(buf, area, 0, "", Vec::new(), look);
         return;
@@ -188,6 +210,10 @@ fn about(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
     let allowed = format!("{}, default {default}{change}", setting.kind.allowed());
     for text in wrap(&allowed, usize::from(area.width)) {
         put(buf, area, line, vec![span(text, look.faint())]);
+        line += 1;
+    }
+    if let Some(value) = form.said(field).filter(|value| width(value) > room) {
+        put(buf, area, line, vec![plain(words(value))]);
         line += 1;
     }
     // A problem without a place of its own is shown wherever the cursor is, or nobody would see it.

@@ -232,7 +232,7 @@ mod tests {
             let points: Vec<(f64, f64)> = values.iter().enumerate().map(|(i, y)| (i as f64, *y)).collect();
             let area = Rect::new(0, 0, width, height);
             let mut buf = Buffer::empty(area);
-            let look = Look { colour, unicode };
+            let look = Look { colour, unicode, letters: true };
             let curve = || Curve { points: &points, style: Style::new(), mark: "*" };
             draw(&mut buf, area, &[curve(), curve()], look);
         }

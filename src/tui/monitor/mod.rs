@@ -6,9 +6,11 @@ mod heat;
 mod losses;
 mod module;
 mod outcome;
+mod samples;
 mod status;
 mod view;
 
+pub use samples::all_lines as sample_lines;
 pub use status::short;
 pub use view::view;
 

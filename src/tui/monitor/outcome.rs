@@ -2,12 +2,23 @@
 
 use super::Monitor;
 use crate::run::fold::evaluated_words;
+use crate::run::view::is_better_less;
 use crate::tui::draw::{put, rule, span};
 use crate::tui::look::Look;
-use crate::tui::text::{figure, pad};
+use crate::tui::text::{figure, pad, width};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::text::Span;
+
+/// Columns that a figure takes, at least.
+const LEAST_WIDTH: usize = 6;
+/// Columns of the names: at least, at most.
+const NAME_WIDTH: (usize, usize) = (8, 24);
+/// Columns between two blocks.
+const GAP: usize = 4;
+/// More figures than this stand in two blocks, side by side, where those fit.
+const MOST_IN_A_BLOCK: usize = 6;
 
 /// What was evaluated, as the events call it, and its heading: the run, then what it is compared with.
 fn columns(monitor: &Monitor) -> Vec<(&str, String)> {
@@ -26,47 +37,97 @@ fn names(monitor: &Monitor) -> Vec<&str> {
     monitor.view.score_first(monitor.view.evaluations.iter().flat_map(|(_, _, metrics)| metrics.keys()))
 }
 
-/// Columns that a figure takes, at least.
-const LEAST_WIDTH: usize = 6;
+fn column_width(title: &str) -> usize {
+    width(title).max(LEAST_WIDTH) + 2
+}
 
-/// Lines that the figures need; 0 where there are none.
-pub fn lines(monitor: &Monitor) -> u16 {
+/// How the figures stand in some columns of the screen.
+struct Blocks {
+    count: usize,
+    name_width: usize,
+}
+
+impl Blocks {
+    fn of(monitor: &Monitor, room: u16) -> Blocks {
+        let names = names(monitor);
+        let room = usize::from(room);
+        let taken: usize = columns(monitor).iter().map(|(_, title)| column_width(title)).sum();
+        // A name, and the mark of figures that are better where they are less.
+        let longest = names.iter().map(|name| width(name) + 2).max().unwrap_or(0).clamp(NAME_WIDTH.0, NAME_WIDTH.1);
+        if names.len() > MOST_IN_A_BLOCK && 2 * (longest + taken) + GAP <= room {
+            return Blocks { count: 2, name_width: longest };
+        }
+        Blocks { count: 1, name_width: room.saturating_sub(taken).clamp(NAME_WIDTH.0, NAME_WIDTH.1) }
+    }
+}
+
+/// Lines that the figures need in so many columns; 0 where there are none.
+pub fn lines(monitor: &Monitor, room: u16) -> u16 {
     match names(monitor).len() {
         0 => 0,
-        count => u16::try_from(count).unwrap_or(u16::MAX - 2) + 2,
+        count => u16::try_from(count.div_ceil(Blocks::of(monitor, room).count)).unwrap_or(u16::MAX - 2) + 2,
     }
 }
 
 /// Draws the figures, a line each, a column for the run and for each baseline.
 pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
+    let Blocks { count, name_width } = Blocks::of(monitor, area.width);
     let columns = columns(monitor);
-    let width = |title: &str| title.len().max(LEAST_WIDTH) + 2;
-    let taken: usize = columns.iter().map(|(_, title)| width(title)).sum();
-    let name_width = usize::from(area.width).saturating_sub(taken).clamp(8, 24);
-    let mut heading = vec![span(" ".repeat(name_width), look.faint())];
-    heading.extend(columns.iter().map(|(_, title)| span(format!("{title:>0$}", width(title)), look.faint())));
-    put(buf, area, 1, heading);
     let names = names(monitor);
     let room = usize::from(area.height.saturating_sub(2));
-    let hidden = names.len().saturating_sub(room);
+    let in_block = room.min(names.len().div_ceil(count));
+    let shown = &names[..names.len().min(in_block * count)];
+    let hidden = names.len() - shown.len();
+    rule(buf, area, 0, "result, held-out split", facts(monitor, shown, hidden, look), look);
+    let block_width = name_width + columns.iter().map(|(_, title)| column_width(title)).sum::<usize>() + GAP;
+    for (block, names) in shown.chunks(in_block.max(1)).enumerate() {
+        let offset = u16::try_from(block * block_width).unwrap_or(u16::MAX).min(area.width);
+        let block = Rect { x: area.x + offset, width: area.width - offset, ..area };
+        let mut heading = vec![span(" ".repeat(name_width), look.faint())];
+        heading
+            .extend(columns.iter().map(|(_, title)| span(format!("{title:>0$}", column_width(title)), look.faint())));
+        put(buf, block, 1, heading);
+        for (line, name) in names.iter().enumerate() {
+            put(buf, block, 2 + line as u16, row(monitor, name, name_width, &columns, look));
+        }
+    }
+}
+
+/// What there is to say of all figures.
+fn facts(monitor: &Monitor, shown: &[&str], hidden: usize, look: Look) -> Vec<Span<'static>> {
     let mut facts = Vec::new();
     if let Some(what) = monitor.view.no_better_than() {
         facts.push(span(format!("no better than {what}"), look.warning()));
     }
+    if shown.iter().any(|name| is_better_less(name)) {
+        facts.push(span(format!("{} less is better", look.glyphs().less), look.faint()));
+    }
     if hidden > 0 {
-        let start = if facts.is_empty() { "" } else { "  " };
-        facts.push(span(format!("{start}+{hidden} more: autolora show"), look.faint()));
+        facts.push(span(format!("+{hidden} more: autolora show"), look.faint()));
     }
-    rule(buf, area, 0, "result on the held-out split", facts, look);
-    for (line, name) in names.into_iter().take(room).enumerate() {
-        let of_name = if *name == *monitor.view.metric { look.strong() } else { Style::new() };
-        let mut spans = vec![span(pad(name, name_width, look.glyphs().ellipsis), of_name)];
-        for (what, title) in &columns {
-            let found = monitor.view.evaluations.iter().rev().find(|(_, known, _)| known == what);
-            let value = found.and_then(|(_, _, metrics)| metrics.get(name));
-            let style = if *what == "run" { look.strong() } else { Style::new() };
-            spans.push(span(format!("{:>1$}", value.map_or("-".into(), |value| figure(*value)), width(title)), style));
-        }
-        put(buf, area, 2 + line as u16, spans);
+    let last = facts.len().saturating_sub(1);
+    let spaced = facts
+        .into_iter()
+        .enumerate()
+        .flat_map(|(i, fact)| [fact, span(if i < last { "  " } else { "" }, Style::new())]);
+    spaced.collect()
+}
+
+fn row(monitor: &Monitor, name: &str, name_width: usize, columns: &[(&str, String)], look: Look) -> Vec<Span<'static>> {
+    let of_name = if *name == *monitor.view.metric { look.strong() } else { Style::new() };
+    let marked = if is_better_less(name) { format!("{name} {}", look.glyphs().less) } else { name.to_owned() };
+    let mut spans = vec![span(pad(&marked, name_width, look.glyphs().ellipsis), of_name)];
+    for (what, title) in columns {
+        let found = monitor.view.evaluations.iter().rev().find(|(_, known, _)| known == what);
+        let value = found.and_then(|(_, _, metrics)| metrics.get(name));
+        let style = if *what == "run" { look.strong() } else { Style::new() };
+        let text = value.map_or("-".into(), |value| score(*value));
+        spans.push(span(format!("{text:>0$}", column_width(title)), style));
     }
+    spans
+}
+
+/// A figure of a result: what is next to nothing is nothing, as in `show`.
+fn score(value: f64) -> String {
+    if value.abs() < 5e-5 { figure(0.0) } else { figure(value) }
 }

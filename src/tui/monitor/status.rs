@@ -152,13 +152,25 @@ pub fn failure(monitor: &Monitor, columns: u16, most: usize, look: Look) -> Vec<
     lines
 }
 
+/// Columns of the time before a message.
+const TIME_WIDTH: u16 = 9;
+
+/// Lines that the whole log would take, with its rule.
+pub fn log_lines(monitor: &Monitor, columns: u16) -> u16 {
+    let room = usize::from(columns.saturating_sub(TIME_WIDTH));
+    // More messages than a screen has lines make no difference.
+    let messages = monitor.view.log.iter().rev().take(100);
+    let lines: usize = messages.map(|(_, _, message)| wrap(message, room).len()).sum();
+    u16::try_from(lines).unwrap_or(u16::MAX - 1) + 1
+}
+
 /// The log's end under a rule that names the machine.
 pub fn log(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, look: Look) {
     rule(buf, area, 0, "log", machine(monitor, look), look);
     let lines = usize::from(area.height.saturating_sub(1));
     let log = &monitor.view.log;
     let shown = &log[log.len().saturating_sub(lines)..];
-    let room = usize::from(area.width).saturating_sub(9);
+    let room = usize::from(area.width.saturating_sub(TIME_WIDTH));
     let mut line = 0;
     for (i, (time, level, message)) in shown.iter().enumerate() {
         let style = if level == "warning" { look.warning() } else { Style::new() };
@@ -170,7 +182,7 @@ pub fn log(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, loo
             parts.push(cut(&rest.join(" "), room, look.glyphs().ellipsis));
         }
         for (n, part) in parts.into_iter().enumerate() {
-            let start = if n == 0 { format!("{} ", clock(time, zone)) } else { " ".repeat(9) };
+            let start = if n == 0 { format!("{} ", clock(time, zone)) } else { " ".repeat(usize::from(TIME_WIDTH)) };
             put(buf, area, 1 + line as u16, vec![span(start, look.faint()), span(part, style)]);
             line += 1;
         }

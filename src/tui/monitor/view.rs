@@ -1,6 +1,6 @@
 //! Where the parts of the monitor stand, for any size.
 
-use super::{Monitor, heat, losses, module, outcome, status};
+use super::{Curve, Monitor, heat, losses, module, outcome, samples, status};
 use crate::tui::draw::{below, inset, put, top};
 use crate::tui::look::Look;
 use jiff::tz::TimeZone;
@@ -37,11 +37,15 @@ fn rows(monitor: &Monitor) -> u16 {
     u16::try_from(monitor.grid.layers.len()).unwrap_or(u16::MAX - heat::FRAME_LINES).max(1)
 }
 
-/// One above the other: result, map, module, losses, log. The losses give way first, then rows of the map.
+/// One above the other: result, map, module, losses and samples, log. The losses give way first, then rows of the map.
 fn narrow(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, look: Look) {
-    let area = outcome_on_top(buf, area, area.height / 3, monitor, look);
+    let whole = area.height;
+    let area = outcome_on_top(buf, area, whole / 3, monitor, look);
+    let is_crowded = area.height < whole && !monitor.view.samples.is_empty();
     let log_lines = match area.height {
         0..12 => 0,
+        // A result and samples leave room for the log or for the ranks.
+        12..24 if is_crowded => 0,
         12..24 => 3,
         _ => 5,
     };
@@ -49,12 +53,30 @@ fn narrow(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, look
     let (map, module) = map_lines(monitor, rest);
     heat::draw(buf, top(area, map), monitor, look);
     module::draw(buf, top(below(area, map), module), monitor, look);
-    let chart = below(top(area, rest), map + module);
-    if chart.height >= losses::LEAST_LINES {
-        losses::draw(buf, chart, monitor, look);
-    }
+    losses_and_samples(buf, below(top(area, rest), map + module), monitor, look);
     if log_lines > 0 {
         status::log(buf, below(area, rest), monitor, zone, look);
+    }
+}
+
+/// Losses above samples where there is room for both; else one of them, samples unless a curve was asked for.
+fn losses_and_samples(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
+    let wanted = samples::lines(monitor, area.width);
+    let chart = if wanted == 0 {
+        area.height
+    } else if area.height >= MOST_LOSS_LINES / 2 + samples::LEAST_LINES {
+        area.height.saturating_sub(wanted + 1).max(area.height / 2).min(MOST_LOSS_LINES)
+    } else if monitor.curve == Curve::Present {
+        0
+    } else {
+        area.height
+    };
+    if chart >= losses::LEAST_LINES {
+        losses::draw(buf, top(area, chart), monitor, look);
+    }
+    let rest = below(area, chart);
+    if wanted > 0 && rest.height >= samples::LEAST_LINES {
+        samples::draw(buf, rest, monitor, look);
     }
 }
 
@@ -76,7 +98,7 @@ fn map_lines(monitor: &Monitor, rest: u16) -> (u16, u16) {
     (map, if left >= bars + 2 * losses::LEAST_LINES + 2 { bars } else { module })
 }
 
-/// Map and module at the left; result, losses and log at the right.
+/// Map and module at the left; result, losses, samples and log at the right.
 fn wide(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, look: Look) {
     let columns = heat::full_width(monitor).max(LEFT_COLUMNS).min(area.width * 3 / 5);
     let left = Rect { width: columns, ..area };
@@ -90,14 +112,17 @@ fn wide(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, look: 
     module::draw(buf, below(left, map + gap), monitor, look);
 
     let right = outcome_on_top(buf, right, right.height / 2, monitor, look);
-    let log = (right.height / 4).max(right.height.saturating_sub(MOST_LOSS_LINES));
-    losses::draw(buf, top(right, right.height - log), monitor, look);
+    let mut log = (right.height / 4).max(right.height.saturating_sub(MOST_LOSS_LINES));
+    if !monitor.view.samples.is_empty() {
+        log = (right.height / 4).min(status::log_lines(monitor, right.width));
+    }
+    losses_and_samples(buf, top(right, right.height - log), monitor, look);
     status::log(buf, below(right, right.height - log), monitor, zone, look);
 }
 
 /// Draws the result, where there is one, and gives the area below it.
 fn outcome_on_top(buf: &mut Buffer, area: Rect, most: u16, monitor: &Monitor, look: Look) -> Rect {
-    let lines = outcome::lines(monitor).min(most);
+    let lines = outcome::lines(monitor, area.width).min(most);
     if lines > 0 {
         outcome::draw(buf, top(area, lines), monitor, look);
     }

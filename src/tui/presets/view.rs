@@ -66,6 +66,7 @@ fn about(buf: &mut Buffer, area: Rect, row: &PresetRow, model: &Model) {
     // Two columns of settings where they fit.
     let columns: usize = if area.width >= 100 { 2 } else { 1 };
     let column_width = usize::from(area.width) / columns;
+    let key_width = row.said.iter().map(|(key, _)| width(key)).max().unwrap_or(0).max(32) + 2;
     let height = usize::from(fields.height);
     let fits = height * columns;
     let hidden = row.said.len().saturating_sub(fits);
@@ -74,8 +75,8 @@ fn about(buf: &mut Buffer, area: Rect, row: &PresetRow, model: &Model) {
     {
         let x = fields.x + (index / height.max(1) * column_width) as u16;
         let at = Rect { x, width: column_width as u16, ..fields };
-        let room = column_width.saturating_sub(35);
-        let spans = vec![span(format!("{key:<34}"), look.faint()), plain(cut(value, room, ellipsis))];
+        let room = column_width.saturating_sub(key_width + 1);
+        let spans = vec![span(format!("{key:<key_width$}"), look.faint()), plain(cut(value, room, ellipsis))];
         put(buf, at, (index % height.max(1)) as u16, spans);
     }
     if hidden > 0 && height > 0 {

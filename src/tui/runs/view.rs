@@ -2,7 +2,7 @@
 
 use super::RunRow;
 use crate::run::event::Phase;
-use crate::run::view::State;
+use crate::run::view::{State, is_better_less};
 use crate::tui::draw::{below, inset, plain, put, put_ends, rule, span, top};
 use crate::tui::look::Look;
 use crate::tui::model::{Model, first_line};
@@ -28,10 +28,16 @@ const COLUMNS: [Column; 8] = [
     Column { title: "progress", width: 14, from: 64, cell: progress },
     Column { title: "score", width: 7, from: 72, cell: score },
     Column { title: "started", width: 11, from: 78, cell: started },
-    Column { title: "model", width: 16, from: 98, cell: |row, _, _| (short(&row.model).to_owned(), Style::new()) },
-    Column { title: "data", width: 16, from: 116, cell: |row, _, _| (short(&row.data).to_owned(), Style::new()) },
+    Column { title: "model", width: 16, from: 98, cell: |row, _, _| (brief(&row.model), Style::new()) },
+    Column { title: "data", width: 16, from: 116, cell: |row, _, _| (brief(&row.data), Style::new()) },
     Column { title: "id", width: 20, from: 138, cell: |row, _, look| (row.id.clone(), look.faint()) },
 ];
+
+/// A model or dataset in few columns: what is embedded has no need to say so here.
+fn brief(id: &str) -> String {
+    let name = short(id);
+    name.strip_prefix("builtin:").unwrap_or(name).to_owned()
+}
 
 /// Lines below the table about the selected run.
 const DETAIL_LINES: u16 = 5;
@@ -154,7 +160,8 @@ fn detail(buf: &mut Buffer, area: Rect, row: &RunRow, model: &Model) {
     match (&row.error, &row.score) {
         (Some(error), _) => put(buf, area, 4, field("error", error, look.bad())),
         (None, Some((name, value))) => {
-            put(buf, area, 4, field("score", &format!("{} {name}", figure(*value)), look.strong()));
+            let less = if is_better_less(name) { " (less is better)" } else { "" };
+            put(buf, area, 4, field("score", &format!("{} {name}{less}", figure(*value)), look.strong()));
         }
         (None, None) => {}
     }
