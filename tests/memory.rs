@@ -238,6 +238,7 @@ fn step(case: &Case) -> (u64, usize) {
             scales,
             schedule: LinearSchedule::new(1e-3, 0.1, 10),
             clip_norm: None,
+            label_smoothing: 0.0,
             dropout: DropoutRates::default(),
         };
         let mut step = || {

@@ -45,6 +45,10 @@ fn data(experiment: &Experiment, list: &mut Vec<Complaint>) {
         let message = "needs a head, and a model that writes has none";
         complain(list, &["baseline.head_only", "data.task"], message, Some("leave it out".into()));
     }
+    if data.task == Task::Regression && experiment.retrain.label_smoothing > 0.0 {
+        let message = "spreads the weight of a label, and a regression has none";
+        complain(list, &["retrain.label_smoothing", "data.task"], message, Some("leave it out".into()));
+    }
     if data.stratify && data.task != Task::Classification {
         complain(list, &["data.stratify", "data.task"], format!("needs classes, and a {} has none", data.task), None);
     }

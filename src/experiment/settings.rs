@@ -189,6 +189,7 @@ settings! {
         betas: [f64; 2] = [0.9, 0.999], Kind::Betas, "", "Adam's decay rates";
         weight_decay: f64 = 0.01, NOT_NEGATIVE, "", "weight decay";
         warmup_share: f64 = 0.06, Kind::Float { min: 0.0, max: 0.9, exclusive: false }, "", "share of the steps that warm up; then linear to 0";
+        label_smoothing: f64 = 0.0, Kind::Float { min: 0.0, max: 0.9, exclusive: false }, "", "share of a label's weight that is spread over all labels or tokens (cross-entropy alone)";
         scale: ScaleRule = ScaleRule::AlphaOverRank, Kind::Choice(ScaleRule::NAMES), "", "scale of a module: lora_alpha / its rank, or / k";
         clip_norm: Option<f64> = None, POSITIVE, "", "clip the gradient to this norm; unset: off";
     }

@@ -28,4 +28,4 @@ pub use norm::layer_norm;
 pub use recompute::{nothing, recomputed};
 pub use rms_norm::rms_norm;
 pub use rotary::rotate;
-pub use vocabulary::{capped, vocabulary_loss};
+pub use vocabulary::{LossRule, capped, smoothed_losses, vocabulary_loss};

@@ -18,6 +18,6 @@ impl Objective for LowerLevel<'_> {
 
     fn loss(&self, weights: &Weights, alpha: &Tensor, part: &DeviceBatch, dropout: Option<u64>) -> Result<Tensor> {
         let dropout = dropout.filter(|_| self.dropout.any()).map(|key| self.dropout.keyed(key));
-        self.problem.part_loss(part, &Pass { weights, scales: &self.scales, alpha: Some(alpha), dropout })
+        self.problem.part_loss(part, &Pass { weights, scales: &self.scales, alpha: Some(alpha), dropout }, 0.0)
     }
 }

@@ -5,9 +5,9 @@ use crate::data::batches::{Answers, Batch};
 use crate::data::{IGNORED, Rows};
 use crate::model::decoder::Tokens;
 use crate::model::{Input, Network};
-use candle_core::{D, Error, Result, Tensor};
-use candle_nn::loss::{cross_entropy, mse};
-use candle_nn::ops::log_softmax;
+use crate::ops::smoothed_losses;
+use candle_core::{Error, Result, Tensor};
+use candle_nn::loss::mse;
 
 /// How the rows of a batch are laid out; nothing of what is computed depends on it but the order of sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,17 +119,16 @@ impl DeviceAnswers {
         }
     }
 
-    /// Mean loss of logits (rows, outputs) or (rows, length, classes), a scalar.
-    pub(super) fn loss(&self, logits: &Tensor) -> Result<Tensor> {
+    /// Mean loss of logits (rows, outputs) or (rows, length, classes), a scalar; `smoothing` is of labels.
+    pub(super) fn loss(&self, logits: &Tensor, smoothing: f64) -> Result<Tensor> {
         match self {
-            DeviceAnswers::Classes(ids) => cross_entropy(logits, ids),
+            DeviceAnswers::Classes(ids) => smoothed_losses(logits, ids, smoothing)?.mean_all(),
             DeviceAnswers::Scores(scores) => mse(&logits.squeeze(1)?, scores),
             DeviceAnswers::Next { .. } => candle_core::bail!("tokens have a loss of their own"),
             DeviceAnswers::Tags { ids, kept, count, .. } => {
                 // candle's cross-entropy has no ignore index.
                 let logits = logits.flatten(0, 1)?;
-                let of_tag = log_softmax(&logits, D::Minus1)?.gather(&ids.unsqueeze(1)?, 1)?.squeeze(1)?;
-                (of_tag * kept)?.sum_all()? * (-1.0 / (*count).max(1) as f64)
+                (smoothed_losses(&logits, ids, smoothing)? * kept)?.sum_all()? / (*count).max(1) as f64
             }
         }
     }

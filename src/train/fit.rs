@@ -22,6 +22,8 @@ pub struct FitRules {
     pub scales: Vec<f64>,
     pub schedule: LinearSchedule,
     pub clip_norm: Option<f64>,
+    /// Share of a label's weight that is spread over all labels.
+    pub label_smoothing: f64,
     pub dropout: DropoutRates,
 }
 
@@ -38,7 +40,8 @@ impl FitState {
         let tracked = track(&self.weights)?;
         let loss = |part: &DeviceBatch, key: Option<u64>| {
             let dropout = key.filter(|_| rules.dropout.any()).map(|key| rules.dropout.keyed(key));
-            problem.part_loss(part, &Pass { weights: &tracked, scales: &rules.scales, alpha: None, dropout })
+            let pass = Pass { weights: &tracked, scales: &rules.scales, alpha: None, dropout };
+            problem.part_loss(part, &pass, rules.label_smoothing)
         };
         let (loss, mut gradient, _) = gradients_of_parts(batch, Some(key), &tracked, None, loss)?;
         let norm = clip(&mut gradient, rules.clip_norm)?;

@@ -32,22 +32,22 @@ pub struct Problem {
 impl Problem {
     /// Mean loss of a batch, a scalar: cross-entropy over rows, over tagged words, over tokens that are to be written, or
     /// squared error.
-    pub fn loss(&self, batch: &DeviceBatch, pass: &Pass) -> Result<Tensor> {
+    pub fn loss(&self, batch: &DeviceBatch, pass: &Pass, smoothing: f64) -> Result<Tensor> {
         match (&self.model, &batch.input, &batch.answers) {
             (Network::Task(model), DeviceInput::Encoder(input), answers) => {
-                answers.loss(&model.forward(input, pass)?.to_dtype(DType::F32)?)
+                answers.loss(&model.forward(input, pass)?.to_dtype(DType::F32)?, smoothing)
             }
             (Network::Causal(model), DeviceInput::Decoder(tokens), DeviceAnswers::Next { places, ids }) => {
                 let states = model.states(tokens, pass, None)?;
-                (model.loss(&states, places, ids)? / ids.len().max(1) as f64)?.to_dtype(DType::F32)
+                (model.loss(&states, places, ids, smoothing)? / ids.len().max(1) as f64)?.to_dtype(DType::F32)
             }
             _ => candle_core::bail!("a batch of another kind of model"),
         }
     }
 
     /// What a part of a batch adds to the batch's mean loss: its own mean by its share.
-    pub fn part_loss(&self, part: &DeviceBatch, pass: &Pass) -> Result<Tensor> {
-        let loss = self.loss(part, pass)?;
+    pub fn part_loss(&self, part: &DeviceBatch, pass: &Pass, smoothing: f64) -> Result<Tensor> {
+        let loss = self.loss(part, pass, smoothing)?;
         if part.share == 1.0 { Ok(loss) } else { loss * part.share }
     }
 
@@ -84,13 +84,13 @@ impl Problem {
             (Network::Task(model), DeviceInput::Encoder(input), _) => (model, input),
             // What a decoder says is what it writes, which is asked for by itself.
             (_, _, DeviceAnswers::Next { ids, .. }) => {
-                let loss = scalar(&self.loss(batch, &pass)?)?;
+                let loss = scalar(&self.loss(batch, &pass, 0.0)?)?;
                 return Ok((Vec::new(), loss * ids.len() as f64, ids.len()));
             }
             _ => candle_core::bail!("a batch of another kind of model"),
         };
         let logits = model.forward(input, &pass)?.to_dtype(DType::F32)?;
-        let loss = scalar(&batch.answers.loss(&logits)?)?;
+        let loss = scalar(&batch.answers.loss(&logits, 0.0)?)?;
         let (outputs, count) = match &batch.answers {
             DeviceAnswers::Classes(_) | DeviceAnswers::Scores(_) => {
                 let rows: Vec<Vec<f32>> = logits.to_vec2()?;

@@ -28,7 +28,7 @@ fn computed(fixture: &Fixture, dropout: Option<Dropout>) -> (Vec<f32>, f64, Weig
     let length = tokens.length() as u32;
     let places: Vec<u32> = (0..fixture.texts.len() as u32).map(|row| (row + 1) * length - 2).collect();
     let targets: Vec<u32> = fixture.texts.iter().map(|text| *text.last().unwrap()).collect();
-    let loss = fixture.model.loss(&states, &places, &targets).unwrap();
+    let loss = fixture.model.loss(&states, &places, &targets, 0.0).unwrap();
     let (by_weights, by_alpha) = gradients(&loss, &tracked, Some(&alpha)).unwrap();
     (flat(&logits), f64::from(flat(&loss)[0]), by_weights, by_alpha.unwrap())
 }
@@ -112,7 +112,7 @@ fn parts_and_packed_rows_make_the_step_of_the_whole_batch() {
             assert_eq!(parts.len(), expected);
             let alone = problem.parts(&set, &[4]).unwrap();
             let pass = Pass { weights: &tracked, scales: &scales, alpha: None, dropout: None };
-            let loss = |part: &_, _| problem.part_loss(part, &pass);
+            let loss = |part: &_, _| problem.part_loss(part, &pass, 0.1);
             assert_eq!(gradients_of_parts(&alone, None, &tracked, None, loss).unwrap().0, 0.0);
             by_layout.push(gradients_of_parts(&parts, None, &tracked, None, loss).unwrap());
             let Network::Causal(back) = problem.model else { panic!() };

@@ -72,7 +72,7 @@ fn check_loss(name: &str, fixture: &Fixture, tokens: &Tokens, place: impl Fn(usi
             targets.push(id);
         }
     }
-    let loss = (fixture.model.loss(&states, &places, &targets).unwrap() / targets.len() as f64).unwrap();
+    let loss = (fixture.model.loss(&states, &places, &targets, 0.0).unwrap() / targets.len() as f64).unwrap();
     let found = difference(&flat(&loss), &flat(&fixture.tensors["loss"]));
     assert!(found <= 1e-5, "{name}: the loss differs by {found:.1e}");
     let theirs = flat(&fixture.tensors["gradient"]);

@@ -259,6 +259,11 @@ fn settings_that_save_memory_do_not_change_the_steps_of_a_run() {
     let bytes = |run: &Value| memory(run)["search_bytes"].as_u64().unwrap();
     assert!(bytes(&spared) < bytes(&plain), "{} {}", memory(&spared), memory(&plain));
     assert!(plain["timing"]["peak_rss_bytes"].as_f64().unwrap() > 1e6, "{plain}");
+    // Smoothing is of retraining alone: the search is as it was, the retraining's loss is higher.
+    let smooth = finished(&home, "gpt2", &["model.dropout=0", "data.packing=false", "retrain.label_smoothing=0.3"]);
+    let smooth_losses = losses(&home, &smooth);
+    assert_eq!(smooth_losses[..6], plain_losses[..6]);
+    assert!(smooth_losses.last().unwrap() > plain_losses.last().unwrap(), "{smooth_losses:?} {plain_losses:?}");
     // In 16 bits the model is another one, but it learns too, and answers as it was trained.
     let half = finished(&home, "gpt2", &["runtime.precision=bf16", "model.dropout=0"]);
     assert!(memory(&half)["frozen_bytes"].as_u64() < memory(&plain)["frozen_bytes"].as_u64());

@@ -94,7 +94,7 @@ fn loss(config: &DecoderConfig, weights: &Weights, texts: &[&Vec<u32>]) -> Resul
     let none = Weights::new();
     let pass = Pass { weights: &none, scales: &[], alpha: None, dropout: None };
     let states = decoder.states(&tokens, &pass, None)?;
-    Ok((decoder.loss(&states, &places, &next)? / next.len() as f64)?)
+    Ok((decoder.loss(&states, &places, &next, 0.0)? / next.len() as f64)?)
 }
 
 /// Trains and writes config.json and model.safetensors (f16).

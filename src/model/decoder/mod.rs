@@ -13,7 +13,7 @@ use super::loader::{Loader, Norm};
 use super::lora::LoraLinear;
 use super::pass::{DropoutRates, Pass, Site};
 use super::targets;
-use crate::ops::{Rope, capped, frozen_linear, vocabulary_loss};
+use crate::ops::{LossRule, Rope, capped, frozen_linear, vocabulary_loss};
 pub use cache::Cache;
 use candle_core::{DType, Device, Result, Tensor};
 use layer::{Call, Layer, load_norm};
@@ -176,8 +176,8 @@ impl Decoder {
     }
 
     /// The sum of -log p(target) over places of hidden states (batch, length, hidden): `places` are batch x length
-    /// indices, `targets` the ids that are to come next. A scalar.
-    pub fn loss(&self, states: &Tensor, places: &[u32], targets: &[u32]) -> Result<Tensor> {
+    /// indices, `targets` the ids that are to come next; `smoothing` spreads that share of a target over all ids. A scalar.
+    pub fn loss(&self, states: &Tensor, places: &[u32], targets: &[u32], smoothing: f64) -> Result<Tensor> {
         if places.is_empty() {
             // Nothing to say of such texts, but a gradient all the same: 0. (A number 0 would cut candle's graph.)
             let sum = states.sum_all()?;
@@ -186,7 +186,8 @@ impl Decoder {
         let hidden = self.config.hidden_size;
         let flat = states.reshape((states.elem_count() / hidden.max(1), hidden))?;
         let index = Tensor::from_slice(places, places.len(), states.device())?;
-        vocabulary_loss(&flat.index_select(&index, 0)?, &self.output, targets, self.config.logit_cap)
+        let rule = LossRule { cap: self.config.logit_cap, smoothing };
+        vocabulary_loss(&flat.index_select(&index, 0)?, &self.output, targets, rule)
     }
 
     /// Word embeddings (vocabulary, hidden).

@@ -63,6 +63,7 @@ impl Fit<'_> {
             scales: self.scales.clone(),
             schedule: LinearSchedule::new(self.lr, settings.warmup_share, total),
             clip_norm: settings.clip_norm,
+            label_smoothing: settings.label_smoothing,
             dropout: prepared.problem.model.dropout_rates(experiment.lora.dropout, experiment.model.dropout),
         };
         let mut pace = Pace::new(
