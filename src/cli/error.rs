@@ -23,6 +23,15 @@ pub enum CliError {
 impl CliError {
     /// An error that is its message and perhaps some advice.
     pub fn new(code: u8, message: impl std::fmt::Display, advice: Option<String>) -> CliError {
+        // A message may quote a file, whose control characters must not reach the terminal.
+        let plain = |text: String| -> String {
+            text.chars()
+                .flat_map(
+                    |c| if c.is_control() && c != '\n' { c.escape_default().collect::<Vec<_>>() } else { vec![c] },
+                )
+                .collect()
+        };
+        let (message, advice) = (plain(message.to_string()), advice.map(plain));
         let report = match advice {
             Some(advice) => miette::miette!(help = advice, "{message}"),
             None => miette::miette!("{message}"),

@@ -275,6 +275,9 @@ impl Reader {
         if let (Some(_), [Field::Text(prompt), Field::Text(text)]) = (&self.columns.form, row.fields.as_slice()) {
             return Ok((Content::Dialogue(Dialogue::plain(prompt, text)), Answer::Tags(Vec::new())));
         }
+        if self.columns.form.is_some() {
+            return Err("it is not in the form of data.train; all files of a run have one form".into());
+        }
         let (text, label) = (&row.fields[TEXT], &row.fields[LABEL]);
         let (text_column, label_column) = (&columns[TEXT], &columns[LABEL]);
         if self.task == Task::Tagging {

@@ -57,6 +57,19 @@ pub enum Counted {
     All,
 }
 
+/// A held-out text as it is scored: what the model is asked, and what people would say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// What is before the first reply.
+    pub prompt: String,
+    /// Its ids, as a prompt to continue is encoded: the last `max_length` of them.
+    pub prompt_ids: Vec<u32>,
+    /// The first reply, whole.
+    pub reference: String,
+    /// Whether the tokenizer has signs for all of the reference.
+    pub writable: bool,
+}
+
 /// A decoder's tokenizer with a length of ours.
 pub struct DialogueEncoder {
     tokenizer: Tokenizer,
@@ -113,11 +126,40 @@ impl DialogueEncoder {
         self.tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1)
     }
 
-    /// A prompt as the tokenizer encodes it by default, its last `max_length` tokens.
+    /// A prompt as the tokenizer encodes it by default, its last `max_length` tokens; the end of text where it has none, as
+    /// transformers begins a text from nothing where beginning and end are one sign.
     pub fn prompt(&self, text: &str) -> Result<Vec<u32>, DataError> {
         let encoding = self.tokenizer.encode_fast(text, true).map_err(|e| self.failed(0, &e))?;
-        let ids = encoding.get_ids();
-        Ok(ids[ids.len().saturating_sub(self.max_length)..].to_vec())
+        Ok(self.cut_prompt(encoding.get_ids()))
+    }
+
+    fn cut_prompt(&self, ids: &[u32]) -> Vec<u32> {
+        let kept = &ids[ids.len().saturating_sub(self.max_length)..];
+        if kept.is_empty() { self.eos.into_iter().collect() } else { kept.to_vec() }
+    }
+
+    /// An example as it is scored; `row` is its place in its file. None where it has no text to write.
+    ///
+    /// # Errors
+    /// A conversation that the template refuses; a text that cannot be encoded.
+    pub fn held(&self, example: &Example, row: usize) -> Result<Option<Held>, DataError> {
+        let Some(dialogue) = self.dialogue(example) else { return Ok(None) };
+        let failed = |message| DataError::Encode { file: self.file.clone(), row: row + 1, message };
+        let dialogue = dialogue.map_err(failed)?;
+        let reply = dialogue.replies.first().cloned().unwrap_or(dialogue.text.len()..dialogue.text.len());
+        let prompt = dialogue.text.get(..reply.start).unwrap_or_default().to_owned();
+        let reply = dialogue.text.get(reply).unwrap_or_default();
+        let encoded = |text: &str, special: bool| {
+            let encoding = self.tokenizer.encode_fast(text, special).map_err(|e| self.failed(row, &e))?;
+            Ok::<_, DataError>(encoding.get_ids().to_vec())
+        };
+        let prompt_ids = self.cut_prompt(&encoded(&prompt, dialogue.plain)?);
+        let again = self.decode(&encoded(reply, false)?)?;
+        let signs = |text: &str| text.split_whitespace().collect::<String>();
+        let writable = !dialogue.plain || signs(&again) == signs(reply);
+        // The signs of a template are none of a reply's words.
+        let reference = if dialogue.plain { reply.trim().to_owned() } else { again.trim().to_owned() };
+        Ok(Some(Held { prompt, prompt_ids, reference, writable }))
     }
 
     /// The text of ids, special tokens skipped.
@@ -186,7 +228,12 @@ impl Encode for DialogueEncoder {
                 let encoding = if is_first(d, p) { with.next() } else { without.next() };
                 (encoding.map_or(Vec::new(), |encoding| encoding.get_ids().to_vec()), *learnt)
             });
-            rows.push(self.row(&ids.collect::<Vec<_>>(), dialogues[d].plain, (first + d) as u32, &mut cuts));
+            let row = self.row(&ids.collect::<Vec<_>>(), dialogues[d].plain, (first + d) as u32, &mut cuts);
+            if row.ids.is_empty() {
+                let message = "its text has no token: does the model's chat template show the messages?".into();
+                return Err(DataError::Encode { file: self.file.clone(), row: first + d + 1, message });
+            }
+            rows.push(row);
         }
         Ok((rows, cuts))
     }
@@ -254,6 +301,25 @@ mod tests {
         // A reply that is too long alone loses its end.
         let (found, cut) = rows(&encoder(3, Counted::Reply), long());
         assert_eq!((found, cut), (vec![(vec![3, 4, 5], vec![4, 5, NO])], 1));
+    }
+
+    #[test]
+    fn what_is_scored_is_the_text_as_it_is_written_not_what_a_row_has_room_for() {
+        let example = |prompt: &str, reply: &str| Example {
+            content: Content::Dialogue(Dialogue::plain(prompt, reply)),
+            target: Target::Tags(Vec::new()),
+        };
+        let held = encoder(4, Counted::Reply).held(&example("abab", " cdcdcd"), 0).unwrap().unwrap();
+        let expected =
+            Held { prompt: "abab".into(), prompt_ids: vec![2, 3, 2, 3], reference: "cdcdcd".into(), writable: true };
+        assert_eq!(held, expected);
+        let held = encoder(9, Counted::Reply).held(&example("a", "cxd"), 0).unwrap().unwrap();
+        assert!(!held.writable && held.reference == "cxd");
+        // A conversation is asked for its first reply.
+        let chat = Dialogue { text: "abcdab".into(), replies: vec![1..2, 4..6], plain: false };
+        let chat = Example { content: Content::Dialogue(chat), target: Target::Tags(Vec::new()) };
+        let held = encoder(9, Counted::Reply).held(&chat, 0).unwrap().unwrap();
+        assert_eq!((held.prompt.as_str(), held.prompt_ids, held.reference.as_str()), ("a", vec![2], "b"));
     }
 
     #[test]

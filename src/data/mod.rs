@@ -28,7 +28,7 @@ pub mod triples;
 
 pub use batches::{Answers, Batch, evaluation_batches};
 pub use dataset::{Content, Dataset, Example, Part};
-pub use dialogue::{Counted, Dialogue, DialogueEncoder};
+pub use dialogue::{Counted, Dialogue, DialogueEncoder, Held};
 pub use error::DataError;
 pub use labels::Labels;
 pub use rows::Rows;

@@ -107,7 +107,12 @@ impl Base {
     /// As [`Base::tokenizer`]; an encoder.
     pub fn dialogues(&self, max_length: usize, counted: Counted) -> Result<DialogueEncoder, BaseError> {
         let (file, config) = (&self.files.tokenizer, self.decoder()?);
-        let how = (config.eos_token_ids.first().copied(), self.max_length(max_length), counted);
+        let eos = config.eos_token_ids.first().copied();
+        if let Some(id) = eos.filter(|id| *id as usize >= config.vocab_size) {
+            let problem = format!("eos_token_id {id} is none of vocab_size {}", config.vocab_size);
+            return Err(ModelError::Config { file: self.files.config.name.clone(), problem }.into());
+        }
+        let how = (eos, self.max_length(max_length), counted);
         let encoder = DialogueEncoder::new(&file.name, &file.bytes, how)?;
         self.check_vocabulary(encoder.vocabulary())?;
         let hub = Hub::from_env();
@@ -129,6 +134,18 @@ impl Base {
     /// `wanted`, or the number of the model's positions where that is less.
     pub fn max_length(&self, wanted: usize) -> usize {
         wanted.min(self.config.max_length())
+    }
+
+    /// The ids that end a text: those of generation_config.json, else of config.json.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be had; an encoder.
+    pub fn ends(&self, hub: &Hub) -> Result<Vec<u32>, BaseError> {
+        let from_config = self.decoder()?.eos_token_ids.clone();
+        let Some(bytes) = self.companion("generation_config.json", hub)? else { return Ok(from_config) };
+        let config: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let ids = crate::model::config::decoder::ids(config.get("eos_token_id"));
+        Ok(if ids.is_empty() { from_config } else { ids })
     }
 
     /// Another file of the model, such as `tokenizer_config.json`; `None` where it has none. A file of the hub is fetched.

@@ -51,14 +51,6 @@ impl Problem {
         if part.share == 1.0 { Ok(loss) } else { loss * part.share }
     }
 
-    /// The ids that end a text; none of an encoder.
-    pub fn eos_token_ids(&self) -> Vec<u32> {
-        match &self.model {
-            Network::Causal(decoder) => decoder.config.eos_token_ids.clone(),
-            Network::Task(_) => Vec::new(),
-        }
-    }
-
     /// What a decoder writes after prompts, without dropout.
     pub fn generate(
         &self,

@@ -226,7 +226,7 @@ fn the_embedded_decoder_learns_to_tell_the_register() {
     assert!(of("bleu") > 10.0 && of("untuned_bleu") < 3.0, "{}", last["metrics"]);
     assert_eq!(of("test_rows"), 20.0);
     let samples: Vec<Value> = answer.lines().into_iter().filter(|event| event["type"] == "sample").collect();
-    assert!(!samples.is_empty() && samples[0]["input"].as_str().unwrap().starts_with("boat ["), "{samples:?}");
+    assert!(!samples.is_empty() && samples[0]["input"].as_str().unwrap().starts_with("boat["), "{samples:?}");
 }
 
 /// Training losses by step of a phase.
@@ -273,4 +273,38 @@ fn settings_that_save_memory_do_not_change_the_steps_of_a_run() {
     let [as_trained, wide] =
         [written(&home, &["--run", "last"]), written(&home, &["--run", "last", "--precision", "f32"])];
     assert_ne!(as_trained[0]["logits"], wide[0]["logits"]);
+}
+
+#[test]
+fn what_cannot_be_learnt_or_read_ends_a_run_with_its_reason() {
+    let home = Home::new();
+    data(&home);
+    model(&home, "llama");
+    let fails = |sets: &[&str]| {
+        let sets = SETTINGS
+            .iter()
+            .chain(&["model.id=./llama", "lora.targets=all-linear"])
+            .chain(sets)
+            .flat_map(|set| ["--set", set]);
+        let words: Vec<&str> = ["run", "quick.toml", "--json"].into_iter().chain(sets).collect();
+        let answer = home.autolora(&words);
+        assert_eq!(answer.code, Some(1), "{answer:?}");
+        answer.lines().pop().unwrap()["error"].to_string()
+    };
+    // No letter of the replies is a sign of the tokenizer.
+    fs::write(home.path("unknown.csv"), "mr,ref\nab,!!\ncd,??\nab,!?\ncd,?!\n").unwrap();
+    let error = fails(&["data.train=unknown.csv", "data.loss=reply"]);
+    assert!(error.contains("unknown.csv has a token, besides its end, that the loss counts"), "{error}");
+    // One file in a form of its own, the other in columns.
+    let row = json!({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]});
+    fs::write(home.path("chat.jsonl"), format!("{row}\n{row}\n{row}\n{row}\n")).unwrap();
+    let template = "{% for m in messages %}{{ m.content }}{% endfor %}";
+    fs::write(home.path("llama/tokenizer_config.json"), json!({"chat_template": template}).to_string()).unwrap();
+    let error = fails(&["data.train=chat.jsonl"]);
+    assert!(error.contains("test.csv") && error.contains("form of data.train"), "{error}");
+    // A template that never ends.
+    let template = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+    fs::write(home.path("llama/tokenizer_config.json"), json!({"chat_template": template}).to_string()).unwrap();
+    let error = fails(&["data.train=chat.jsonl", "data.test=chat.jsonl"]);
+    assert!(error.contains("fuel"), "{error}");
 }

@@ -67,9 +67,8 @@ fn triples_in_xml_are_learnt_and_scored_against_all_their_references() {
     let dir = Path::new(last["dir"].as_str().unwrap());
     let rows = fs::read_to_string(dir.join("predictions.jsonl")).unwrap();
     let first: Value = serde_json::from_str(rows.lines().next().unwrap()).unwrap();
-    // The embedded model's words are those of its register: it has no token for `:` and `|`.
-    let words: Vec<&str> = first["prompt"].as_str().unwrap().split_whitespace().collect();
-    assert_eq!((rows.lines().count(), words), (5, vec!["Skua", "colour", "blue", "Skua", "cargo", "salt"]));
+    // As it is in the file, though the embedded model has no token for `:` and `|`.
+    assert_eq!((rows.lines().count(), &first["prompt"]), (5, &"Skua : colour : blue | Skua : cargo : salt".into()));
     assert_eq!(first["references"].as_array().map(Vec::len), Some(3));
     let log = fs::read_to_string(dir.join("events.jsonl")).unwrap();
     for said in [

@@ -118,6 +118,9 @@ impl ChatTemplate {
     }
 }
 
+/// Steps that a template may take for one conversation: templates of models take some tens a message.
+const FUEL: u64 = 5_000_000;
+
 /// Jinja as transformers sets it up.
 fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
@@ -127,6 +130,7 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
     // Errors then know the place in the template.
     environment.set_debug(true);
+    environment.set_fuel(Some(FUEL));
     environment.add_function("raise_exception", |message: &Value| -> Result<Value, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, "raise_exception").with_source(Raised(message.to_string())))
     });

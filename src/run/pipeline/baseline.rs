@@ -125,6 +125,7 @@ fn run(
         weights: &weights,
         scales: &scales,
         rows,
+        held: &prepared.held,
         steps_before: trained,
         steps_after: steps.total - trained - steps.scoring,
     };

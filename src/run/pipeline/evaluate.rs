@@ -7,8 +7,8 @@ use super::retrain::allocated;
 use super::scores::{Answered, Prediction, argmax};
 use super::state::Tensors;
 use super::texts::{new_prompts, sample};
-use crate::data::Rows;
 use crate::data::batches::evaluation_batches;
+use crate::data::{Held, Rows};
 use crate::experiment::{EvaluateSettings, MetricKind, Task};
 use crate::model::Weights;
 use crate::model::generate::{Decoding, Method};
@@ -18,6 +18,8 @@ use crate::run::fold::metric_key;
 use crate::run::view::no_better;
 use crate::train::problem::Output;
 use candle_core::{Device, Tensor};
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
 
 /// A model to score, and where in its phase the scoring stands.
 pub struct Scoring<'a> {
@@ -25,6 +27,8 @@ pub struct Scoring<'a> {
     pub weights: &'a Weights,
     pub scales: &'a [f64],
     pub rows: &'a Rows,
+    /// The same rows as they are scored, of generation.
+    pub held: &'a [Held],
     /// Steps of the phase before the scoring, and after it.
     pub steps_before: usize,
     pub steps_after: usize,
@@ -65,7 +69,7 @@ impl Scoring<'_> {
             None => Done::default(),
         };
         let mut prompts = match task {
-            Task::Generation => new_prompts(self.rows)?,
+            Task::Generation => new_prompts(self.held),
             _ => Vec::new(),
         };
         let decoding = decoding(&experiment.evaluate, prepared);
@@ -79,6 +83,21 @@ impl Scoring<'_> {
             }
             let batch = prepared.problem.batch(self.rows, &batches[done.batches])?;
             let (outputs, loss, count) = prepared.problem.evaluate(&batch, self.weights, self.scales)?;
+            let rows = &batches[done.batches];
+            let new: Vec<Vec<u32>> = match task {
+                Task::Generation => rows.iter().filter_map(|row| prompts[*row].clone()).collect(),
+                _ => Vec::new(),
+            };
+            let with = (self.weights, self.scales);
+            // A request does not wait for texts to end: all end at once, and the batch is for the next worker.
+            let asked = Asked::new(job);
+            let written = match new.is_empty() {
+                true => Vec::new(),
+                false => prepared.problem.generate(&new, &decoding, &|_| asked.now(), with)?,
+            };
+            if asked.at_last() {
+                continue;
+            }
             done.loss_sum += loss;
             done.count += count as f64;
             done.predictions.extend(outputs.into_iter().map(|output| match output {
@@ -86,14 +105,11 @@ impl Scoring<'_> {
                 Output::Words(words) => Prediction::Tags(words.iter().map(|logits| argmax(logits)).collect()),
             }));
             if task == Task::Generation {
-                let rows = &batches[done.batches];
-                let new: Vec<Vec<u32>> = rows.iter().filter_map(|row| prompts[*row].clone()).collect();
-                let with = (self.weights, self.scales);
-                let written = prepared.problem.generate(&new, &decoding, &|_| false, with)?;
                 if self.phase == Phase::Evaluate && self.steps_before == 0 && done.batches < SAMPLED_BATCHES {
                     let first = rows.iter().find(|row| prompts[**row].is_some());
-                    if let (Some(row), Some(ids), Some(encoder)) = (first, written.first(), &prepared.dialogues) {
-                        job.ctx.emit(sample(self.phase, &self.rows.get(*row)?, ids, encoder)?)?;
+                    let held = first.and_then(|row| self.held.get(*row));
+                    if let (Some(held), Some(ids), Some(encoder)) = (held, written.first(), &prepared.dialogues) {
+                        job.ctx.emit(sample(self.phase, held, ids, encoder)?)?;
                     }
                 }
                 let mut written = written.into_iter();
@@ -114,7 +130,8 @@ impl Scoring<'_> {
         predictions.sort_by_key(|(row, _)| *row);
         let predictions = predictions.into_iter().map(|(_, prediction)| prediction).collect();
         let loss = done.loss_sum / done.count.max(1.0);
-        Ok(Scored::Done(Answered::join(task, self.rows, predictions, prepared.dialogues.as_ref())?, loss))
+        let texts = prepared.dialogues.as_ref().map(|encoder| (self.held, encoder));
+        Ok(Scored::Done(Answered::join(task, self.rows, predictions, texts)?, loss))
     }
 
     fn save(&self, job: &mut Job, done: &Done) -> Result<(), Fault> {
@@ -215,6 +232,7 @@ pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors
                 weights,
                 scales,
                 rows: set.1,
+                held: &prepared.held,
                 steps_before: before,
                 steps_after: total - after,
             };
@@ -230,6 +248,34 @@ pub fn evaluate(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors
     Ok(None)
 }
 
+/// Whether somebody asked the worker to end, looked up now and then while texts are written.
+struct Asked<'a, 'b, 'c> {
+    job: RefCell<&'a mut Job<'b, 'c>>,
+    looked: Cell<Instant>,
+    asked: Cell<bool>,
+}
+
+impl<'a, 'b, 'c> Asked<'a, 'b, 'c> {
+    const EVERY: Duration = Duration::from_millis(200);
+
+    fn new(job: &'a mut Job<'b, 'c>) -> Asked<'a, 'b, 'c> {
+        Asked { job: RefCell::new(job), looked: Cell::new(Instant::now()), asked: Cell::new(false) }
+    }
+
+    fn now(&self) -> bool {
+        if !self.asked.get() && self.looked.get().elapsed() >= Self::EVERY {
+            self.looked.set(Instant::now());
+            self.asked.set(self.job.borrow_mut().ctx.request().is_some());
+        }
+        self.asked.get()
+    }
+
+    /// What was found while it was in use.
+    fn at_last(self) -> bool {
+        self.asked.get()
+    }
+}
+
 /// Batches of an evaluation of which a text is shown.
 const SAMPLED_BATCHES: usize = 20;
 
@@ -242,7 +288,7 @@ fn decoding(settings: &EvaluateSettings, prepared: &Prepared) -> Decoding {
         method: Method::of(settings),
         max_new_tokens: settings.max_new_tokens,
         no_repeat_ngram_size: settings.no_repeat_ngram_size,
-        eos_token_ids: prepared.problem.eos_token_ids(),
+        eos_token_ids: prepared.ends.clone(),
     }
 }
 

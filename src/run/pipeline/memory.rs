@@ -41,41 +41,48 @@ pub fn report(ctx: &mut Context, prepared: &Prepared) -> Result<(), Fault> {
     let Estimate { frozen, search, retrain, evaluate } = estimate;
     let parts =
         [("search", search), ("retraining", retrain), ("evaluation", evaluate), ("the frozen model alone", frozen)];
-    let parts: Vec<String> = parts.iter().map(|(name, bytes)| format!("{name} {}", gigabytes(*bytes))).collect();
-    let message = format!("memory, by estimate at most: {}", parts.join(", "));
+    let parts: Vec<String> = parts.iter().map(|(name, bytes)| format!("{name} {}", sized(*bytes))).collect();
+    let message = format!("memory, about, at the peaks: {}", parts.join(", "));
     ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message })?;
     let Some(free) = available.filter(|free| estimate.peak() > *free) else { return Ok(()) };
     let message = format!(
         "the run may need {} of memory, {} are free; {}",
-        gigabytes(estimate.peak()),
-        gigabytes(free),
+        sized(estimate.peak()),
+        sized(free),
         advice(&experiment, prepared)
     );
     Ok(ctx.emit(Event::Log { phase: Phase::Prepare, level: "warning".into(), message })?)
 }
 
-fn gigabytes(bytes: u64) -> String {
-    format!("{:.2} GB", bytes as f64 / 1e9)
+fn sized(bytes: u64) -> String {
+    if bytes < 1_000_000_000 {
+        format!("{:.0} MB", bytes as f64 / 1e6)
+    } else {
+        format!("{:.2} GB", bytes as f64 / 1e9)
+    }
 }
 
 /// What each setting that saves memory would bring.
 fn advice(experiment: &Experiment, prepared: &Prepared) -> String {
     let mut said = Vec::new();
+    let now = estimate(experiment, prepared);
+    if now.evaluate > now.search.max(now.retrain) {
+        return "it is the evaluation: lower evaluate.batch_size, evaluate.num_beams or evaluate.max_new_tokens".into();
+    }
     let mut tried = experiment.clone();
     if !experiment.runtime.checkpoint_activations {
         tried.runtime.checkpoint_activations = true;
         let peak = estimate(&tried, prepared).peak();
-        said.push(format!("with runtime.checkpoint_activations = true it would be {}", gigabytes(peak)));
+        said.push(format!("with runtime.checkpoint_activations = true it would be {}", sized(peak)));
     }
     if experiment.runtime.micro_batch != Some(1) {
         tried.runtime.micro_batch = Some(1);
         let peak = estimate(&tried, prepared).peak();
-        said.push(format!("with runtime.micro_batch = 1 (too) {}", gigabytes(peak)));
+        said.push(format!("with runtime.micro_batch = 1 (too) {}", sized(peak)));
     }
     if experiment.runtime.precision == crate::experiment::Precision::F32 {
         said.push("runtime.precision = \"bf16\" halves the frozen model".into());
     }
-    said.push("a smaller evaluate.batch_size lessens the evaluation".into());
     said.join("; ")
 }
 

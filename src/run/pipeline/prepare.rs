@@ -4,8 +4,11 @@ use super::job::Fault;
 use super::progress::Pace;
 use crate::data::columns::Columns;
 use crate::data::hub::{Download, Hub, Watch};
+use crate::data::input::hex;
 use crate::data::sources;
-use crate::data::{Counted, Cuts, Dataset, DialogueEncoder, Encode, Labels, Part, Rows, SplitRule, split, tokenise};
+use crate::data::{
+    Counted, Cuts, Dataset, DialogueEncoder, Encode, Held, Labels, Part, Rows, SplitRule, split, tokenise,
+};
 use crate::experiment::home::tokens_folder;
 use crate::experiment::{Experiment, LossOn, Task, Texts};
 use crate::model::source;
@@ -16,9 +19,13 @@ use crate::run::worker::Context;
 use crate::search::allocation::default_threshold;
 use crate::train::batch::Layout;
 use crate::train::problem::Problem;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
+
+/// The files beside a model that say how it writes, among the hashes of what a run read.
+const TEMPLATE: &str = "model.id (chat template, end of text)";
 
 /// What every later phase works on.
 pub struct Prepared {
@@ -30,6 +37,10 @@ pub struct Prepared {
     pub test: Option<Rows>,
     /// What decodes ids, of generation.
     pub dialogues: Option<DialogueEncoder>,
+    /// The held-out rows as they are scored, of generation.
+    pub held: Vec<Held>,
+    /// The ids that end a text, of generation.
+    pub ends: Vec<u32>,
     /// Further held-out sets by name, e.g. `mismatched` of MNLI.
     pub further: Vec<(String, Rows)>,
     /// SHA-256 of the data files by setting.
@@ -54,16 +65,22 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let dataset = Dataset::load(&experiment.data, sources, base.config.label_names())?;
     let targets = targets(&experiment, &base.config);
     pin(ctx, &experiment, base.files.commit.as_ref(), (data_commit, &dataset.columns), &targets)?;
-    let inputs = record_inputs(ctx, &base, &dataset)?;
     let settings = &experiment;
     let max_length = base.max_length(settings.data.max_length);
     let dialogues = match dataset.task {
         Task::Generation => Some(base.dialogues(experiment.data.max_length, Counted::Reply)?),
         _ => None,
     };
+    let ends = if dialogues.is_some() { base.ends(&Hub::from_env())? } else { Vec::new() };
+    let inputs = record_inputs(ctx, &base, &dataset, (dialogues.as_ref(), &ends))?;
     let Tokens { train, validation, test, further, cuts } =
         tokens(ctx, &experiment, &base, &dataset, dialogues.as_ref())?;
 
+    let held = held_out(&dataset, dialogues.as_ref())?;
+    if dialogues.is_some() {
+        let closing = base.decoder()?.eos_token_ids.iter().chain(&ends).copied().collect::<Vec<_>>();
+        something_to_learn(&train, &dataset, &closing)?;
+    }
     let (outputs, dtype) = (dataset.labels.outputs(), kept_in(experiment.runtime.precision));
     let (mut model, notices) = match dataset.task {
         Task::Generation => {
@@ -89,12 +106,16 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let about = (!about.is_empty()).then(|| format!("data: {about}"));
     let built = files.tokenizer_notice.map(|notice| format!("model: {notice}"));
     built.into_iter().chain(about).chain(dataset.notices()).chain(notices).try_for_each(&mut say)?;
-    cut_notices(cuts, max_length).into_iter().try_for_each(&mut say)?;
+    if dialogues.is_none() {
+        cut_notices(cuts, max_length).into_iter().try_for_each(&mut say)?;
+    }
     let none = test.is_none().then(|| "no data.test is given: nothing will be scored on held-out rows".to_owned());
+    let of_texts = if dialogues.is_some() { doubts_of_texts(&held, cuts, max_length) } else { Vec::new() };
     dataset
         .doubts()
         .into_iter()
         .chain(none)
+        .chain(of_texts)
         .try_for_each(|message| ctx.emit(Event::Log { phase: Phase::Prepare, level: "warning".into(), message }))?;
     let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
     let paths: Vec<&str> = problem.modules.iter().map(|(path, ..)| path.as_str()).collect();
@@ -125,7 +146,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
         metric: settings.evaluate.metric.resolve(dataset.task).to_string(),
         max_length,
     })?;
-    Ok(Prepared { problem, labels: dataset.labels, train, validation, test, further, dialogues, inputs })
+    Ok(Prepared { problem, labels: dataset.labels, train, validation, test, held, ends, further, dialogues, inputs })
 }
 
 /// The rows of all parts, and what had to be cut.
@@ -193,6 +214,56 @@ fn tokens(
         }
     };
     Ok(Tokens { train, validation, test, further, cuts })
+}
+
+/// The rows of the held-out file as they are scored: as they are written there, whatever a row of tokens has room for.
+fn held_out(dataset: &Dataset, dialogues: Option<&DialogueEncoder>) -> Result<Vec<Held>, Fault> {
+    let mut held = Vec::new();
+    if let (Some(encoder), Some(part)) = (dialogues, &dataset.test) {
+        let mut row = 0;
+        part.each(|example| {
+            held.extend(encoder.held(&example, row)?);
+            row += 1;
+            Ok(())
+        })?;
+    }
+    Ok(held)
+}
+
+/// Training on texts of which the loss counts no token but the end would end well and teach nothing.
+fn something_to_learn(train: &Rows, dataset: &Dataset, closing: &[u32]) -> Result<(), Fault> {
+    for row in train.iter() {
+        if row?.target.tags().any(|id| !closing.contains(&id)) {
+            return Ok(());
+        }
+    }
+    Err(Fault {
+        message: format!("no text of {} has a token, besides its end, that the loss counts", dataset.train.file),
+        advice:
+            "replies are empty, or the tokenizer has no signs for them, or the model's chat template leaves them out; \
+                 autolora datasets show FILE --model MODEL shows what would be learnt"
+                .into(),
+    })
+}
+
+/// What makes the texts of a run of generation, or its figures, worth less than they seem.
+fn doubts_of_texts(held: &[Held], cuts: Cuts, max_length: usize) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if cuts.truncated > 0 {
+        doubts.push(format!(
+            "{} longer than {max_length} tokens: in training, what is before a reply loses its beginning, then the reply \
+             its end; data.max_length may be raised",
+            counted(cuts.truncated, "text is", "texts are")
+        ));
+    }
+    let unwritable = held.iter().filter(|held| !held.writable).count();
+    if unwritable > 0 {
+        doubts.push(format!(
+            "the tokenizer has no signs for all of {unwritable} of {} references: the model cannot write them",
+            held.len()
+        ));
+    }
+    doubts
 }
 
 /// What people should know of rows that were too long.
@@ -282,10 +353,18 @@ fn pin(
 }
 
 /// Says what the run reads.
-fn record_inputs(ctx: &mut Context, base: &Base, dataset: &Dataset) -> Result<BTreeMap<String, String>, Fault> {
+fn record_inputs(
+    ctx: &mut Context,
+    base: &Base,
+    dataset: &Dataset,
+    (dialogues, ends): (Option<&DialogueEncoder>, &[u32]),
+) -> Result<BTreeMap<String, String>, Fault> {
     let mut sha256: BTreeMap<String, String> =
         dataset.parts().map(|(setting, part)| (setting, part.sha256.clone())).collect();
     sha256.extend(base.files.sha256()?.map(|hash| (MODEL.to_owned(), hash)));
+    // Beside the model's own files: its chat template, and the ids that end a text.
+    let writing = dialogues.map(|encoder| Sha256::digest(format!("{} {ends:?}", encoder.fingerprint())));
+    sha256.extend(writing.map(|hash| (TEMPLATE.to_owned(), hex(&hash))));
     let commit = base.files.commit.clone();
     ctx.emit(Event::Inputs { phase: Phase::Prepare, commit, sha256: sha256.clone() })?;
     Ok(sha256)

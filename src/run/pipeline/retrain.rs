@@ -10,6 +10,7 @@ use crate::data::sampler::Sampler;
 use crate::model::Weights;
 use crate::run::event::{Event, Phase};
 use crate::train::fit::{FitRules, FitState};
+use crate::train::gradient::squared_norm;
 use crate::train::optimizer::{Adam, AdamConfig};
 use crate::train::problem::retrain_scales;
 use crate::train::schedule::LinearSchedule;
@@ -143,8 +144,29 @@ pub fn retrain(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)
     let total = Fit::steps_of(&rows, job);
     job.enter(Phase::Retrain, total)?;
     match fit.run(job, prepared, from.as_ref().map(|(step, tensors)| (*step, tensors)))? {
-        Fitted::Done(weights) => job.adapter = Some(weights),
+        Fitted::Done(weights) => {
+            if is_zero(&weights)? {
+                let message = "every B is still 0: the adapter changes nothing; retrain for more steps (the first of a warm-up has \
+                               learning rate 0), or raise retrain.lr";
+                job.say(Phase::Retrain, "warning", message.into())?;
+            }
+            job.adapter = Some(weights);
+        }
         Fitted::Left(end) => return Ok(Some(end)),
     }
     Ok(None)
+}
+
+/// Whether there are factors and none changes anything.
+fn is_zero(weights: &Weights) -> candle_core::Result<bool> {
+    let mut of_b = weights.iter().filter(|(name, _)| name.ends_with(".lora_B.weight")).peekable();
+    if of_b.peek().is_none() {
+        return Ok(false);
+    }
+    for (_, b) in of_b {
+        if squared_norm(b)? > 0.0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

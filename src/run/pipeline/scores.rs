@@ -2,7 +2,7 @@
 
 use super::job::Fault;
 use super::texts::Texts;
-use crate::data::{DialogueEncoder, Labels, Rows, Target};
+use crate::data::{DialogueEncoder, Held, Labels, Rows, Target};
 use crate::experiment::{MetricKind, Task};
 use crate::run::event::Metrics;
 use crate::train::metrics::{self, Scheme};
@@ -41,19 +41,19 @@ pub enum Answered {
 impl Answered {
     /// Joins `predictions`, one a row of `rows` in their order, with what is true.
     ///
-    /// `encoder`: of generation, what decodes ids.
+    /// `texts`: of generation, the rows as they are scored, and what decodes ids.
     pub fn join(
         task: Task,
         rows: &Rows,
         predictions: Vec<Prediction>,
-        encoder: Option<&DialogueEncoder>,
+        texts: Option<(&[Held], &DialogueEncoder)>,
     ) -> Result<Answered, Fault> {
-        if let Some(encoder) = encoder {
+        if let Some((held, encoder)) = texts {
             let written = predictions.into_iter().map(|prediction| match prediction {
                 Prediction::Tags(ids) => ids,
                 Prediction::Row(_) => Vec::new(),
             });
-            return Ok(Answered::Texts(Texts::of(rows, written, encoder)?));
+            return Ok(Answered::Texts(Texts::of(held, written, encoder)?));
         }
         let (mut classes, mut scores, mut tags) = (Vec::new(), Vec::new(), Vec::<Vec<u32>>::new());
         let (mut logits, mut tagged) = (Vec::new(), Vec::<Vec<u32>>::new());

@@ -1,37 +1,20 @@
 //! Rows of generation: which prompts there are, what is written after each, and what it is compared with.
 
-use crate::data::{DataError, DialogueEncoder, Encoded, IGNORED, Rows, Target};
+use crate::data::{DataError, DialogueEncoder, Held};
 use crate::run::event::{Event, Metrics, Phase};
 use crate::train::metrics::text::{self, Case};
-use std::collections::HashMap;
-
-/// The tokens of a row before the first that counts.
-fn prompt(row: &Encoded) -> &[u32] {
-    let next = if let Target::Tags(next) = &row.target { next.as_slice() } else { &[] };
-    let before = next.iter().position(|next| *next != IGNORED).map_or(row.ids.len(), |at| at + 1);
-    &row.ids[..before.min(row.ids.len())]
-}
+use std::collections::{HashMap, HashSet};
 
 /// The prompt of every row that is the first with it; none where an earlier row has it, which is then one more reference.
-pub fn new_prompts(rows: &Rows) -> Result<Vec<Option<Vec<u32>>>, DataError> {
-    let mut seen = std::collections::HashSet::new();
-    let new = |row: Result<Encoded, DataError>| {
-        let row = row?;
-        let prompt = prompt(&row).to_vec();
-        Ok(seen.insert(prompt.clone()).then_some(prompt))
-    };
-    rows.iter().map(new).collect()
+pub fn new_prompts(held: &[Held]) -> Vec<Option<Vec<u32>>> {
+    let mut seen = HashSet::new();
+    held.iter().map(|held| seen.insert(held.prompt.as_str()).then(|| held.prompt_ids.clone())).collect()
 }
 
 /// A row with what was written for it, for people.
-pub fn sample(phase: Phase, row: &Encoded, written: &[u32], encoder: &DialogueEncoder) -> Result<Event, DataError> {
-    let reference: Vec<u32> = row.target.tags().collect();
-    Ok(Event::Sample {
-        phase,
-        input: encoder.decode(prompt(row))?,
-        reference: encoder.decode(&reference)?.trim().to_owned(),
-        output: encoder.decode(written)?.trim().to_owned(),
-    })
+pub fn sample(phase: Phase, held: &Held, written: &[u32], encoder: &DialogueEncoder) -> Result<Event, DataError> {
+    let output = encoder.decode(written)?.trim().to_owned();
+    Ok(Event::Sample { phase, input: held.prompt.clone(), reference: held.reference.clone(), output })
 }
 
 /// What was written after every prompt, in the order in which the prompts first come.
@@ -46,22 +29,19 @@ pub struct Texts {
 impl Texts {
     /// From the rows of a set and what was written for each: of rows with one prompt, the first row's.
     pub fn of(
-        rows: &Rows,
+        held: &[Held],
         written: impl IntoIterator<Item = Vec<u32>>,
         encoder: &DialogueEncoder,
     ) -> Result<Texts, DataError> {
         let mut texts = Texts::default();
-        let mut places: HashMap<Vec<u32>, usize> = HashMap::new();
-        for (row, written) in rows.iter().zip(written) {
-            let row = row?;
-            let reply: Vec<u32> = row.target.tags().collect();
-            let reference = encoder.decode(&reply)?.trim().to_owned();
-            match places.get(prompt(&row)) {
-                Some(place) => texts.references[*place].push(reference),
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for (held, written) in held.iter().zip(written) {
+            match places.get(held.prompt.as_str()) {
+                Some(place) => texts.references[*place].push(held.reference.clone()),
                 None => {
-                    places.insert(prompt(&row).to_vec(), texts.prompts.len());
-                    texts.prompts.push(encoder.decode(prompt(&row))?);
-                    texts.references.push(vec![reference]);
+                    places.insert(&held.prompt, texts.prompts.len());
+                    texts.prompts.push(held.prompt.clone());
+                    texts.references.push(vec![held.reference.clone()]);
                     texts.written.push(encoder.decode(&written)?.trim().to_owned());
                 }
             }

@@ -134,7 +134,7 @@ impl Writer {
             method: style.method.unwrap_or(Method::Greedy),
             max_new_tokens: style.max_new_tokens.unwrap_or(64),
             no_repeat_ngram_size: style.no_repeat_ngram_size.unwrap_or(0),
-            eos_token_ids: ends(base, hub)?,
+            eos_token_ids: base.ends(hub)?,
         };
         let dialogues = base.dialogues(max_length, Counted::Reply)?;
         Ok(Writer { decoder, weights, scales, dialogues, how, stop: style.stop, logits: style.logits })
@@ -189,13 +189,4 @@ impl Writer {
     fn cut(&self, text: &str) -> Option<usize> {
         self.stop.iter().filter_map(|stop| text.find(stop.as_str())).min()
     }
-}
-
-/// The ids that end a text: those of generation_config.json, else of config.json.
-fn ends(base: &Base, hub: &Hub) -> Result<Vec<u32>, PredictError> {
-    let from_config = base.decoder()?.eos_token_ids.clone();
-    let Some(bytes) = base.companion("generation_config.json", hub)? else { return Ok(from_config) };
-    let config: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    let ids = crate::model::config::decoder::ids(config.get("eos_token_id"));
-    Ok(if ids.is_empty() { from_config } else { ids })
 }
