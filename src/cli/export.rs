@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::base::open_base;
-use super::out::{bytes, find, table};
+use super::out::{bytes, find, say, table};
 use crate::data::hub::Hub;
 use crate::run::directory::RunDir;
 use crate::run::export::{self, ExportError, Exported, Learned, Scale, passport};
@@ -65,7 +65,15 @@ pub fn run(args: &ExportArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let folder = folder(args, &run);
     let exported = match args.format {
         Format::Peft => export::peft(&learned, scale, &folder)?,
-        Format::Config => export::config(&learned, &folder)?,
+        Format::Config => {
+            if learned.modules.iter().any(|module| module.joined) {
+                say(
+                    "the run trained parts of c_attn; PEFT has the whole layer alone, so that a training from this configuration \
+                     is another one: it adapts all parts, at the parts' ranks added",
+                );
+            }
+            export::config(&learned, &folder)?
+        }
         Format::Merged => {
             let model = &learned.facts.experiment.model;
             let base = open_base(&model.id, model.revision.as_deref())?;

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 use std::io::Write;
 
-/// List encoders to start from, and those that the hub's cache has
+/// List models to start from, and those that the hub's cache has
 #[derive(Debug, Args)]
 pub struct ModelsArgs {
     /// One JSON object a line

@@ -33,7 +33,8 @@ pub fn text(learned: &Learned, of: Of, readback: &Readback, passport: &[Entry]) 
         ranks(&mut text, learned)?;
         runtimes(&mut text, passport)?;
         writeln!(text, "## Checked\n")?;
-        writeln!(text, "After writing, this was read back from the disk: {readback}; the head is equal.\n")?;
+        let head = if learned.head().next().is_some() { "; the head is equal" } else { "" };
+        writeln!(text, "After writing, this was read back from the disk: {readback}{head}.\n")?;
         writeln!(text, "`autolora.json` has the settings, the hashes of the data and everything above as JSON.")
     })();
     text
@@ -223,6 +224,14 @@ fn load(text: &mut String, facts: &Facts, of: Of) -> std::fmt::Result {
 fn ranks(text: &mut String, learned: &Learned) -> std::fmt::Result {
     let rank = learned.facts.experiment.lora.rank;
     writeln!(text, "## Ranks\n\n{} parameters of A and B.\n", learned.facts.parameters())?;
+    if learned.modules.iter().any(|module| module.joined) {
+        writeln!(
+            text,
+            "The run trained parts of `c_attn` (`query`, `key`, `value`), each with an A and a B of its own. PEFT knows the whole \
+             layer alone: here their ranks are added, zeros stand where a part has no B (PEFT counts them as parameters), and the \
+             scales are in B, so that `lora_alpha / rank` is 1.\n"
+        )?;
+    }
     writeln!(text, "| module | rank (of {rank}) | lora_alpha / rank |\n|---|---|---|")?;
     for module in &learned.modules {
         let scale = if module.rank == 0 { "-".into() } else { format!("{:.4}", module.scale) };
