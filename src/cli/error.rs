@@ -121,3 +121,16 @@ impl From<FileError> for CliError {
         CliError::new(1, error, None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_does_not_steer_the_terminal() {
+        let error = CliError::new(1, "model_type `a\x1b[31m`", Some("see\x07\nthere".into()));
+        let CliError::Told { report, .. } = error else { panic!() };
+        assert_eq!(report.to_string(), "model_type `a\\u{1b}[31m`");
+        assert_eq!(report.help().unwrap().to_string(), "see\\u{7}\nthere");
+    }
+}

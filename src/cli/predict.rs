@@ -69,19 +69,19 @@ struct Writing {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     num_beams: Option<u32>,
     /// A beam's score is divided by its length to this power
-    #[arg(long, value_name = "X", requires = "num_beams", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", requires = "num_beams", default_value_t = 1.0, value_parser = finite, allow_negative_numbers = true)]
     length_penalty: f64,
     /// No sequence of so many tokens comes twice
     #[arg(long, value_name = "N")]
     no_repeat_ngram_size: Option<usize>,
     /// Draw tokens at this temperature
-    #[arg(long, value_name = "X", conflicts_with = "num_beams")]
+    #[arg(long, value_name = "X", conflicts_with = "num_beams", value_parser = positive, allow_negative_numbers = true)]
     temperature: Option<f64>,
     /// Draw from the likeliest so many tokens; 0: all
     #[arg(long, value_name = "N", conflicts_with = "num_beams")]
     top_k: Option<usize>,
     /// Draw from the likeliest tokens that have this share of the probability
-    #[arg(long, value_name = "P", conflicts_with = "num_beams")]
+    #[arg(long, value_name = "P", conflicts_with = "num_beams", value_parser = share, allow_negative_numbers = true)]
     top_p: Option<f64>,
     /// Of the draws
     #[arg(long, default_value_t = 42)]
@@ -89,6 +89,21 @@ struct Writing {
     /// The text ends before this; may be given several times
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| "a number is needed".into())
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    finite(text)
+        .ok()
+        .filter(|x| *x > 0.0)
+        .ok_or_else(|| "a number above 0 is needed; without it, the likeliest is taken".into())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    finite(text).ok().filter(|x| *x > 0.0 && *x <= 1.0).ok_or_else(|| "a number above 0, at most 1, is needed".into())
 }
 
 impl Writing {

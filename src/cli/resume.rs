@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::out::{called, find, say};
+use super::run::started_once;
 use crate::run::lifecycle;
 use clap::Args;
 
@@ -13,6 +14,7 @@ pub struct ResumeArgs {
 }
 
 pub fn run(args: &ResumeArgs) -> Result<u8, CliError> {
+    started_once()?;
     let run = find(&args.run)?;
     lifecycle::resume(&run)?;
     say(format!("run {} goes on; autolora watch {} shows it", called(&run), run.id()));

@@ -38,7 +38,7 @@ pub struct RunArgs {
 }
 
 pub fn run(args: &RunArgs, out: &mut impl Write) -> Result<u8, CliError> {
-    started_once(|name| std::env::var(name).ok())?;
+    started_once()?;
     let run = create(args)?;
     let interrupted = if args.detach { None } else { Some(heed_interrupts()?) };
     start_and_wait(&run, START_LIMIT)?;
@@ -49,7 +49,11 @@ pub fn run(args: &RunArgs, out: &mut impl Write) -> Result<u8, CliError> {
 }
 
 /// A launcher of distributed training (torchrun, accelerate) would start as many runs as there are devices.
-fn started_once(variable: impl Fn(&str) -> Option<String>) -> Result<(), CliError> {
+pub(super) fn started_once() -> Result<(), CliError> {
+    one_process(|name| std::env::var(name).ok())
+}
+
+fn one_process(variable: impl Fn(&str) -> Option<String>) -> Result<(), CliError> {
     let size = variable("WORLD_SIZE").and_then(|size| size.trim().parse::<u64>().ok()).unwrap_or(1);
     if size < 2 || variable("RANK").is_none() {
         return Ok(());
@@ -182,7 +186,7 @@ mod tests {
     #[test]
     fn a_launcher_of_several_processes_is_refused() {
         let with = |set: &'static [(&str, &str)]| {
-            started_once(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+            one_process(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
         };
         assert!(with(&[]).is_ok() && with(&[("WORLD_SIZE", "1"), ("RANK", "0")]).is_ok());
         // A scheduler may set the size for the script that it starts once.

@@ -80,7 +80,8 @@ fn disk(setting: &'static str, path: Option<&PathBuf>) -> Result<Option<Vec<Inpu
             let path = entry.path();
             match path.extension() {
                 _ if is_folder => folders.push(path),
-                Some(ending) if ending.eq_ignore_ascii_case("xml") => files.push(path),
+                // What is no file, such as a pipe, could wait for ever.
+                Some(ending) if ending.eq_ignore_ascii_case("xml") && path.is_file() => files.push(path),
                 _ => {}
             }
         }

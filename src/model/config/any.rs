@@ -18,19 +18,21 @@ impl ModelConfig {
     pub fn parse(json: &[u8], file: &str) -> Result<ModelConfig, ModelError> {
         let kind = serde_json::from_slice::<Value>(json).ok();
         let kind = kind.as_ref().and_then(|value| value.get("model_type")).and_then(Value::as_str);
-        let Some(kind) = kind else { return EncoderConfig::parse(json, file).map(ModelConfig::Encoder) };
+        let supported = || format!("{} (encoders), {} (decoders)", Family::NAMES.join(", "), DecoderFamily::names());
+        let wrong = |problem: String| Err(ModelError::Config { file: file.into(), problem });
+        let Some(kind) = kind else {
+            return match serde_json::from_slice::<Value>(json) {
+                Err(error) => wrong(format!("not valid JSON: {error}")),
+                Ok(_) => wrong(format!("`model_type` is missing; supported: {}", supported())),
+            };
+        };
         if DecoderFamily::of(kind).is_some() || kind == "gemma3" {
             return DecoderConfig::parse(json, file).map(ModelConfig::Decoder);
         }
         if Family::NAMES.contains(&kind) {
             return EncoderConfig::parse(json, file).map(ModelConfig::Encoder);
         }
-        let problem = format!(
-            "model_type `{kind}` is not supported; supported: {} (encoders), {} (decoders)",
-            Family::NAMES.join(", "),
-            DecoderFamily::names()
-        );
-        Err(ModelError::Config { file: file.into(), problem })
+        wrong(format!("model_type `{kind}` is not supported; supported: {}", supported()))
     }
 
     /// Rows of the embedding.

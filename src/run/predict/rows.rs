@@ -116,7 +116,8 @@ fn text_of(key: &str, value: &Value) -> Result<String, String> {
 
 fn missing(key: &str, map: &Map<String, Value>, task: Task) -> String {
     let keys = || map.keys().map(String::as_str);
-    let near = nearest(key, keys()).map_or(String::new(), |near| format!(" (is it \"{near}\"?)"));
+    let near =
+        nearest(key, keys()).map_or(String::new(), |near| format!(" (is {} meant for \"{key}\"?)", shown(&near)));
     let present: Vec<String> = keys().map(shown).collect();
     let present = if present.is_empty() { "it is empty".into() } else { format!("it has {}", present.join(", ")) };
     format!("no \"{key}\" in this row, {present}{near}; {} needs {}", task.name(), example(task))
@@ -159,7 +160,7 @@ mod tests {
         for (task, text, said) in [
             (Task::Classification, &b"{\"text\": \"a\"}\n{\"text\""[..], "in.jsonl:2: not JSON: EOF"),
             (Task::Classification, b"\n\n[1]", "in.jsonl:3: a list; one JSON object a line is needed"),
-            (Task::Classification, b"{\"txt\": \"a\"}", "it has txt (is it \"txt\"?)"),
+            (Task::Classification, b"{\"txt\": \"a\"}", "it has txt (is txt meant for \"text\"?)"),
             (Task::Regression, b"{}", "it is empty; regression needs {\"text\""),
             (Task::Classification, b"{\"text\": null}", "\"text\" has null"),
             (Task::Classification, b"{\"text\": \"\xff\"}", "in.jsonl:1: not UTF-8"),
