@@ -91,7 +91,7 @@ pub fn training(model: &ModelSizes, lora: &LoraSizes, phase: &Training) -> u64 {
 }
 
 /// Resident bytes of a worker on the CPU whose tensors are `bytes`, of them `frozen` for good: what its allocator holds
-/// beside those that come and go, and the program itself. Measured: within 12 % of the peaks of twelve runs of GPT-2, a Llama and
+/// beside those that come and go, and the program itself. Measured: within 13 % of the peaks of twelve runs of GPT-2, a Llama and
 /// a Qwen3 of 124 to 492 million parameters, in f32 and bf16, with and without parts and layers computed again.
 pub fn on_host(bytes: u64, frozen: u64) -> u64 {
     const PROGRAM: u64 = 100_000_000;
