@@ -30,7 +30,7 @@ impl Dialogue {
     }
 
     /// The parts of the text in order, each with whether it is to be learnt; a part may be empty.
-    fn parts(&self) -> Vec<(&str, bool)> {
+    pub fn parts(&self) -> Vec<(&str, bool)> {
         let (mut parts, mut at) = (Vec::new(), 0);
         for reply in &self.replies {
             parts.push((self.text.get(at..reply.start).unwrap_or(""), false));
@@ -129,8 +129,13 @@ impl DialogueEncoder {
     /// A prompt as the tokenizer encodes it by default, its last `max_length` tokens; the end of text where it has none, as
     /// transformers begins a text from nothing where beginning and end are one sign.
     pub fn prompt(&self, text: &str) -> Result<Vec<u32>, DataError> {
-        let encoding = self.tokenizer.encode_fast(text, true).map_err(|e| self.failed(0, &e))?;
-        Ok(self.cut_prompt(encoding.get_ids()))
+        Ok(self.cut_prompt(&self.ids(text, true, 0)?))
+    }
+
+    /// The ids of a text, whole; with `special`, the tokenizer's own special tokens among them.
+    fn ids(&self, text: &str, special: bool, row: usize) -> Result<Vec<u32>, DataError> {
+        let encoding = self.tokenizer.encode_fast(text, special).map_err(|e| self.failed(row, &e))?;
+        Ok(encoding.get_ids().to_vec())
     }
 
     fn cut_prompt(&self, ids: &[u32]) -> Vec<u32> {
@@ -149,12 +154,8 @@ impl DialogueEncoder {
         let reply = dialogue.replies.first().cloned().unwrap_or(dialogue.text.len()..dialogue.text.len());
         let prompt = dialogue.text.get(..reply.start).unwrap_or_default().to_owned();
         let reply = dialogue.text.get(reply).unwrap_or_default();
-        let encoded = |text: &str, special: bool| {
-            let encoding = self.tokenizer.encode_fast(text, special).map_err(|e| self.failed(row, &e))?;
-            Ok::<_, DataError>(encoding.get_ids().to_vec())
-        };
-        let prompt_ids = self.cut_prompt(&encoded(&prompt, dialogue.plain)?);
-        let again = self.decode(&encoded(reply, false)?)?;
+        let prompt_ids = self.cut_prompt(&self.ids(&prompt, dialogue.plain, row)?);
+        let again = self.decode(&self.ids(reply, false, row)?)?;
         let signs = |text: &str| text.split_whitespace().collect::<String>();
         let writable = !dialogue.plain || signs(&again) == signs(reply);
         // The signs of a template are none of a reply's words.

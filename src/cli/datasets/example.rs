@@ -1,7 +1,7 @@
 //! The first row of data to learn to write, as a model reads it, or as the row says it.
 
 use crate::data::chat::{ChatTemplate, Row};
-use crate::data::{Content, Example};
+use crate::data::{Content, Dialogue, Example};
 use crate::experiment::problem::printable;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -23,7 +23,7 @@ pub(super) enum Shown {
 /// The row of an example; none where it is not one to learn to write.
 pub(super) fn of(example: &Example, template: Option<&ChatTemplate>) -> Option<Shown> {
     match &example.content {
-        Content::Dialogue(dialogue) => Some(Shown::text(&dialogue.text, &dialogue.replies)),
+        Content::Dialogue(dialogue) => Some(Shown::text(dialogue)),
         Content::Instruction(Row::Chat(messages)) if template.is_none() => {
             let message = |message: &crate::data::chat::Message| {
                 (message.role().to_owned(), message.content().unwrap_or("(not one text)").to_owned())
@@ -31,7 +31,7 @@ pub(super) fn of(example: &Example, template: Option<&ChatTemplate>) -> Option<S
             Some(Shown::Messages(messages.iter().map(message).collect()))
         }
         Content::Instruction(row) => Some(match row.render(template) {
-            Ok(rendered) => Shown::text(&rendered.text, &rendered.replies),
+            Ok(rendered) => Shown::text(&rendered.into()),
             Err(error) => Shown::Refused(error.to_string()),
         }),
         Content::Text { .. } | Content::Words(_) => None,
@@ -39,20 +39,9 @@ pub(super) fn of(example: &Example, template: Option<&ChatTemplate>) -> Option<S
 }
 
 impl Shown {
-    fn text(text: &str, replies: &[std::ops::Range<usize>]) -> Shown {
-        let (mut parts, mut at) = (Vec::new(), 0);
-        let mut part = |range: std::ops::Range<usize>, learnt| {
-            if let Some(part) = text.get(range).filter(|part| !part.is_empty()) {
-                parts.push((part.to_owned(), learnt));
-            }
-        };
-        for reply in replies {
-            part(at..reply.start, false);
-            part(reply.clone(), true);
-            at = reply.end;
-        }
-        part(at..text.len(), false);
-        Shown::Text(parts)
+    fn text(dialogue: &Dialogue) -> Shown {
+        let parts = dialogue.parts().into_iter().filter(|(part, _)| !part.is_empty());
+        Shown::Text(parts.map(|(part, learnt)| (part.to_owned(), learnt)).collect())
     }
 
     /// For people: lines of what is learnt begin with `>`, others with `|`.

@@ -4,13 +4,14 @@ use super::job::Fault;
 use super::prepare::Prepared;
 use crate::data::Rows;
 use crate::experiment::estimate::{LoraSizes, ModelSizes, Training, Writing, on_host, training, writing};
-use crate::experiment::{Experiment, Task};
+use crate::experiment::{Experiment, Precision, Task};
 use crate::model::{DropoutRates, memory};
 use crate::run::event::{Event, Phase};
 use crate::run::worker::Context;
 use std::fs::read_to_string;
 
-/// Bytes by phase, at most.
+/// Bytes by phase.
+#[derive(Clone, Copy)]
 struct Estimate {
     frozen: u64,
     search: u64,
@@ -49,7 +50,7 @@ pub fn report(ctx: &mut Context, prepared: &Prepared) -> Result<(), Fault> {
         "the run may need {} of memory, {} are free; {}",
         sized(estimate.peak()),
         sized(free),
-        advice(&experiment, prepared)
+        advice(&experiment, prepared, &estimate)
     );
     Ok(ctx.emit(Event::Log { phase: Phase::Prepare, level: "warning".into(), message })?)
 }
@@ -63,9 +64,8 @@ fn sized(bytes: u64) -> String {
 }
 
 /// What each setting that saves memory would bring.
-fn advice(experiment: &Experiment, prepared: &Prepared) -> String {
+fn advice(experiment: &Experiment, prepared: &Prepared, now: &Estimate) -> String {
     let mut said = Vec::new();
-    let now = estimate(experiment, prepared);
     if now.evaluate > now.search.max(now.retrain) {
         return "it is the evaluation: lower evaluate.batch_size, evaluate.num_beams or evaluate.max_new_tokens".into();
     }
@@ -80,7 +80,7 @@ fn advice(experiment: &Experiment, prepared: &Prepared) -> String {
         let peak = estimate(&tried, prepared).peak();
         said.push(format!("with runtime.micro_batch = 1 (too) {}", sized(peak)));
     }
-    if experiment.runtime.precision == crate::experiment::Precision::F32 {
+    if experiment.runtime.precision == Precision::F32 {
         said.push("runtime.precision = \"bf16\" halves the frozen model".into());
     }
     said.join("; ")

@@ -7,7 +7,7 @@ use crate::data::hub::{Download, Hub, Watch};
 use crate::data::input::hex;
 use crate::data::sources;
 use crate::data::{
-    Counted, Cuts, Dataset, DialogueEncoder, Encode, Held, Labels, Part, Rows, SplitRule, split, tokenise,
+    Counted, Cuts, DataError, Dataset, DialogueEncoder, Encode, Held, Labels, Part, Rows, SplitRule, split, tokenise,
 };
 use crate::experiment::home::tokens_folder;
 use crate::experiment::{Experiment, LossOn, Task, Texts};
@@ -76,7 +76,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let Tokens { train, validation, test, further, cuts } =
         tokens(ctx, &experiment, &base, &dataset, dialogues.as_ref())?;
 
-    let held = held_out(&dataset, dialogues.as_ref())?;
+    let held = held_out(ctx, &dataset, dialogues.as_ref())?;
     if dialogues.is_some() {
         let closing = base.decoder()?.eos_token_ids.iter().chain(&ends).copied().collect::<Vec<_>>();
         something_to_learn(&train, &dataset, &closing)?;
@@ -217,13 +217,18 @@ fn tokens(
 }
 
 /// The rows of the held-out file as they are scored: as they are written there, whatever a row of tokens has room for.
-fn held_out(dataset: &Dataset, dialogues: Option<&DialogueEncoder>) -> Result<Vec<Held>, Fault> {
+fn held_out(ctx: &mut Context, dataset: &Dataset, dialogues: Option<&DialogueEncoder>) -> Result<Vec<Held>, Fault> {
+    /// Rows between two looks for a request.
+    const LOOK_EVERY: usize = 1024;
     let mut held = Vec::new();
     if let (Some(encoder), Some(part)) = (dialogues, &dataset.test) {
         let mut row = 0;
         part.each(|example| {
             held.extend(encoder.held(&example, row)?);
             row += 1;
+            if row % LOOK_EVERY == 0 && ctx.request().is_some() {
+                return Err(DataError::Interrupted { file: part.file.clone() });
+            }
             Ok(())
         })?;
     }
