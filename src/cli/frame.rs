@@ -1,13 +1,15 @@
 //! A run as text and as JSON: what `show`, `watch --once` and the end of `run` print.
 
 use super::CliError;
-use super::out::{bytes, called, duration, table};
+use super::out::{bytes, called, duration, say, table};
 use super::samples::write_samples;
 use crate::experiment::problem::printable;
+use crate::run::best::{At, Validation};
 use crate::run::directory::RunDir;
 use crate::run::event::{Phase, Selection};
 use crate::run::fold::evaluated_words;
 use crate::run::follow::Follower;
+use crate::run::notes::Notes;
 use crate::run::state::{Status, status};
 use crate::run::view::{RunView, State};
 use serde_json::{Value, json};
@@ -18,14 +20,32 @@ pub struct Snapshot {
     pub run: RunDir,
     pub status: Status,
     pub view: RunView,
+    /// The losses on D_val.
+    pub validation: Validation,
+    /// What the user keeps about it.
+    pub notes: Notes,
 }
 
 impl Snapshot {
     /// Looks at a run.
     pub fn of(run: RunDir) -> Result<Snapshot, CliError> {
         let status = status(&run)?;
-        let view = RunView::of(&Follower::new(&run.events_path()).read_all()?);
-        Ok(Snapshot { run, status, view })
+        let (mut view, mut validation) = (RunView::default(), Validation::default());
+        for record in Follower::new(&run.events_path()).read_all()? {
+            view.apply(&record);
+            validation.apply(&record.event);
+        }
+        let notes = Notes::read(&run).unwrap_or_else(|error| {
+            say(format!("warning: {error}"));
+            Notes::default()
+        });
+        Ok(Snapshot { run, status, view, validation, notes })
+    }
+
+    /// Best and latest validation loss of the search, each with its step.
+    fn validation_json(&self) -> Value {
+        let at = |at: Option<At>| at.map(|(step, loss)| json!({"step": step, "loss": loss}));
+        json!({"best": at(self.validation.best()), "last": at(self.validation.last())})
     }
 
     /// The worker's process, while one works.
@@ -48,6 +68,10 @@ impl Snapshot {
             "parent": info.parent,
             "created": info.created,
             "metrics": view.metrics,
+            "validation": self.validation_json(),
+            "star": self.notes.star,
+            "tags": self.notes.tags,
+            "note": self.notes.note,
         })
     }
 
@@ -82,6 +106,10 @@ impl Snapshot {
                 "search_validation": last(&view.search_validation),
                 "retrain": last(&view.retrain_loss),
             },
+            "validation": self.validation_json(),
+            "star": self.notes.star,
+            "tags": self.notes.tags,
+            "note": self.notes.note,
             "allocated": view.allocated,
             "ranks": view.ranks(),
             "parameters": view.lora_parameters(),
@@ -118,12 +146,28 @@ impl Snapshot {
         if let Some(losses) = losses(view) {
             writeln!(out, "loss     {losses}")?;
         }
+        if let (Some((best_step, best)), Some((step, last))) = (self.validation.best(), self.validation.last()) {
+            writeln!(out, "validate best {best:.4} at step {best_step}, last {last:.4} at step {step}")?;
+        }
+        self.write_notes(out)?;
         self.write_error(out)?;
         write_modules(view, out)?;
         write_metrics(view, out)?;
         write_samples(&view.samples, out)?;
         if self.status.state == State::Finished {
             writeln!(out, "adapter  {}", self.run.adapter_path().display())?;
+        }
+        Ok(())
+    }
+
+    fn write_notes(&self, out: &mut impl Write) -> io::Result<()> {
+        let star = self.notes.star.then(|| "starred".to_owned());
+        let tags: Vec<String> = star.into_iter().chain(self.notes.tags.iter().map(|tag| printable(tag))).collect();
+        if !tags.is_empty() {
+            writeln!(out, "tags     {}", tags.join(", "))?;
+        }
+        if !self.notes.note.is_empty() {
+            writeln!(out, "note     {}", printable(&self.notes.note))?;
         }
         Ok(())
     }

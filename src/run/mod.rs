@@ -2,7 +2,9 @@
 
 pub mod adapter;
 pub mod base;
+pub mod best;
 pub mod checkpoint;
+pub mod compare;
 pub mod control;
 pub mod device;
 pub mod directory;
@@ -15,9 +17,12 @@ pub mod heartbeat;
 pub mod lifecycle;
 pub mod lock;
 pub mod log;
+pub mod notes;
 pub mod pipeline;
 pub mod predict;
 pub mod process;
+pub mod rerun;
+pub mod scan;
 pub mod signals;
 pub mod state;
 pub mod store;

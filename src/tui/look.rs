@@ -73,6 +73,22 @@ impl Look {
         self.hue(Color::Magenta, Modifier::empty())
     }
 
+    /// The run at a place of a comparison, which keeps its colour as long as it keeps its place. After the first ones,
+    /// which the commonest forms of colour blindness tell apart, a number beside it must do.
+    pub fn series(self, place: usize) -> Style {
+        const COLOURS: [Color; 8] = [
+            Color::Cyan,
+            Color::Magenta,
+            Color::Blue,
+            Color::Red,
+            Color::Green,
+            Color::LightMagenta,
+            Color::LightBlue,
+            Color::DarkGray,
+        ];
+        self.hue(COLOURS[place % COLOURS.len()], Modifier::empty())
+    }
+
     fn hue(self, colour: Color, otherwise: Modifier) -> Style {
         if self.colour { Style::new().fg(colour) } else { Style::new().add_modifier(otherwise) }
     }
@@ -125,6 +141,13 @@ pub struct Glyphs {
     pub times: &'static str,
     /// Beside figures that are better where they are less.
     pub less: &'static str,
+    /// Beside runs that the user marked as theirs.
+    pub star: &'static str,
+    /// Beside the heading that a table is sorted by.
+    pub rising: &'static str,
+    pub falling: &'static str,
+    /// A piece of a curve, as a key to its colour.
+    pub line: &'static str,
 }
 
 static UNICODE: Glyphs = Glyphs {
@@ -154,6 +177,10 @@ static UNICODE: Glyphs = Glyphs {
     at_least: "≥",
     times: "×",
     less: "↓",
+    star: "★",
+    rising: "▴",
+    falling: "▾",
+    line: "━",
 };
 
 static ASCII: Glyphs = Glyphs {
@@ -183,6 +210,10 @@ static ASCII: Glyphs = Glyphs {
     at_least: ">=",
     times: "x",
     less: "v",
+    star: "*",
+    rising: "^",
+    falling: "v",
+    line: "=",
 };
 
 #[cfg(test)]

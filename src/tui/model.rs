@@ -1,5 +1,6 @@
 //! The state of the program: screens and popups, each a stack.
 
+use super::compare::Compare;
 use super::form::Form;
 use super::input::LineInput;
 use super::keys::{Action, Context};
@@ -36,6 +37,7 @@ pub struct Model {
 #[derive(Debug)]
 pub enum Screen {
     Runs,
+    Compare(Box<Compare>),
     Presets,
     Form(Box<Form>),
     Monitor(Box<Monitor>),
@@ -49,6 +51,8 @@ pub enum Popup {
     /// All samples of the run on the monitor, scrolled down by so many lines. `shown`: how many there were when the
     /// newest one was left, so that later ones do not push away what is read.
     Samples { shown: Option<usize>, scroll: usize },
+    /// The columns of the runs table, with the place of the cursor.
+    Columns { cursor: usize },
     /// A yes-or-no question.
     Confirm { title: &'static str, text: String, then: Then },
     /// A question with a line to type.
@@ -70,6 +74,10 @@ pub enum Asked {
     SaveForm,
     /// The name of the copy of this preset.
     CopyPreset(String),
+    /// The tags of this run.
+    Tags(String),
+    /// The note on this run.
+    Note(String),
 }
 
 /// One line about the last thing that was asked for.
@@ -115,6 +123,14 @@ impl Model {
         }
     }
 
+    /// The comparison, where it is the screen that is shown.
+    pub fn comparison(&mut self) -> Option<&mut Compare> {
+        match self.screens.last_mut() {
+            Some(Screen::Compare(compare)) => Some(compare),
+            _ => None,
+        }
+    }
+
     /// The samples of the run on the monitor.
     pub fn samples(&self) -> &[SampleView] {
         match self.screen() {
@@ -131,7 +147,8 @@ impl Model {
     /// The context of the screen alone.
     pub fn screen_context(&self) -> Context {
         match self.screen() {
-            Screen::Runs => Context::Runs,
+            Screen::Runs => self.runs.context(),
+            Screen::Compare(_) => Context::Compare,
             Screen::Presets => Context::Presets,
             Screen::Form(form) => form.context(),
             Screen::Monitor(_) => Context::Monitor,
@@ -143,6 +160,7 @@ impl Model {
         match self.popups.last() {
             Some(Popup::Help { .. }) => Context::Help,
             Some(Popup::Samples { .. }) => Context::Samples,
+            Some(Popup::Columns { .. }) => Context::Columns,
             Some(Popup::Confirm { .. }) => Context::Confirm,
             Some(Popup::Prompt { .. }) => Context::Prompt,
             None => self.screen_context(),
@@ -154,6 +172,7 @@ impl Model {
         match self.screen() {
             Screen::Runs => Watching::Runs,
             Screen::Monitor(monitor) => Watching::Run(monitor.run.clone()),
+            Screen::Compare(compare) => Watching::Several(compare.ids()),
             Screen::Presets | Screen::Form(_) => Watching::Nothing,
         }
     }
@@ -183,7 +202,7 @@ impl Model {
             }
             Action::Stop => matches!(state(), Some(State::Running | State::Stalled)),
             Action::Remove => match self.screen() {
-                Screen::Runs => state().is_some_and(|state| !matches!(state, State::Running | State::Stalled)),
+                Screen::Runs => self.runs.can_remove(),
                 _ => self.presets.selected().is_some_and(|row| row.saved),
             },
             Action::Open => match self.screen() {
@@ -192,9 +211,19 @@ impl Model {
             },
             Action::SaveAs => !matches!(self.screen(), Screen::Presets) || self.presets.selected().is_some(),
             Action::Samples => !self.samples().is_empty(),
-            Action::Back => self.screens.len() > 1,
+            Action::Back => self.screens.len() > 1 || self.runs.can_clear(),
+            Action::Compare => self.runs.can_compare(),
+            Action::Rerun | Action::Mark | Action::MarkAll | Action::Star | Action::Tag | Action::Note => {
+                self.runs.selected().is_some()
+            }
+            Action::Filter if matches!(self.screen(), Screen::Runs) => !self.runs.rows.is_empty(),
             _ => true,
         }
+    }
+
+    /// What to do first, where an action makes no sense yet and that is not plain to see.
+    pub fn why_not(&self, action: Action) -> Option<String> {
+        (action == Action::Compare).then(|| self.runs.how_to_compare())
     }
 
     /// Says something in one line.

@@ -5,7 +5,7 @@ use super::keys::{Action, action};
 use super::model::{Asked, Model, Popup, Screen, Then, moved};
 use super::monitor::Monitor;
 use super::msg::{Effect, Msg};
-use super::{form, monitor, presets, runs};
+use super::{compare, form, monitor, presets, runs};
 use crate::run::view::State;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -20,6 +20,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Runs(rows) => model.runs.show(rows),
         Msg::Presets(rows) => model.presets.show(rows),
         Msg::PresetOpened(doc) => return open_form(model, Form::new(*doc)),
+        Msg::RerunOpened { doc, name, parent } => {
+            let mut form = Form::new(*doc);
+            (form.name, form.parent) = (name, Some(parent));
+            return open_form(model, form);
+        }
         Msg::PresetSaved(name) => {
             if let Some(form) = model.form() {
                 form.saved(&name);
@@ -51,9 +56,14 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Opened(head) => {
             if let Some(monitor) = model.monitor() {
                 monitor.head = Some(*head);
+            } else if let Some(compare) = model.comparison() {
+                compare.opened(*head);
             }
         }
         Msg::Followed { run, records, state } => {
+            if let Some(compare) = model.comparison() {
+                compare.follow(&run, &records, state);
+            }
             let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) else { return Vec::new() };
             let ends = monitor.state.is_some_and(|before| before.is_active()) && !state.is_active();
             monitor.follow(&records, state);
@@ -65,9 +75,17 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Lost { run, error } => {
             if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
                 monitor.lost = Some(error);
+            } else if let Some(compare) = model.comparison() {
+                compare.lost(&run, error);
             }
         }
-        Msg::Weighed { run, dir, files, bytes } => runs::ask_removal(model, &run, &dir, files, bytes),
+        Msg::Settings { run, experiment } => {
+            if let Some(compare) = model.comparison() {
+                compare.settings(&run, experiment.map(|experiment| *experiment));
+            }
+        }
+        Msg::Weighed(weights) => runs::ask_removal(model, &weights),
+        Msg::Annotated { run, notes } => runs::annotated(model, &run, *notes),
         Msg::Done(text) => model.say(text),
         Msg::Failed(text) => {
             if let Some(form) = model.form() {
@@ -94,6 +112,8 @@ fn paste(model: &mut Model, text: &str) {
         && let Some(form) = model.form()
     {
         form.paste(text);
+    } else if model.popups.is_empty() && matches!(model.screen(), Screen::Runs) {
+        model.runs.paste(text);
     }
 }
 
@@ -108,7 +128,12 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     let context = model.context();
     match action(context, key) {
         Some(action) if model.can(action) => act(model, action),
-        Some(_) => Vec::new(),
+        Some(action) => {
+            if let Some(advice) = model.why_not(action) {
+                model.complain(advice);
+            }
+            Vec::new()
+        }
         None => {
             if context.is_typing() {
                 type_key(model, key);
@@ -124,6 +149,8 @@ fn type_key(model: &mut Model, key: KeyEvent) {
         input.key(key);
     } else if let Some(form) = model.form() {
         form.type_key(key);
+    } else if matches!(model.screen(), Screen::Runs) {
+        model.runs.type_key(key);
     }
 }
 
@@ -146,6 +173,8 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 form.show_groups();
             } else if model.form().is_some_and(|form| form.is_changed()) {
                 model.popups.push(unsaved("Leave the form", Then::Back));
+            } else if matches!(model.screen(), Screen::Runs) {
+                model.runs.clear();
             } else if let Some(Screen::Monitor(monitor)) = model.screens.pop() {
                 // The cursor follows to the run that was looked at; else a key meant for it would hit another.
                 model.runs.point_to(monitor.head.as_ref().map_or(&monitor.run, |head| &head.id));
@@ -166,6 +195,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         _ => match model.screen() {
             Screen::Runs => runs::act(model, action),
+            Screen::Compare(_) => compare::act(model, action),
             Screen::Presets => presets::act(model, action),
             Screen::Form(_) => form::act(model, action),
             Screen::Monitor(_) => monitor::act(model, action),
@@ -197,6 +227,7 @@ fn in_popup(model: &mut Model, popup: Popup, action: Action) -> Vec<Effect> {
             model.popups.push(popup);
             Vec::new()
         }
+        (Popup::Columns { cursor }, action) => runs::in_columns(model, cursor, action),
         (Popup::Confirm { then, .. }, Action::Accept) => match then {
             Then::Effect(effect) => vec![effect],
             Then::Back => {
@@ -226,8 +257,12 @@ fn scrolled(model: &Model, popup: Popup, action: Action) -> Popup {
     }
 }
 
-/// A name was typed.
+/// A line was typed: something about a run, else a name.
 fn answered(model: &mut Model, name: &str, then: Asked) -> Vec<Effect> {
+    let then = match runs::answered(model, name, then) {
+        Ok(effects) => return effects,
+        Err(then) => then,
+    };
     let name = name.trim().to_owned();
     if name.is_empty() {
         model.complain("nothing saved: a preset needs a name");
@@ -241,6 +276,8 @@ fn answered(model: &mut Model, name: &str, then: Asked) -> Vec<Effect> {
             (Effect::SavePreset { name: name.clone(), doc: Box::new(form.doc.clone()) }, own)
         }
         Asked::CopyPreset(from) => (Effect::CopyPreset { from, to: name.clone() }, false),
+        // Those are answered above.
+        Asked::Tags(_) | Asked::Note(_) => return Vec::new(),
     };
     if taken && !own {
         let text = format!("There is a saved preset {name} already. Replace it?");

@@ -4,7 +4,7 @@ use super::draw::{put, put_ends, span, top};
 use super::keys::{BINDINGS, Context};
 use super::model::{Model, Screen};
 use super::text::cut;
-use super::{form, monitor, popup, presets, runs};
+use super::{compare, form, monitor, popup, presets, runs};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -20,6 +20,7 @@ pub fn view(model: &Model, frame: &mut Frame) {
     let screen = screen_area(area);
     match model.screen() {
         Screen::Runs => runs::view(buf, screen, model),
+        Screen::Compare(compare) => compare::view(buf, screen, compare, model.look),
         Screen::Presets => presets::view(buf, screen, model),
         Screen::Form(form) => form::view(buf, screen, form, model.look),
         Screen::Monitor(monitor) => monitor::view(buf, screen, monitor, &model.zone, model.look),

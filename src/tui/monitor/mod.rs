@@ -1,6 +1,6 @@
 //! The monitor of one run: a fold over its log, and a cursor on a module.
 
-mod chart;
+pub mod chart;
 mod grid;
 mod heat;
 mod losses;
