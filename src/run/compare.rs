@@ -1,6 +1,5 @@
 //! Runs side by side: what differs in their settings, their ranks, their figures. Pure: it reads no file.
 
-use super::event::Metrics;
 use super::fold::metric_key;
 use super::view::{RunView, is_better_less};
 use crate::experiment::{Experiment, differing};
@@ -146,51 +145,30 @@ pub fn other_rows(settings: &[Setting]) -> Vec<&'static str> {
 /// Every figure of the runs, their scores first, then their other figures, then those of what they are compared with.
 /// `same_rows`: whether they are of the same rows ([`other_rows`]); else none is best.
 pub fn scores(sides: &[Side], same_rows: bool) -> Vec<Score> {
-    let mut own: Vec<&String> = Vec::new();
-    let mut beside: Vec<String> = Vec::new();
-    for (_, what, metrics) in sides.iter().flat_map(|side| &side.view.evaluations) {
-        for name in metrics.keys() {
-            match what.as_str() {
-                "run" if !own.contains(&name) => own.push(name),
-                "run" => {}
-                what => {
-                    let key = metric_key(what, name);
-                    if !beside.contains(&key) {
-                        beside.push(key);
-                    }
-                }
-            }
-        }
+    let evaluations = || sides.iter().flat_map(|side| &side.view.evaluations);
+    let own = evaluations().filter(|(_, what, _)| what == "run").flat_map(|(.., metrics)| metrics.keys());
+    let own: Vec<&String> = own.collect();
+    let is_score = |name: &str| sides.iter().any(|side| side.view.metric == name);
+    let mut names: Vec<&str> = own.iter().map(|name| name.as_str()).filter(|name| is_score(name)).collect();
+    names.extend(sides.first().map(|side| side.view.score_first(own.iter().copied())).unwrap_or_default());
+    let mut rows: Vec<(&str, &str)> = names.into_iter().map(|name| ("run", name)).collect();
+    for (_, what, metrics) in evaluations().filter(|(_, what, _)| what != "run") {
+        rows.extend(metrics.keys().map(|name| (what.as_str(), name.as_str())));
     }
-    let mut names: Vec<String> = Vec::new();
-    for side in sides {
-        let scores = own.iter().filter(|name| ***name == side.view.metric);
-        for name in scores {
-            if !names.contains(name) {
-                names.push((*name).clone());
-            }
-        }
-    }
-    let ordered = sides.first().map(|side| side.view.score_first(own.iter().copied())).unwrap_or_default();
-    for name in ordered {
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
-        }
-    }
-    let compared = names.len();
-    names.extend(beside);
-    let is_score = |at: usize| at < compared;
-    let score = |(at, name): (usize, String)| {
-        let values: Vec<Option<f64>> = sides.iter().map(|side| value(&side.view.metrics, &name)).collect();
-        let less_is_better = is_better_less(&name);
-        let best = if is_score(at) && same_rows { best(&values, less_is_better) } else { Vec::new() };
-        Score { name, values, best, less_is_better }
+    let mut seen = std::collections::HashSet::new();
+    rows.retain(|row| seen.insert(*row));
+    let score = |(what, name): (&str, &str)| {
+        let values: Vec<Option<f64>> = sides.iter().map(|side| value(side.view, what, name)).collect();
+        let less_is_better = is_better_less(name);
+        let best = if what == "run" && same_rows { best(&values, less_is_better) } else { Vec::new() };
+        Score { name: metric_key(what, name), values, best, less_is_better }
     };
-    names.into_iter().enumerate().map(score).collect()
+    rows.into_iter().map(score).collect()
 }
 
-fn value(metrics: &Metrics, name: &str) -> Option<f64> {
-    metrics.get(name).copied()
+/// The latest figure of what was evaluated.
+fn value(view: &RunView, evaluated: &str, name: &str) -> Option<f64> {
+    view.evaluations.iter().rev().filter(|(_, what, _)| what == evaluated).find_map(|(.., all)| all.get(name).copied())
 }
 
 /// The places of the best value; none where fewer than two are known or all are the same.
@@ -242,7 +220,7 @@ impl Losses {
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::{ModuleShape, Phase};
+    use super::super::event::{Metrics, ModuleShape, Phase};
     use super::super::view::ModuleView;
     use super::*;
 
@@ -258,7 +236,6 @@ mod tests {
             RunView { metric: "accuracy".into(), modules: ranks.iter().map(module).collect(), ..RunView::default() };
         for (what, name, value) in figures {
             view.evaluations.push((Phase::Evaluate, (*what).into(), Metrics::from([((*name).into(), *value)])));
-            view.metrics.insert(metric_key(what, name), *value);
         }
         view
     }

@@ -133,6 +133,7 @@ const fn bind(
 /// Every key of the program.
 pub static BINDINGS: &[Binding] = &[
     bind(Context::Runs, &[Enter], Action::Open, "open", "watch the run"),
+    bind(Context::Runs, &[Char('c')], Action::Compare, "compare", "compare the marked runs, 2 to 8 of them"),
     bind(Context::Runs, &[Char('n')], Action::NewRun, "new run", "fill in the form for a new run"),
     bind(Context::Runs, &[Char('p')], Action::Presets, "presets", "shipped and saved presets"),
     bind(Context::Runs, &[Char(' ')], Action::Pause, "pause", "checkpoint and pause the run"),
@@ -141,7 +142,6 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Runs, &[Char('d'), Delete], Action::Remove, "delete", "delete the run's folder, after a question"),
     bind(Context::Runs, &[Char('v')], Action::Mark, "mark", "mark the run, to compare or delete several"),
     bind(Context::Runs, &[Char('V')], Action::MarkAll, "", "mark all runs that are shown, or none of them"),
-    bind(Context::Runs, &[Char('c')], Action::Compare, "compare", "compare the marked runs, 2 to 8 of them"),
     bind(Context::Runs, &[Char('e')], Action::Rerun, "rerun", "the form with what the run's preset says, to change it"),
     bind(Context::Runs, &[Char('/')], Action::Filter, "find", "show the runs with some words; state:failed tag:x"),
     bind(Context::Runs, &[Char('o')], Action::Sort, "", "sort by the next column"),
@@ -169,7 +169,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Columns, &[Esc, Enter, Char('C')], Action::Cancel, "close", "back to the runs"),
     bind(Context::Compare, &[Tab, Char(']')], Action::NextPane, "next pane", "curves, settings, ranks, scores"),
     bind(Context::Compare, &[BackTab, Char('[')], Action::PreviousPane, "", "the pane before"),
-    bind(Context::Compare, &[Char('c')], Action::Curve, "curve", "losses: validation, training, retraining"),
+    bind(Context::Compare, &[Char('c')], Action::Curve, "curve", "which losses: validation, training, retraining"),
     bind(Context::Compare, &[Left, Char('h')], Action::Left, "", "runs to the left, where not all fit"),
     bind(Context::Compare, &[Right, Char('l')], Action::Right, "", "runs to the right"),
     bind(Context::Compare, &[Up, Char('k')], Action::Up, "", "one line up"),

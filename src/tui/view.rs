@@ -8,6 +8,7 @@ use super::{compare, form, monitor, popup, presets, runs};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::text::Span;
 use ratatui::widgets::{Clear, Widget};
 
 /// Draws the model, whatever the size of the terminal.
@@ -69,5 +70,12 @@ fn key_bar(buf: &mut Buffer, area: Rect, model: &Model) {
     let shared = popup::key_spans(context, |action| model.can(action) && everywhere(action), model.look);
     let mut left = vec![span(" ", model.look.faint())];
     left.extend(own);
+    // Half a word helps nobody: what does not fit is in the help.
+    let width = |spans: &[Span]| spans.iter().map(Span::width).sum::<usize>();
+    let room = usize::from(area.width).saturating_sub(width(&shared) + 1);
+    while left.len() > 3 && width(&left) > room {
+        // A blank, a key, its label.
+        left.truncate(left.len() - 3);
+    }
     put_ends(buf, area, 0, left, shared);
 }

@@ -305,8 +305,12 @@ impl Log {
         self.push(evaluated("run", accuracy, Some(loss)));
         self.push(evaluated("head_only", 0.705, Some(0.5821)));
         self.push(evaluated("majority", 0.5025, None));
-        let (_, ranks) = self.selection(300);
-        let metrics = Metrics::from([("accuracy".to_owned(), 0.9525)]);
+        let allocated = self.records.iter().rev().find_map(|record| match &record.event {
+            Event::Allocated { ranks, .. } => Some(ranks.clone()),
+            _ => None,
+        });
+        let ranks = allocated.unwrap_or_else(|| self.selection(300).1);
+        let metrics = Metrics::from([("accuracy".to_owned(), accuracy)]);
         let (run, dir) = ("20261123-203312-a1b2".into(), "/runs/20261123-203312-a1b2".into());
         self.push(Event::Finished { phase: Phase::Export, run, dir, ranks, metrics, timing: Timing::new() })
     }

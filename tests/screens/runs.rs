@@ -67,10 +67,10 @@ fn long_names() -> Vec<RunRow> {
 
 /// The comparison of so many runs, some of them at work.
 pub fn comparing(count: usize) -> Model {
-    let names = ["demo", "sst2-minilm-rank-8-unrolled", "cola", "implicit", "first-order", "rank-16", "wide", "last one"];
-    let mut rows: Vec<RunRow> = (0..count)
-        .map(|n| row(&format!("20261123-20331{n}-a1b2"), names[n % names.len()], State::Finished))
-        .collect();
+    let names =
+        ["demo", "sst2-minilm-rank-8-unrolled", "cola", "implicit", "first-order", "rank-16", "wide", "last one"];
+    let mut rows: Vec<RunRow> =
+        (0..count).map(|n| row(&format!("20261123-20331{n}-a1b2"), names[n % names.len()], State::Finished)).collect();
     rows[1].state = State::Running;
     let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
     let mut model = with_runs(rows);
@@ -85,7 +85,8 @@ pub fn comparing(count: usize) -> Model {
         experiment.search.selection_optimizer.weight_decay = n as f64 / 100.0;
         let experiment = Some(Box::new(experiment));
         update(&mut model, Msg::Settings { run: run.clone(), experiment });
-        let head = Head { id: run.clone(), name: names[n % names.len()].into(), dir: String::new(), data: String::new() };
+        let head =
+            Head { id: run.clone(), name: names[n % names.len()].into(), dir: String::new(), data: String::new() };
         update(&mut model, Msg::Opened(Box::new(head)));
         let mut log = Log::of_size(3, &["attention.self.query", "attention.self.value"], 8, 96);
         log.prepared().warmup(20).search_like(if n == 1 { 120 } else { 300 }, n);

@@ -33,7 +33,7 @@ impl Pane {
     pub fn title(self) -> &'static str {
         match self {
             Pane::Curves => "losses",
-            Pane::Settings => "settings that differ",
+            Pane::Settings => "settings",
             Pane::Ranks => "ranks",
             Pane::Scores => "scores",
         }

@@ -19,7 +19,7 @@ const MOST_LABEL: usize = 44;
 pub struct Table {
     pub heading: Vec<Span<'static>>,
     pub lines: Vec<Vec<Span<'static>>>,
-    /// What there is to say of all lines.
+    /// What there is to say of all lines, one thing a piece.
     pub facts: Vec<Span<'static>>,
 }
 
@@ -86,14 +86,15 @@ pub fn table(compare: &Compare, pane: Pane, room: u16, look: Look) -> Option<Tab
     let mut facts = content.facts;
     if columns.most_shift > 0 {
         let last = columns.runs.last().copied().unwrap_or(0) + 1;
-        let text = format!("run 1, and to {last} of {} {}", compare.sides.len(), look.glyphs().left_right);
+        let first = columns.runs.get(1).map_or(last, |run| run + 1);
+        let text = format!("run 1, {first}-{last} of {} {}", compare.sides.len(), look.glyphs().left_right);
         facts.insert(0, span(text, look.accent()));
     }
     let mut heading = vec![plain(" ".repeat(columns.label))];
     for run in &columns.runs {
         let text = format!("{} {}", run + 1, compare.sides[*run].name);
-        heading.push(span(pad(&text, columns.width - 2, ellipsis), look.series(*run).patch(look.strong())));
-        heading.push(plain("  "));
+        heading.push(span(pad(&text, columns.width - 1, ellipsis), look.series(*run).patch(look.strong())));
+        heading.push(plain(" "));
     }
     let line = |(label, cells): (String, Vec<Cell>)| {
         let label = cut_front(&label, columns.label - 2, ellipsis);
@@ -101,8 +102,10 @@ pub fn table(compare: &Compare, pane: Pane, room: u16, look: Look) -> Option<Tab
         for run in &columns.runs {
             let (text, style) = cells.get(*run).cloned().unwrap_or_default();
             // What differs between two paths is at their ends.
-            let text = if text.contains('/') { cut_front(&text, columns.width - 2, ellipsis) } else { text };
-            spans.push(span(pad(&text, columns.width, ellipsis), style));
+            let room = columns.width - 1;
+            let text = if text.contains('/') { cut_front(&text, room, ellipsis) } else { text };
+            spans.push(span(pad(&text, room, ellipsis), style));
+            spans.push(plain(" "));
         }
         spans
     };
@@ -157,7 +160,10 @@ fn of_ranks(compare: &Compare, look: Look) -> Content {
                 return (String::new(), Style::new());
             }
             let percent = 100.0 * (total.parameters as f64 / base as f64 - 1.0);
-            (format!("{percent:+.1} %"), look.accent())
+            match format!("{percent:+.1} %") {
+                same if same == "+0.0 %" || same == "-0.0 %" => ("=".to_owned(), look.faint()),
+                other => (other, look.accent()),
+            }
         };
         rows.push(("  to the first".into(), totals.iter().enumerate().map(share).collect()));
         let mean = |total: &crate::run::compare::Total| {
@@ -199,10 +205,8 @@ fn of_scores(compare: &Compare, look: Look) -> Content {
     let other = other_rows(&compare.settings);
     if found.iter().any(|score| !score.best.is_empty()) {
         facts.push(span(format!("{} best", glyphs.said), look.good()));
-        facts.push(plain("  "));
     } else if let (Some(key), false) = (other.first(), found.is_empty()) {
         facts.push(span(format!("of other rows: {key} differs"), look.warning()));
-        facts.push(plain("  "));
     }
     if found.iter().any(|score| score.less_is_better) {
         facts.push(span(format!("{} less is better", glyphs.less), look.faint()));

@@ -1,6 +1,7 @@
 //! Where the parts of the comparison stand: the runs on top, below them one pane, or all where they fit.
 
 use super::{Compare, Pane, Side, curves, tables};
+use crate::run::view::State;
 use crate::tui::draw::{below, inset, plain, put, put_ends, rule, span, top};
 use crate::tui::look::Look;
 use crate::tui::text::{cut, figure, pad};
@@ -10,8 +11,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-/// From here on all panes stand beside each other.
-const ALL_FROM: (u16, u16) = (140, 34);
+/// Lines from which two panes stand above each other, and columns from which two more stand beside them.
+const HIGH: u16 = 34;
+const WIDE: u16 = 140;
 /// Lines that a pane takes at least, its heading with it.
 const LEAST_PANE: u16 = 6;
 
@@ -38,14 +40,20 @@ fn legend_lines(area: Rect, compare: &Compare) -> u16 {
     wanted.min(area.height.saturating_sub(1 + LEAST_PANE))
 }
 
-/// The panes that are drawn, and where.
+/// The panes that are drawn, and where: one, the curves above another where the terminal is high, all where it is wide
+/// as well.
 fn places(area: Rect, compare: &Compare) -> Vec<(Pane, Rect)> {
     let taken = 1 + legend_lines(area, compare);
     let body = below(area, taken);
-    if area.width < ALL_FROM.0 || area.height < ALL_FROM.1 {
+    if area.height < HIGH {
         return vec![(compare.pane, body)];
     }
     let body = below(body, 1);
+    if area.width < WIDE {
+        let upper = body.height / 2;
+        let other = if compare.pane == Pane::Curves { Pane::Scores } else { compare.pane };
+        return vec![(Pane::Curves, top(body, upper)), (other, below(body, upper))];
+    }
     let left = Rect { width: body.width / 2 - 1, ..body };
     let right = Rect { x: left.right() + 2, width: body.width - left.width - 2, ..body };
     let upper = body.height * 3 / 5;
@@ -78,21 +86,19 @@ pub fn most_shift(compare: &Compare, size: (u16, u16)) -> usize {
 /// The look does not change how much there is to scroll.
 const PLAIN: Look = Look { colour: false, unicode: false, letters: false };
 
-/// One run: its number in its colour, where it is, its latest loss of those in the chart.
+/// One run: its number in its colour, where it is or what it came to, its latest loss of those in the chart.
 fn run_spans(side: &Side, place: usize, compare: &Compare, room: u16, look: Look) -> Vec<Span<'static>> {
     let (glyphs, ellipsis) = (look.glyphs(), look.glyphs().ellipsis);
     let colour = look.series(place);
-    let wide = room >= 100;
-    let name_width = if wide { 32 } else { 20 };
+    let is_wide = room >= 100;
+    let name_width = if is_wide { 34 } else { 22 };
     let mut spans = vec![
         span(format!("{} {} ", place + 1, glyphs.line), colour.patch(look.strong())),
         span(pad(&side.name, name_width, ellipsis), look.strong()),
     ];
     if let Some(error) = &side.lost {
-        spans.push(span(
-            format!("  {}", cut(error, usize::from(room).saturating_sub(name_width + 6), ellipsis)),
-            look.bad(),
-        ));
+        let left = usize::from(room).saturating_sub(name_width + 6);
+        spans.push(span(format!("  {}", cut(error, left, ellipsis)), look.bad()));
         return spans;
     }
     let (state, style) = match side.state {
@@ -103,25 +109,27 @@ fn run_spans(side: &Side, place: usize, compare: &Compare, room: u16, look: Look
         None => ("reading".to_owned(), look.faint()),
     };
     spans.push(span(format!("  {}", pad(&state, 10, ellipsis)), style));
-    spans.push(span(format!("  {}", pad(&progress(side), 18, ellipsis)), Style::new()));
-    let last = compare.losses.of(&side.view).last().map_or(String::new(), |(_, loss)| figure(*loss));
-    spans.push(span(format!("  {}", pad(&last, 8, ellipsis)), colour));
-    let score =
-        side.view.metrics.get(&side.view.metric).map(|value| format!("{} {}", figure(*value), side.view.metric));
-    spans.push(span(format!("  {}", pad(&score.unwrap_or_default(), 18, ellipsis)), Style::new()));
-    if wide {
+    let last =
+        compare.losses.of(&side.view).last().map_or(String::new(), |(_, loss)| format!("loss {}", figure(*loss)));
+    spans.push(span(format!("  {}", pad(&last, 13, ellipsis)), colour));
+    spans.push(span(format!("  {}", pad(&came_to(side), 22, ellipsis)), Style::new()));
+    if is_wide {
         spans.push(span(format!("  {}", side.id), look.faint()));
     }
     spans
 }
 
-fn progress(side: &Side) -> String {
+/// The score of a run that is finished, else where it is.
+fn came_to(side: &Side) -> String {
     let view = &side.view;
-    match (view.phase, view.total) {
-        _ if side.state == Some(crate::run::view::State::Finished) => String::new(),
-        (None, _) => String::new(),
-        (Some(phase), 0) => phase.name().to_owned(),
-        (Some(phase), total) => format!("{} {}/{total}", phase.name(), view.step),
+    match (side.state, view.phase, view.total) {
+        (None, ..) | (_, None, _) => String::new(),
+        (Some(State::Finished), ..) => {
+            let score = view.metrics.get(&view.metric);
+            score.map_or(String::new(), |value| format!("{} {}", figure(*value), view.metric))
+        }
+        (_, Some(phase), 0) => phase.name().to_owned(),
+        (_, Some(phase), total) => format!("{} {}/{total}", phase.name(), view.step),
     }
 }
 
@@ -131,6 +139,8 @@ fn draw_pane(buf: &mut Buffer, area: Rect, pane: Pane, is_alone: bool, compare: 
         Some(table) => table.facts.clone(),
         None => vec![span(compare.losses.title(), look.faint())],
     };
+    let between = |(at, fact)| if at == 0 { vec![fact] } else { vec![plain("  "), fact] };
+    let facts: Vec<Span> = facts.into_iter().enumerate().flat_map(between).collect();
     if is_alone {
         tabs(buf, area, pane, facts, look);
     } else {
@@ -157,7 +167,6 @@ fn tabs(buf: &mut Buffer, area: Rect, front: Pane, facts: Vec<Span<'static>>, lo
     for pane in Pane::ALL {
         let style = if pane == front { look.selected().patch(look.strong()) } else { look.faint() };
         spans.push(span(format!(" {} ", pane.title()), style));
-        spans.push(plain(" "));
     }
     put_ends(buf, area, 0, spans, facts);
 }

@@ -18,33 +18,38 @@ pub fn draw(buf: &mut Buffer, area: Rect, row: &RunRow, zone: &TimeZone, look: L
     let star = if row.notes.star { format!("{} ", look.glyphs().star) } else { String::new() };
     rule(buf, area, 0, &format!("{star}{}", row.name), vec![span(&row.id, look.faint())], look);
     let room = usize::from(area.width).saturating_sub(9);
-    let mut field = |line: u16, label: &str, value: &str, style: Style| {
-        let value = cut(value, room, look.glyphs().ellipsis);
-        put(buf, area, line, vec![span(format!("{label:<9}"), look.faint()), span(value, style)]);
-    };
-    field(1, "what", &format!("model {}, data {}", row.model, row.data), Style::new());
+    for (line, (label, value, style)) in fields(row, zone, look).into_iter().enumerate() {
+        let value = cut(&value, room, look.glyphs().ellipsis);
+        put(buf, area, 1 + line as u16, vec![span(format!("{label:<9}"), look.faint()), span(value, style)]);
+    }
+}
+
+/// What there is to say, a line each.
+fn fields(row: &RunRow, zone: &TimeZone, look: Look) -> Vec<(&'static str, String, Style)> {
     let started = row.started.as_deref().map_or("not yet".into(), |time| moment(time, zone));
     let parent = row.parent.as_ref().map_or(String::new(), |parent| format!(", from run {parent}"));
-    field(2, "started", &format!("{started}{parent}"), Style::new());
-    field(3, "folder", &row.dir, Style::new());
-    if let Some(losses) = losses(row) {
-        field(4, "loss", &losses, Style::new());
-    }
+    let mut fields = vec![
+        ("what", format!("model {}, data {}", row.model, row.data), Style::new()),
+        ("started", format!("{started}{parent}"), Style::new()),
+        ("folder", row.dir.clone(), Style::new()),
+    ];
     match (&row.error, &row.score) {
-        (Some(error), _) => field(5, "error", error, look.bad()),
+        (Some(error), _) => fields.push(("error", error.clone(), look.bad())),
         (None, Some((name, value))) => {
             let less = if is_better_less(name) { " (less is better)" } else { "" };
-            field(5, "score", &format!("{} {name}{less}", figure(*value)), look.strong());
+            fields.push(("score", format!("{} {name}{less}", figure(*value)), look.strong()));
         }
         (None, None) => {}
     }
-    let notes = [row.notes.tags.join(", "), row.notes.note.clone()];
-    let said: Vec<&str> = notes.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
-    match (row.notes.tags.is_empty(), said.is_empty()) {
-        (_, true) => {}
-        (false, _) => field(6, "tags", &said.join("  "), look.accent()),
-        (true, _) => field(6, "note", &said.join("  "), Style::new()),
+    fields.extend(losses(row).map(|losses| ("loss", losses, Style::new())));
+    let (tags, note) = (row.notes.tags.join(", "), &row.notes.note);
+    match (tags.is_empty(), note.is_empty()) {
+        (true, true) => {}
+        (true, false) => fields.push(("note", note.clone(), Style::new())),
+        (false, true) => fields.push(("tags", tags, look.accent())),
+        (false, false) => fields.push(("tags", format!("{tags}; {note}"), look.accent())),
     }
+    fields
 }
 
 /// Best and latest validation loss, each with its step.

@@ -58,6 +58,11 @@ fn title(buf: &mut Buffer, area: Rect, runs: &Runs, look: Look) {
     if !runs.marked.is_empty() {
         counts.insert(0, format!("{} marked", runs.marked.len()));
     }
+    let shown = fitting(&runs.kept.columns, area.width).0;
+    let is_told = |key| matches!(key, Key::Star | Key::Name) || shown.iter().any(|column| key == Key::Column(*column));
+    if runs.kept.order != Order::default() && !is_told(runs.kept.order.key) {
+        counts.insert(0, format!("by {}", runs.kept.order.words()));
+    }
     let counts = counts.join(", ");
     let mut left = vec![span("AutoLoRA", look.strong()), plain("  runs")];
     if runs.filtering || !runs.filter.is_empty() {
@@ -148,7 +153,7 @@ pub fn column_lines(model: &Model, cursor: usize) -> Vec<Vec<Span<'static>>> {
         let styled = |style: Style| if has_cursor { style.patch(look.selected()) } else { style };
         let pointer = if has_cursor { glyphs.pointer } else { " " };
         let box_ = if is_on { "[x]" } else { "[ ]" };
-        let about = if is_on && at >= fit { "no room for it here" } else { column.about() };
+        let about = if is_on && at >= fit { format!("(no room) {}", column.about()) } else { column.about().into() };
         vec![
             span(format!("{pointer} {box_} "), styled(if is_on { look.accent() } else { look.faint() })),
             span(format!("{:<11}", column.title()), styled(if is_on { look.strong() } else { Style::new() })),
