@@ -83,7 +83,7 @@ impl<'a> Comparison<'a> {
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut rows = vec![["run", "id", "name", "state", "best validation loss"].map(String::from).to_vec()];
         for (place, snapshot) in self.snapshots.iter().enumerate() {
-            let best = snapshot.validation.best();
+            let best = snapshot.best();
             rows.push(vec![
                 (place + 1).to_string(),
                 snapshot.run.id().into(),

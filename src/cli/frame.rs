@@ -4,11 +4,12 @@ use super::CliError;
 use super::out::{bytes, called, duration, say, table};
 use super::samples::write_samples;
 use crate::experiment::problem::printable;
-use crate::run::best::{At, Validation};
+use crate::run::best::At;
 use crate::run::directory::RunDir;
 use crate::run::event::{Phase, Selection};
 use crate::run::fold::evaluated_words;
 use crate::run::follow::Follower;
+use crate::run::history::{Curves, Metric};
 use crate::run::notes::Notes;
 use crate::run::state::{Status, status};
 use crate::run::view::{RunView, State};
@@ -20,8 +21,6 @@ pub struct Snapshot {
     pub run: RunDir,
     pub status: Status,
     pub view: RunView,
-    /// The losses on D_val.
-    pub validation: Validation,
     /// What the user keeps about it.
     pub notes: Notes,
 }
@@ -30,22 +29,27 @@ impl Snapshot {
     /// Looks at a run.
     pub fn of(run: RunDir) -> Result<Snapshot, CliError> {
         let status = status(&run)?;
-        let (mut view, mut validation) = (RunView::default(), Validation::default());
-        for record in Follower::new(&run.events_path()).read_all()? {
-            view.apply(&record);
-            validation.apply(&record.event);
-        }
+        let view = RunView::of(&Follower::new(&run.events_path()).read_all()?);
         let notes = Notes::read(&run).unwrap_or_else(|error| {
             say(format!("warning: {error}"));
             Notes::default()
         });
-        Ok(Snapshot { run, status, view, validation, notes })
+        Ok(Snapshot { run, status, view, notes })
     }
 
-    /// Best and latest validation loss of the search, each with its step.
+    /// The best validation loss of the search, and its step.
+    pub fn best(&self) -> Option<At> {
+        self.view.search.least(Metric::ValidationLoss)
+    }
+
+    /// The latest one.
+    fn last(&self) -> Option<At> {
+        self.view.search.last(Metric::ValidationLoss)
+    }
+
     fn validation_json(&self) -> Value {
         let at = |at: Option<At>| at.map(|(step, loss)| json!({"step": step, "loss": loss}));
-        json!({"best": at(self.validation.best()), "last": at(self.validation.last())})
+        json!({"best": at(self.best()), "last": at(self.last())})
     }
 
     /// The worker's process, while one works.
@@ -84,7 +88,7 @@ impl Snapshot {
             .filter(|module| !module.alpha.is_empty())
             .map(|module| (module.path.clone(), module.alpha.clone()))
             .collect();
-        let last = |series: &[(f64, f64)]| series.last().map(|(_, value)| *value);
+        let last = |curves: &Curves, metric| curves.last(metric).map(|(_, value)| value);
         json!({
             "id": info.id,
             "name": info.name,
@@ -102,9 +106,9 @@ impl Snapshot {
             "created": info.created,
             "version": info.version,
             "losses": {
-                "search_train": last(&view.search_train),
-                "search_validation": last(&view.search_validation),
-                "retrain": last(&view.retrain_loss),
+                "search_train": last(&view.search, Metric::TrainLoss),
+                "search_validation": last(&view.search, Metric::ValidationLoss),
+                "retrain": last(&view.retrain, Metric::TrainLoss),
             },
             "validation": self.validation_json(),
             "star": self.notes.star,
@@ -146,7 +150,7 @@ impl Snapshot {
         if let Some(losses) = losses(view) {
             writeln!(out, "loss     {losses}")?;
         }
-        if let (Some((best_step, best)), Some((step, last))) = (self.validation.best(), self.validation.last()) {
+        if let (Some((best_step, best)), Some((step, last))) = (self.best(), self.last()) {
             writeln!(out, "validate best {best:.4} at step {best_step}, last {last:.4} at step {step}")?;
         }
         self.write_notes(out)?;
@@ -216,14 +220,15 @@ pub fn place(view: &RunView) -> Option<String> {
 
 /// The latest losses of the training that goes on, if one does.
 pub fn losses(view: &RunView) -> Option<String> {
-    let last = |series: &[(f64, f64)]| series.last().map(|(_, value)| format!("{value:.4}"));
+    let last = |curves: &Curves, metric| curves.last(metric).map(|(_, value)| format!("{value:.4}"));
     match view.phase? {
         Phase::Search => {
-            let validation = last(&view.search_validation).map_or(String::new(), |loss| format!(", validation {loss}"));
-            Some(format!("{}{validation}", last(&view.search_train)?))
+            let validation =
+                last(&view.search, Metric::ValidationLoss).map_or(String::new(), |loss| format!(", validation {loss}"));
+            Some(format!("{}{validation}", last(&view.search, Metric::TrainLoss)?))
         }
-        Phase::Retrain => last(&view.retrain_loss),
-        Phase::Baseline => last(&view.baseline_loss),
+        Phase::Retrain => last(&view.retrain, Metric::TrainLoss),
+        Phase::Baseline => last(&view.baseline, Metric::TrainLoss),
         _ => None,
     }
 }
@@ -292,6 +297,7 @@ mod tests {
             path: path.into(),
             shape: shape.clone(),
             alpha: alpha.into(),
+            energy: Vec::new(),
             rank,
         };
         RunView {
@@ -338,7 +344,8 @@ mod tests {
 
     #[test]
     fn losses_are_those_of_the_training_that_goes_on() {
-        let searched = RunView { search_train: vec![(1.0, 0.7)], search_validation: vec![(1.0, 0.6)], ..view() };
+        let mut searched = view();
+        searched.search.push(1, 0.0, None, [Some(0.7), Some(0.6), None, None, None, None, None]);
         assert_eq!(losses(&searched).unwrap(), "0.7000, validation 0.6000");
         let retraining = RunView { phase: Some(Phase::Retrain), ..searched };
         assert_eq!(losses(&retraining), None);

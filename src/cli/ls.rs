@@ -49,7 +49,7 @@ pub fn run(args: &LsArgs, out: &mut impl Write) -> Result<u8, CliError> {
 /// beside it.
 fn figure(snapshot: &Snapshot) -> String {
     let named = |experiment: Experiment| experiment.evaluate.metric.resolve(experiment.data.task).to_string();
-    match (snapshot.view.metrics.get("score"), snapshot.validation.best()) {
+    match (snapshot.view.metrics.get("score"), snapshot.best()) {
         (Some(score), _) => {
             let name = snapshot.run.experiment().map(named).unwrap_or_default();
             format!("{score:.4} {name}").trim_end().to_owned()

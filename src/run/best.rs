@@ -1,6 +1,6 @@
 //! The best and the latest validation loss of a search, as its log goes on: a fold that keeps next to nothing.
 
-use super::event::{Event, Phase};
+use super::event::Phase;
 
 /// A loss and the step that had it.
 pub type At = (usize, f64);
@@ -29,16 +29,6 @@ impl Validation {
     /// The latest loss.
     pub fn last(&self) -> Option<At> {
         self.last
-    }
-
-    /// Takes in the next event of the log.
-    pub fn apply(&mut self, event: &Event) {
-        match event {
-            Event::Step { phase: Phase::Search, step, validation_loss: Some(loss), .. } => self.step(*step, *loss),
-            Event::Checkpoint { .. } => self.checkpoint(),
-            Event::Resumed { phase, step } => self.resumed(*phase, *step),
-            _ => {}
-        }
     }
 
     /// A step of the search had this validation loss.

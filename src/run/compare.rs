@@ -1,9 +1,9 @@
 //! Runs side by side: what differs in their settings, their ranks, their figures. Pure: it reads no file.
 
 use super::fold::metric_key;
+use super::history::{Axis, Curves, Metric};
 use super::view::{RunView, is_better_less};
 use crate::experiment::{Experiment, differing};
-use std::borrow::Cow;
 
 /// How many runs can stand side by side.
 pub const FEWEST: usize = 2;
@@ -208,13 +208,25 @@ impl Losses {
         }
     }
 
+    fn source(self, view: &RunView) -> (&Curves, Metric) {
+        match self {
+            Losses::Validation => (&view.search, Metric::ValidationLoss),
+            Losses::Train => (&view.search, Metric::TrainLoss),
+            Losses::Retrain => (&view.retrain, Metric::TrainLoss),
+        }
+    }
+
+    /// The latest of them.
+    pub fn last(self, view: &RunView) -> Option<f64> {
+        let (curves, metric) = self.source(view);
+        curves.last(metric).map(|(_, loss)| loss)
+    }
+
     /// The curve of a run: (step, loss) with rising steps.
-    pub fn of(self, view: &RunView) -> Cow<'_, [(f64, f64)]> {
-        Cow::Borrowed(match self {
-            Losses::Validation => &view.search_validation,
-            Losses::Train => &view.search_train,
-            Losses::Retrain => &view.retrain_loss,
-        })
+    pub fn of(self, view: &RunView) -> Vec<(f64, f64)> {
+        let (curves, metric) = self.source(view);
+        let values = curves.column(metric).iter().enumerate();
+        values.map(|(index, value)| (curves.x(Axis::Step, index), *value)).collect()
     }
 }
 
@@ -230,6 +242,7 @@ mod tests {
             path: (*path).into(),
             shape: shape.clone(),
             alpha: vec![],
+            energy: vec![],
             rank: *rank,
         };
         let mut view =

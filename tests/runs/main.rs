@@ -1,5 +1,6 @@
 //! Runs by the real binary: started, watched, paused, killed, resumed, stopped, removed.
 
+mod compare;
 mod export;
 mod generation;
 mod predict;

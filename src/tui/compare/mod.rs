@@ -13,7 +13,11 @@ use super::msg::Effect;
 use crate::experiment::Experiment;
 use crate::run::compare::{self, Losses, Setting};
 use crate::run::event::Record;
+use crate::run::history::Snapshots;
 use crate::run::view::{RunView, State};
+
+/// Selection values of so many steps are forgotten.
+const FORGET_AT: usize = 64;
 
 /// One part of the screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,11 +138,12 @@ impl Compare {
     }
 }
 
-/// Keeps the last selection values alone: those before are for the monitor, and eight runs of them take much memory.
+/// Selection values over time are for the monitor, and those of eight runs take much memory. The modules keep the last
+/// ones.
 fn forget_history(view: &mut RunView) {
-    let keep_last = |length: usize| 0..length.saturating_sub(1);
-    view.history.drain(keep_last(view.history.len()));
-    view.rank_history.drain(keep_last(view.rank_history.len()));
+    if view.snapshots.len() > FORGET_AT {
+        view.snapshots = Snapshots::default();
+    }
 }
 
 /// An action on the screen.

@@ -109,8 +109,7 @@ fn run_spans(side: &Side, place: usize, compare: &Compare, room: u16, look: Look
         None => ("reading".to_owned(), look.faint()),
     };
     spans.push(span(format!("  {}", pad(&state, 10, ellipsis)), style));
-    let last =
-        compare.losses.of(&side.view).last().map_or(String::new(), |(_, loss)| format!("loss {}", figure(*loss)));
+    let last = compare.losses.last(&side.view).map_or(String::new(), |loss| format!("loss {}", figure(loss)));
     spans.push(span(format!("  {}", pad(&last, 13, ellipsis)), colour));
     spans.push(span(format!("  {}", pad(&came_to(side), 22, ellipsis)), Style::new()));
     if is_wide {
@@ -139,13 +138,11 @@ fn draw_pane(buf: &mut Buffer, area: Rect, pane: Pane, is_alone: bool, compare: 
         Some(table) => table.facts.clone(),
         None => vec![span(compare.losses.title(), look.faint())],
     };
-    let between = |(at, fact)| if at == 0 { vec![fact] } else { vec![plain("  "), fact] };
-    let facts: Vec<Span> = facts.into_iter().enumerate().flat_map(between).collect();
     if is_alone {
         tabs(buf, area, pane, facts, look);
     } else {
         let pointer = if pane == compare.pane { format!("{} ", look.glyphs().pointer) } else { String::new() };
-        rule(buf, area, 0, &format!("{pointer}{}", pane.title()), facts, look);
+        rule(buf, area, 0, &format!("{pointer}{}", pane.title()), spaced(facts), look);
     }
     let body = below(area, 1);
     let Some(table) = table else {
@@ -161,12 +158,22 @@ fn draw_pane(buf: &mut Buffer, area: Rect, pane: Pane, is_alone: bool, compare: 
     }
 }
 
-/// The names of all panes, that of the one in front marked.
-fn tabs(buf: &mut Buffer, area: Rect, front: Pane, facts: Vec<Span<'static>>, look: Look) {
+fn spaced(facts: Vec<Span<'static>>) -> Vec<Span<'static>> {
+    let between = |(at, fact)| if at == 0 { vec![fact] } else { vec![plain("  "), fact] };
+    facts.into_iter().enumerate().flat_map(between).collect()
+}
+
+/// The names of all panes, that of the one in front marked, and the first facts as far as there is room.
+fn tabs(buf: &mut Buffer, area: Rect, front: Pane, mut facts: Vec<Span<'static>>, look: Look) {
     let mut spans = Vec::new();
     for pane in Pane::ALL {
         let style = if pane == front { look.selected().patch(look.strong()) } else { look.faint() };
         spans.push(span(format!(" {} ", pane.title()), style));
     }
-    put_ends(buf, area, 0, spans, facts);
+    let width = |spans: &[Span]| spans.iter().map(Span::width).sum::<usize>();
+    let room = usize::from(area.width).saturating_sub(width(&spans) + 2);
+    while !facts.is_empty() && width(&spaced(facts.clone())) > room {
+        facts.pop();
+    }
+    put_ends(buf, area, 0, spans, spaced(facts));
 }

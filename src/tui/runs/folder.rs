@@ -243,6 +243,8 @@ mod tests {
             train_loss: 1.0,
             validation_loss: Some(loss),
             lr: 1e-3,
+            selection_lr: None,
+            tokens: None,
             grad_norm: None,
             direct_norm: None,
             mixed_norm: None,
