@@ -11,12 +11,15 @@ use std::path::Path;
 /// Bytes of a line within which its type stands: after its number and its time.
 const HEAD: usize = 128;
 
+/// Bytes that are read at once. What is looked for is in shorter lines.
+const CHUNK: usize = 1 << 16;
+
 /// A place in a log, and what was found before it.
 #[derive(Clone, Debug, Default)]
 pub struct Scan {
     /// Bytes that are read.
     offset: u64,
-    /// Whether `offset` is inside a line too long for a portion: nothing that is looked for is.
+    /// Whether `offset` is inside a line that is longer than a chunk.
     inside: bool,
     /// What was found.
     pub validation: Validation,
@@ -40,44 +43,54 @@ impl Scan {
         self.offset
     }
 
-    /// Reads on, at most `portion` bytes. Gives how many it read: less than `portion` at the end of the log.
+    /// Reads on, about `most` bytes. Gives whether the end of the log is reached.
     ///
     /// # Errors
     /// That of the file system; a log that is not there yet is empty.
-    pub fn advance(&mut self, path: &Path, portion: usize) -> io::Result<usize> {
+    pub fn advance(&mut self, path: &Path, most: u64) -> io::Result<bool> {
+        self.advance_by(path, most, CHUNK)
+    }
+
+    fn advance_by(&mut self, path: &Path, most: u64, chunk: usize) -> io::Result<bool> {
         let file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             file => file?,
         };
-        let length = file.metadata()?.len();
-        if length < self.offset {
+        if file.metadata()?.len() < self.offset {
             // Another log has its place.
             *self = Scan::default();
         }
-        let left = usize::try_from(length - self.offset).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; left.min(portion)];
-        let read = file.read_at(&mut bytes, self.offset)?;
-        bytes.truncate(read);
-        let Some(end) = bytes.iter().rposition(|&byte| byte == b'\n') else {
-            if read == portion {
-                self.offset += read as u64;
-                self.inside = true;
+        let start = self.offset;
+        let mut bytes = vec![0; chunk];
+        while self.offset - start < most {
+            let read = file.read_at(&mut bytes, self.offset)?;
+            match bytes[..read].iter().rposition(|&byte| byte == b'\n') {
+                Some(end) => {
+                    bytes[..end].split(|&byte| byte == b'\n').for_each(|line| self.take(line));
+                    self.offset += end as u64 + 1;
+                }
+                None if read == chunk => {
+                    self.offset += read as u64;
+                    self.inside = true;
+                }
+                None => {}
             }
-            return Ok(read);
-        };
-        for line in bytes[..end].split(|&byte| byte == b'\n') {
-            if !std::mem::take(&mut self.inside) {
-                self.take(line);
+            if read < chunk {
+                return Ok(true);
             }
         }
-        self.offset += end as u64 + 1;
-        Ok(read)
+        Ok(false)
     }
 
     fn take(&mut self, line: &[u8]) {
-        const WANTED: [&[u8]; 3] = [b"\"type\":\"step\"", b"\"type\":\"checkpoint\"", b"\"type\":\"resumed\""];
+        const TYPE: &[u8] = b"\"type\":\"";
+        const WANTED: [&[u8]; 3] = [b"step\"", b"checkpoint\"", b"resumed\""];
+        if std::mem::take(&mut self.inside) {
+            return;
+        }
         let head = &line[..line.len().min(HEAD)];
-        if !WANTED.iter().any(|wanted| head.windows(wanted.len()).any(|at| at == *wanted)) {
+        let Some(at) = head.windows(TYPE.len()).position(|window| window == TYPE) else { return };
+        if !WANTED.iter().any(|wanted| head[at + TYPE.len()..].starts_with(wanted)) {
             return;
         }
         let Ok(line) = serde_json::from_slice::<Line>(line) else { return };
@@ -132,11 +145,11 @@ mod tests {
         log.append(step(36, 0.7)).unwrap();
         let whole = RunView::of(&Follower::new(&path).read_all().unwrap()).search;
         let expected = (whole.least(Metric::ValidationLoss), whole.last(Metric::ValidationLoss));
-        for portion in [211, 512, 4096, 1 << 20] {
+        for (most, chunk) in [(1, 300), (1, 512), (1000, 512), (5000, 4096), (u64::MAX, 1 << 20)] {
             let mut scan = Scan::default();
-            while scan.advance(&path, portion).unwrap() == portion {}
-            assert_eq!(scan.validation.best(), Some((11, 1.0 + 11f64.sin())), "{portion}");
-            assert_eq!((scan.validation.best(), scan.validation.last()), expected, "{portion}");
+            while !scan.advance_by(&path, most, chunk).unwrap() {}
+            assert_eq!(scan.validation.best(), Some((11, 1.0 + 11f64.sin())), "{most} {chunk}");
+            assert_eq!((scan.validation.best(), scan.validation.last()), expected, "{most} {chunk}");
         }
     }
 
@@ -145,7 +158,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
         let mut scan = Scan::default();
-        assert_eq!(scan.advance(&path, 4096).unwrap(), 0);
+        assert!(scan.advance(&path, 4096).unwrap());
         let mut file = File::create(&path).unwrap();
         let line = r#"{"seq":1,"time":"t","type":"step","phase":"search","step":3,"validation_loss":0.5}"#;
         file.write_all(line.as_bytes()).unwrap();

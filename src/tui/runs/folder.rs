@@ -9,22 +9,23 @@ use crate::run::scan::Scan;
 use crate::run::state::state;
 use crate::run::store::Store;
 use crate::run::view::{RunView, State};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 /// Bytes at the end of a log that tell how far a run is.
 const TAIL: u64 = 1 << 16;
 /// Bytes of the logs of runs at work that a look reads for their best loss, and of the log of another.
-const PORTION: usize = 1 << 22;
-const PORTION_AT_REST: usize = 1 << 19;
+const PORTION: u64 = 1 << 22;
+const PORTION_AT_REST: u64 = 1 << 19;
 
-/// The runs, and what need not be read again, by their folders.
+/// The runs, and what need not be read again, by the names of their folders.
 #[derive(Default)]
 pub struct RunsFolder {
-    known: HashMap<PathBuf, Known>,
+    known: HashMap<OsString, Known>,
     looked: bool,
 }
 
@@ -44,8 +45,9 @@ struct Known {
 struct Stamps {
     /// Of the directory: files that come, go, or are replaced, such as the notes.
     folder: Stamp,
+    /// A worker writes here as soon as it has the lock.
     log: Stamp,
-    lock: Stamp,
+    /// Of a run that seems to have crashed: its host may be another one, of which that is all there is to see.
     heartbeat: Stamp,
 }
 
@@ -58,13 +60,9 @@ fn stamp(path: &Path) -> Stamp {
 }
 
 impl Stamps {
-    fn of(run: &RunDir) -> Stamps {
-        Stamps {
-            folder: stamp(run.path()),
-            log: stamp(&run.events_path()),
-            lock: stamp(&run.lock_path()),
-            heartbeat: stamp(&run.heartbeat_path()),
-        }
+    fn of(run: &RunDir, state: State) -> Stamps {
+        let heartbeat = if state == State::Crashed { stamp(&run.heartbeat_path()) } else { None };
+        Stamps { folder: stamp(run.path()), log: stamp(&run.events_path()), heartbeat }
     }
 
     fn log_length(&self) -> u64 {
@@ -84,12 +82,13 @@ impl RunsFolder {
 
     fn look_at(&mut self, store: &Store) -> Result<Vec<RunRow>, crate::run::store::StoreError> {
         let folders = store.folders()?;
-        self.known.retain(|folder, _| folders.contains(folder));
-        for folder in folders {
-            if !self.known.contains_key(&folder)
-                && let Ok(run) = RunDir::open(&folder)
+        let names: HashSet<&OsStr> = folders.iter().filter_map(|folder| folder.file_name()).collect();
+        self.known.retain(|name, _| names.contains(name.as_os_str()));
+        for name in names {
+            if !self.known.contains_key(name)
+                && let Ok(run) = RunDir::open(&store.root().join(name))
             {
-                self.known.insert(folder, Known::new(run));
+                self.known.insert(name.to_owned(), Known::new(run));
             }
         }
         let mut all: Vec<&mut Known> = self.known.values_mut().collect();
@@ -104,7 +103,7 @@ impl RunsFolder {
 
     /// Whether there is more to read of the logs of runs at work.
     pub fn is_behind(&self) -> bool {
-        self.known.values().any(|known| known.row.state.is_active() && known.is_behind_by(PORTION as u64))
+        self.known.values().any(|known| known.row.state.is_active() && known.is_behind_by(PORTION))
     }
 }
 
@@ -128,7 +127,7 @@ impl Known {
     }
 
     fn look(&mut self) {
-        let now = Stamps::of(&self.run);
+        let now = Stamps::of(&self.run, self.row.state);
         let before = self.stamps.replace(now);
         let row = &mut self.row;
         // A lock that is let go, or a heartbeat that stops, changes no file.
@@ -157,17 +156,18 @@ impl Known {
         self.stamps.is_some_and(|stamps| stamps.log_length().saturating_sub(self.scanned) >= bytes)
     }
 
-    /// Reads on in the log where it has more; gives the bytes that it read, at most `most`.
-    fn scan(&mut self, most: usize) -> usize {
+    /// Reads on in the log where it has more; gives the bytes that it read, about `most`.
+    fn scan(&mut self, most: u64) -> u64 {
         let length = self.stamps.map_or(0, |stamps| stamps.log_length());
         if most == 0 || length == self.scanned {
             return 0;
         }
+        let before = self.scan.offset();
         // What cannot be read now is tried again when it has changed.
-        let read = self.scan.advance(&self.run.events_path(), most).unwrap_or(0);
-        self.scanned = if read < most { length } else { self.scan.offset() };
+        let at_end = self.scan.advance(&self.run.events_path(), most).unwrap_or(true);
+        self.scanned = if at_end { length } else { self.scan.offset() };
         (self.row.best, self.row.last) = (self.scan.validation.best(), self.scan.validation.last());
-        read
+        self.scan.offset().saturating_sub(before)
     }
 }
 
@@ -311,6 +311,7 @@ mod tests {
         assert_eq!(folder.look_at(&store).unwrap()[0].state, State::Stopped);
         let mut lock = Lock::acquire(&run.lock_path()).unwrap();
         lock.sign().unwrap();
+        log.append(Event::Resumed { phase: Phase::Search, step: 3 }).unwrap();
         assert_eq!(folder.look_at(&store).unwrap()[0].state, State::Running);
     }
 
