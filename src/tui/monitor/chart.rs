@@ -35,7 +35,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, curves: &[Curve], look: Look) {
     range.widen();
 
     // Braille has 2 by 4 dots in a cell; several curves in it need colour to be told apart.
-    let braille = look.unicode && (look.colour || curves.len() == 1);
+    let braille = look.unicode && (look.is_coloured() || curves.len() == 1);
     let dots = if braille { (2, 4) } else { (1, 1) };
     let size = (usize::from(plot.width) * dots.0, usize::from(plot.height) * dots.1);
     for curve in curves {
@@ -186,6 +186,7 @@ fn scale(buf: &mut Buffer, area: Rect, plot: Rect, range: &Range, look: Look) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::palette::Depth;
     use proptest::prelude::*;
 
     fn range(points: &[(f64, f64)]) -> Range {
@@ -232,7 +233,8 @@ mod tests {
             let points: Vec<(f64, f64)> = values.iter().enumerate().map(|(i, y)| (i as f64, *y)).collect();
             let area = Rect::new(0, 0, width, height);
             let mut buf = Buffer::empty(area);
-            let look = Look { colour, unicode, letters: true };
+            let depth = if colour { Depth::Many } else { Depth::None };
+            let look = Look { depth, unicode, letters: true };
             let curve = || Curve { points: &points, style: Style::new(), mark: "*" };
             draw(&mut buf, area, &[curve(), curve()], look);
         }
