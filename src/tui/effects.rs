@@ -42,8 +42,8 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             then_list(Presets::open().delete(&name), format!("the saved preset {name} is deleted"))
         }
         Effect::Check { edit, doc } => vec![Msg::Checked { edit, problems: doc.check().1 }],
-        // The loop takes this one.
-        Effect::Quit(_) => Vec::new(),
+        // The loop takes these.
+        Effect::Quit(_) | Effect::Ring(_) => Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The state of the program: screens and popups, each a stack.
 
+use super::endings::Endings;
 use super::form::Form;
 use super::input::LineInput;
 use super::keys::{Action, Context};
@@ -28,6 +29,8 @@ pub struct Model {
     pub popups: Vec<Popup>,
     pub runs: Runs,
     pub presets: PresetList,
+    /// Which runs have ended since they were first seen.
+    pub endings: Endings,
     /// One line about the last thing that was asked for; goes at the next key.
     pub notice: Option<Notice>,
 }
@@ -90,6 +93,7 @@ impl Model {
             popups: Vec::new(),
             runs: Runs::default(),
             presets: PresetList::default(),
+            endings: Endings::default(),
             notice: None,
         }
     }

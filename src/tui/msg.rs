@@ -6,13 +6,15 @@ use super::runs::RunRow;
 use crate::experiment::{PresetDoc, Problem};
 use crate::run::event::Record;
 use crate::run::view::State;
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 
 /// Something happened.
 #[derive(Clone, Debug)]
 pub enum Msg {
     /// A key went down.
     Key(KeyEvent),
+    /// The mouse did something; only where it was asked for.
+    Mouse(MouseEvent),
     /// Text was pasted.
     Paste(String),
     /// The runs table, newest first; sent when it changed.
@@ -72,6 +74,8 @@ pub enum Effect {
         edit: u64,
         doc: Box<PresetDoc>,
     },
+    /// Ring for the end of a run, with this line about it. The loop takes this one.
+    Ring(String),
     /// Leave with this exit code.
     Quit(u8),
 }

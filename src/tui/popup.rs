@@ -8,6 +8,7 @@ use super::model::{Model, Popup};
 use super::monitor::sample_lines;
 use super::text::{pad, width, wrap};
 use super::view::screen_area;
+use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -120,25 +121,28 @@ fn question(
     lines
 }
 
+/// Keys of the key bar and their labels, those that `can` allows.
+pub fn labels(context: Context, can: impl Fn(Action) -> bool) -> impl Iterator<Item = (KeyCode, &'static str)> {
+    let shown = bindings(context).filter(move |binding| !binding.label.is_empty() && can(binding.action));
+    shown.filter_map(|binding| Some((*binding.keys.first()?, binding.label)))
+}
+
 /// Keys and their labels in one line, those that `can` allows.
 pub fn key_spans(context: Context, can: impl Fn(Action) -> bool, look: Look) -> Vec<Span<'static>> {
     let mut spans: Vec<Span> = Vec::new();
-    for binding in bindings(context).filter(|binding| !binding.label.is_empty() && can(binding.action)) {
-        let Some(key) = binding.keys.first() else { continue };
+    for (key, label) in labels(context, can) {
         if !spans.is_empty() {
             spans.push(plain("  "));
         }
-        spans.push(span(key_name(*key, look.unicode), look.accent().patch(look.strong())));
-        spans.push(span(format!(" {}", binding.label), Style::new()));
+        spans.push(span(key_name(key, look.unicode), look.accent().patch(look.strong())));
+        spans.push(span(format!(" {label}"), Style::new()));
     }
     spans
 }
 
 /// Every key that holds where the help was called, with its other names.
 pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
-    let names = |keys: &[crossterm::event::KeyCode]| {
-        keys.iter().map(|key| key_name(*key, look.unicode)).collect::<Vec<_>>().join(" ")
-    };
+    let names = |keys: &[KeyCode]| keys.iter().map(|key| key_name(*key, look.unicode)).collect::<Vec<_>>().join(" ");
     let contexts: &[Context] = match about {
         Context::Form => &[Context::Form, Context::FormEdit, Context::FormFilter, Context::Screen],
         Context::Runs => &[Context::Runs, Context::Screen],

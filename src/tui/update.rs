@@ -5,7 +5,7 @@ use super::keys::{Action, action};
 use super::model::{Asked, Model, Popup, Screen, Then, moved};
 use super::monitor::Monitor;
 use super::msg::{Effect, Msg};
-use super::{form, monitor, presets, runs};
+use super::{form, monitor, mouse, presets, runs};
 use crate::run::view::State;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -17,7 +17,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => return press(model, key),
         Msg::Paste(text) => paste(model, &text),
-        Msg::Runs(rows) => model.runs.show(rows),
+        Msg::Mouse(event) => return mouse::act(model, event),
+        Msg::Runs(rows) => {
+            let ended = model.endings.see_all(&rows);
+            model.runs.show(rows);
+            return ended.into_iter().map(Effect::Ring).collect();
+        }
         Msg::Presets(rows) => model.presets.show(rows),
         Msg::PresetOpened(doc) => return open_form(model, Form::new(*doc)),
         Msg::PresetSaved(name) => {
@@ -61,6 +66,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             if ends && state != State::Paused && state != State::Stopped {
                 model.notice = None;
             }
+            return rung(model);
         }
         Msg::Lost { run, error } => {
             if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
@@ -77,6 +83,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// What the end of the run on the monitor rings for.
+fn rung(model: &mut Model) -> Vec<Effect> {
+    let Some(Screen::Monitor(monitor)) = model.screens.last() else { return Vec::new() };
+    model.endings.see_monitor(monitor).map(Effect::Ring).into_iter().collect()
 }
 
 /// Replaces all screens over the runs by a form.

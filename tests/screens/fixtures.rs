@@ -7,6 +7,7 @@ use autolora::tui::look::Look;
 use autolora::tui::model::{Model, Screen};
 use autolora::tui::monitor::{Head, Monitor};
 use autolora::tui::msg::Msg;
+use autolora::tui::palette::Depth;
 use autolora::tui::presets::PresetRow;
 use autolora::tui::runs::RunRow;
 use autolora::tui::update::update;
@@ -15,8 +16,8 @@ use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-pub const LOOK: Look = Look { colour: true, unicode: true, letters: true };
-pub const PLAIN: Look = Look { colour: false, unicode: false, letters: false };
+pub const LOOK: Look = Look { depth: Depth::Many, unicode: true, letters: true };
+pub const PLAIN: Look = Look { depth: Depth::None, unicode: false, letters: false };
 
 /// The first screen, nothing read yet.
 pub fn model() -> Model {

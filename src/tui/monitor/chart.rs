@@ -70,7 +70,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     range.widen();
 
     // Braille has 2 by 4 dots in a cell; several curves in it need colour to be told apart.
-    let braille = look.unicode && (look.colour || plot.curves.len() == 1);
+    let braille = look.unicode && (look.is_coloured() || plot.curves.len() == 1);
     let dots = if braille { (2, 4) } else { (1, 1) };
     let size = (usize::from(inner.width) * dots.0, usize::from(inner.height) * dots.1);
     for level in plot.levels {
@@ -278,6 +278,7 @@ fn count(x: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::palette::Depth;
     use proptest::prelude::*;
 
     fn range(points: &[(f64, f64)]) -> Range {
@@ -318,7 +319,7 @@ mod tests {
             (0..100).map(|i| (f64::from(i), if i < 50 { 1000.0 } else { f64::from(i) })).collect();
         let area = Rect::new(0, 0, 60, 8);
         let mut buf = Buffer::empty(area);
-        let look = Look { colour: true, unicode: true, letters: true };
+        let look = Look { depth: Depth::Many, unicode: true, letters: true };
         let curves = [Curve { points: &points, style: Style::new(), mark: "*" }];
         draw(&mut buf, area, &Plot { curves: &curves, range: Some((60.0, 90.0)), ..Plot::default() }, look);
         let row = |y: u16| (0..60).map(|x| buf[(x, y)].symbol()).collect::<String>();
@@ -348,7 +349,8 @@ mod tests {
             let points: Vec<(f64, f64)> = values.iter().enumerate().map(|(i, y)| (i as f64, *y)).collect();
             let area = Rect::new(0, 0, width, height);
             let mut buf = Buffer::empty(area);
-            let look = Look { colour, unicode, letters: true };
+            let depth = if colour { Depth::Many } else { Depth::None };
+            let look = Look { depth, unicode, letters: true };
             let curve = || Curve { points: &points, style: Style::new(), mark: "*" };
             let plot = Plot {
                 curves: &[curve(), curve()],

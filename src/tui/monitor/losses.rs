@@ -34,7 +34,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
             if !numbers.is_empty() {
                 numbers.push(plain("  "));
             }
-            let key = if look.unicode && look.colour { "" } else { mark };
+            let key = if look.unicode && look.is_coloured() { "" } else { mark };
             numbers.push(span(format!("{key}{name} {}", figure(*value)), style));
         }
     }
