@@ -14,10 +14,13 @@ use crate::experiment::{Config, ConfigError};
 use crossterm::event::Event;
 use jiff::tz::TimeZone;
 use std::io::{self, IsTerminal};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_blocking};
+
+/// Time between two frames of a replay.
+const REPLAY_FRAME: Duration = Duration::from_millis(125);
 
 /// The first screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +121,7 @@ impl App {
         let mut hang_up = signal(SignalKind::hangup())?;
         let mut resized = signal(SignalKind::window_change())?;
         let mut due = Due::Answer;
+        let mut frame = Instant::now();
         loop {
             watcher.turn_to(self.model.watching(), &to);
             let mut wake = None;
@@ -129,6 +133,7 @@ impl App {
                     Drawn::Busy => {}
                 }
             }
+            let next_frame = frame.max(Instant::now());
             let incoming = tokio::select! {
                 event = events.recv() => Incoming::Event(event),
                 Some(msg) = msgs.recv() => Incoming::Msg(msg),
@@ -137,7 +142,11 @@ impl App {
                 _ = terminate.recv() => Incoming::End,
                 _ = hang_up.recv() => Incoming::End,
                 () = until(wake) => Incoming::Now,
+                () = until(self.model.is_playing().then_some(next_frame)) => Incoming::Msg(Msg::Tick),
             };
+            if matches!(incoming, Incoming::Msg(Msg::Tick)) {
+                frame = Instant::now() + REPLAY_FRAME;
+            }
             // Everything that is there already goes into the same frame.
             let mut next = Some(incoming);
             while let Some(incoming) = next {

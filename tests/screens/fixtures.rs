@@ -293,10 +293,25 @@ impl Log {
         let mut model = with_runs(rows());
         let run = "20261123-203312-a1b2";
         model.screens.push(Screen::Monitor(Box::new(Monitor::new(run))));
-        let head =
-            Head { id: run.into(), name: "demo".into(), dir: format!("/runs/{run}"), data: "builtin:demo".into() };
+        let head = Head {
+            id: run.into(),
+            name: "demo".into(),
+            dir: format!("/runs/{run}"),
+            data: "builtin:demo".into(),
+            settings: Some(Box::default()),
+            ..Head::default()
+        };
         update(&mut model, Msg::Opened(Box::new(head)));
-        update(&mut model, Msg::Followed { run: run.into(), records: self.records.clone(), state });
+        update(
+            &mut model,
+            Msg::Followed {
+                run: run.into(),
+                records: self.records.clone(),
+                places: (0..self.records.len() as u64).collect(),
+                state,
+                left: None,
+            },
+        );
         model
     }
 }
