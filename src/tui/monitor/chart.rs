@@ -88,19 +88,28 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
         }
     }
     scale(buf, area, inner, &range, plot, look);
+    for level in plot.levels {
+        // Its figure stands at the scale, since curves may hide the line.
+        if let Some(y) = level_row(inner, &range, scaled(*level, plot.log)) {
+            let text = format!("{:>7} {}", figure(*level), look.glyphs().pointer);
+            buf.set_stringn(area.x, y, text, usize::from(MARGIN), look.strong());
+        }
+    }
 }
 
 fn scaled(value: f64, log: bool) -> f64 {
     if log { value.log10() } else { value }
 }
 
+/// The line of the screen on which a value is, where it is in sight.
+fn level_row(plot: Rect, range: &Range, level: f64) -> Option<u16> {
+    let share = (range.y.1 - level) / (range.y.1 - range.y.0);
+    (0.0..=1.0).contains(&share).then(|| plot.y + (share * f64::from(plot.height - 1)).round() as u16)
+}
+
 /// A line across, below the curves.
 fn draw_level(buf: &mut Buffer, plot: Rect, range: &Range, level: f64, look: Look) {
-    let share = (range.y.1 - level) / (range.y.1 - range.y.0);
-    if !(0.0..=1.0).contains(&share) {
-        return;
-    }
-    let y = plot.y + (share * f64::from(plot.height - 1)).round() as u16;
+    let Some(y) = level_row(plot, range, level) else { return };
     let glyph = look.glyphs().rule;
     buf.set_stringn(plot.x, y, glyph.repeat(usize::from(plot.width)), usize::from(plot.width), look.faint());
 }
@@ -248,8 +257,9 @@ fn scale(buf: &mut Buffer, area: Rect, inner: Rect, range: &Range, plot: &Plot, 
         let text = format!("{text:>7} {}", glyphs.vertical);
         buf.set_stringn(area.x, inner.y + y, text, usize::from(MARGIN), look.faint());
     }
-    let name = if plot.log { format!("{} (log)", plot.axis.name()) } else { plot.axis.name().to_owned() };
-    let (from, to) = (format!("{name} {}", place(plot.axis, range.x.0)), place(plot.axis, range.x.1));
+    let log = if plot.log { ", values on a log scale" } else { "" };
+    let from = format!("{} {}{log}", plot.axis.name(), place(plot.axis, range.x.0));
+    let to = place(plot.axis, range.x.1);
     let room = usize::from(inner.width).saturating_sub(width(&to));
     let line = format!("{}{to}", pad(&from, room, ""));
     buf.set_stringn(inner.x, inner.bottom(), line, usize::from(inner.width), look.faint());

@@ -9,6 +9,7 @@ use crate::tui::look::Look;
 use crate::tui::text::figure;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::text::Span;
 
 /// Lines below which there is no chart.
 pub const LEAST_LINES: u16 = 4;
@@ -44,7 +45,7 @@ impl Group {
         match self {
             Group::Losses => "losses",
             Group::Gradient => "gradient norm",
-            Group::Terms => "norms of the hypergradient",
+            Group::Terms => "hypergradient norms",
             Group::Rates => "learning rates",
         }
     }
@@ -197,7 +198,6 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
         Phase::Baseline => " of the baselines",
         _ => " of the search",
     };
-    let title = format!("{}{of}", figures.group.name());
     let metrics: Vec<Metric> = figures.group.metrics().iter().copied().filter(|metric| curves.has(*metric)).collect();
     let raw: Vec<Vec<(f64, f64)>> = metrics.iter().map(|metric| points(curves, *metric, figures.axis)).collect();
     let smooth: Vec<Vec<(f64, f64)>> =
@@ -225,7 +225,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     if weight > 0.0 {
         numbers.push(span(format!("  smooth {weight}"), look.faint()));
     }
-    monitor.pane_rule(buf, area, Pane::Figures, &title, numbers, look);
+    let taken: usize = numbers.iter().map(Span::width).sum();
+    let long = format!("{}{of}", figures.group.name());
+    let title = if long.len() + taken + 12 <= usize::from(area.width) { &long } else { figures.group.name() };
+    monitor.pane_rule(buf, area, Pane::Figures, title, numbers, look);
     let mut lines = Vec::new();
     if smooth.is_empty() {
         lines.extend(raw.iter().enumerate().map(|(i, points)| Line { points, style: styles[i], mark: marks[i] }));

@@ -83,6 +83,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
         Source::Past(step) => format!("ranks at step {step}"),
         Source::Tried => "ranks, if".to_owned(),
     };
+    let title = format!("{title}{}", difference(scene));
     let legend = if monitor.grid.cells.is_empty() { Vec::new() } else { legend(scene, look) };
     monitor.pane_rule(buf, area, Pane::Map, &title, legend, look);
     if monitor.grid.cells.is_empty() {
@@ -102,7 +103,18 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
         put(buf, area, line, row_spans(monitor, scene, row, columns.clone(), shares, look));
         line += 1;
     }
-    put(buf, area, line, sums(monitor, scene, area.width, look));
+    put(buf, area, line, sums(monitor, scene, look));
+}
+
+/// How many ranks are others than those that they are compared with.
+fn difference(scene: &Scene) -> String {
+    let changes = scene.changes();
+    match scene.against {
+        Some(Against::Mark(step)) => format!(", {changes} differ from step {step}"),
+        Some(Against::Actual) => format!(", {changes} differ from now"),
+        Some(Against::LastLook(_)) if changes > 0 => format!(", {changes} changed since you looked"),
+        Some(Against::LastLook(_)) | None => String::new(),
+    }
 }
 
 /// The kinds that fit, with the cursor's among them.
@@ -217,8 +229,8 @@ fn cell_spans(
     spans
 }
 
-/// Mean rank and parameters, against rank 4 and k everywhere; and what changed.
-fn sums(monitor: &Monitor, scene: &Scene, columns: u16, look: Look) -> Vec<Span<'static>> {
+/// Mean rank and parameters, against rank 4 and k everywhere.
+fn sums(monitor: &Monitor, scene: &Scene, look: Look) -> Vec<Span<'static>> {
     let view = &monitor.view;
     let known: Vec<usize> = scene.ranks.iter().filter_map(|rank| *rank).collect();
     if known.is_empty() {
@@ -242,21 +254,11 @@ fn sums(monitor: &Monitor, scene: &Scene, columns: u16, look: Look) -> Vec<Span<
     let mut spans = vec![
         span(word, style),
         plain(format!(": mean rank {mean:.2}, ")),
-        span(format!("{} LoRA parameters", grouped(parameters)), look.strong()),
+        span(format!("{} parameters", grouped(parameters)), look.strong()),
         span(format!(", {:.0} % of rank {}", share(view.rank), view.rank), look.faint()),
     ];
     if view.rank != 4 {
-        spans.push(span(format!(", {:.0} % of rank 4", share(4)), look.faint()));
-    }
-    let used: usize = spans.iter().map(Span::width).sum();
-    let since = match scene.against {
-        Some(Against::Mark(step)) => format!("; {} changed from step {step}", scene.changes()),
-        Some(Against::Actual) => format!("; {} changed", scene.changes()),
-        Some(Against::LastLook(step)) => format!("; {} changed since you looked at step {step}", scene.changes()),
-        None => String::new(),
-    };
-    if used + width(&since) <= usize::from(columns) {
-        spans.push(span(since, look.warning()));
+        spans.push(span(format!(", {:.0} % of 4", share(4)), look.faint()));
     }
     spans
 }

@@ -6,7 +6,7 @@ use crate::run::event::Phase;
 use crate::run::view::State;
 use crate::tui::draw::{plain, span};
 use crate::tui::look::Look;
-use crate::tui::text::cut;
+use crate::tui::text::{cut, width};
 use ratatui::text::Span;
 
 /// Whether there is something to say: in the search, or at one of its moments.
@@ -24,20 +24,16 @@ pub fn line(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>> {
         true => (if ends { "stable: the search ends" } else { "safe to stop" }, look.good()),
         false => ("not settled", look.accent()),
     };
-    let since = match stability.since_change {
-        Some(steps) => format!("  {steps} steps since a change of rank"),
-        None => String::new(),
-    };
-    let entropy = stability.entropy.map_or(String::new(), |entropy| format!("  entropy {entropy:.3}"));
+    let since = stability.since_change.map_or(String::new(), |steps| format!("  no change for {steps} steps"));
+    let entropy = stability.entropy.map_or(String::new(), |entropy| format!("  entropy {entropy:.2}"));
     let figures = format!("{since}  {} flips in 100{entropy}", stability.flips);
-    let reason = format!("  {}", stability.verdict.reason(path));
-    let used = word.len() + figures.len() + 2;
+    let mark = if stability.verdict.is_safe() { look.glyphs().done } else { look.glyphs().pointer };
+    let used = width(mark) + 1 + word.len() + figures.len();
     let room = usize::from(columns).saturating_sub(used);
+    let long = format!("  {}", stability.verdict.reason(path));
+    let reason = if width(&long) <= room { long } else { format!("  {}", stability.verdict.brief(path)) };
     vec![
-        span(
-            format!("{} {word}", if stability.verdict.is_safe() { look.glyphs().done } else { look.glyphs().pointer }),
-            style,
-        ),
+        span(format!("{mark} {word}"), style),
         plain(figures),
         span(cut(&reason, room, look.glyphs().ellipsis), look.faint()),
     ]

@@ -51,15 +51,20 @@ impl<'a> Shown<'a> {
 
 /// Draws the module, with bars where they fit, else in two lines.
 pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look: Look) {
-    let Some(shown) = Shown::of(monitor, scene) else { return };
+    let Some(mut shown) = Shown::of(monitor, scene) else { return };
     if shown.values.is_empty() || area.height < panel_lines(monitor) {
         put(buf, area, 0, about(&shown, area.width, look));
         put(buf, area, 1, values(scene, &shown, area.width, look));
         return;
     }
-    let facts = facts(&shown);
-    let room = usize::from(area.width).saturating_sub(width(&facts) + 11);
-    let title = cut_start(&shown.module.path, room, look);
+    // The path counts for more than the share of energy, which the map has, too.
+    let room = |facts: &str| usize::from(area.width).saturating_sub(width(facts) + 11);
+    let mut facts = facts(&shown);
+    if room(&facts) < width(&super::meter::tail(&shown.module.path)) + 2 {
+        shown.share = None;
+        facts = self::facts(&shown);
+    }
+    let title = cut_start(&shown.module.path, room(&facts), look);
     monitor.pane_rule(buf, area, Pane::Module, &title, vec![span(facts, look.faint())], look);
     let reference = shown.reference;
     let largest = shown.values.iter().copied().fold(0.0, f32::max);
@@ -114,7 +119,7 @@ fn value_style(alpha: f32, reference: f64, look: Look) -> Style {
 
 fn facts(shown: &Shown) -> String {
     let (k, shape) = (shown.values.len(), &shown.module.shape);
-    let share = shown.share.map_or(String::new(), |share| format!(", {:.1} % of the energy", 100.0 * share));
+    let share = shown.share.map_or(String::new(), |share| format!(", {:.0} % of energy", 100.0 * share));
     match shown.rank {
         Some(rank) => {
             let of = if k > 0 { format!(" of {k}") } else { String::new() };

@@ -26,7 +26,9 @@ pub fn title(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
         let (glyph, style) = look.state(state);
         left.push(span(format!("{glyph} {}", state.name()), style));
     }
-    if let Some(read) = monitor.read {
+    if let Some(step) = monitor.past_step() {
+        left.push(span(format!("  at step {step}"), look.accent().patch(look.strong())));
+    } else if let Some(read) = monitor.read {
         left.push(span(format!("  reading its history, {:.0} %", 100.0 * read), look.faint()));
     } else if area.width >= 100 {
         left.push(span(format!("  {id}"), look.faint()));

@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 /// Columns from which map and curves stand side by side.
 const WIDE: u16 = 110;
 /// Columns that the left side takes at least, there.
-const LEFT_COLUMNS: u16 = 66;
+const LEFT_COLUMNS: u16 = 72;
 /// A chart taller than this says no more, where something else has use for the lines.
 const MOST_CHART_LINES: u16 = 22;
 
@@ -105,7 +105,14 @@ impl Frame<'_> {
         let monitor = self.monitor;
         let area = self.outcome_on_top(buf, area, whole / 3);
         if monitor.what_if.is_some() {
-            return self.map_and_choice(buf, area);
+            let map = (self.rows() + heat::FRAME_LINES).min(area.height.saturating_sub(what_if::LINES));
+            let choice = self.choice_lines(area.height);
+            self.map_and_choice(buf, top(area, map + choice));
+            let rest = below(area, map + choice);
+            if rest.height >= figures::LEAST_LINES {
+                self.pane(buf, rest, Pane::Figures);
+            }
+            return;
         }
         let is_crowded = area.height < whole && !monitor.view.samples.is_empty();
         let lower = matches!(monitor.focus, Pane::History | Pane::Machine | Pane::Log | Pane::Samples)

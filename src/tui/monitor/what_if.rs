@@ -11,8 +11,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-/// Lines of the panel: rule, the choice, its scale, ranks, parameters, size, the keys.
-pub const LINES: u16 = 7;
+/// Lines of the panel: rule, the choice, its scale, ranks, parameters, size.
+pub const LINES: u16 = 6;
 /// Bytes of a parameter in an adapter file.
 const PARAMETER_BYTES: usize = 4;
 
