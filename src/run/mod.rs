@@ -20,6 +20,7 @@ pub mod machine;
 pub mod pipeline;
 pub mod predict;
 pub mod process;
+pub mod settled;
 pub mod signals;
 pub mod state;
 pub mod store;

@@ -2,9 +2,11 @@
 
 use super::msg::{Effect, Msg};
 use super::presets::PresetRow;
+use super::seen;
 use super::text::bytes;
 use crate::experiment::{Origin, PresetDoc, PresetError, Presets, SETTINGS};
 use crate::run::directory::RunDir;
+use crate::run::follow;
 use crate::run::lifecycle::{self, START_LIMIT};
 use crate::run::store::{NewRun, Store};
 use std::error::Error;
@@ -23,12 +25,17 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             let stop = |dir: &RunDir| lifecycle::stop(dir, "asked by the user");
             one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, stop(dir)?.name()))))
         }
+        Effect::Fetch { run, index, place } => one(fetch(&run, index, place)),
+        Effect::ChooseAllocation { .. } | Effect::Retrain { .. } => {
+            vec![Msg::Failed("not yet".into())]
+        }
         Effect::Resume(run) => one(with_run(&run, |dir| {
             lifecycle::resume(dir)?;
             Ok(format!("{} goes on", dir.info().name))
         })),
         Effect::Remove(run) => one(with_run(&run, |dir| {
             let freed = lifecycle::remove(dir, false)?;
+            seen::forget(dir.id());
             Ok(format!("{} is deleted, {} are free", dir.info().name, bytes(freed)))
         })),
         Effect::Weigh(run) => one(weigh(&run)),
@@ -42,8 +49,8 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             then_list(Presets::open().delete(&name), format!("the saved preset {name} is deleted"))
         }
         Effect::Check { edit, doc } => vec![Msg::Checked { edit, problems: doc.check().1 }],
-        // The loop takes this one.
-        Effect::Quit(_) => Vec::new(),
+        // The loop takes these.
+        Effect::Quit(_) | Effect::Ring(_) => Vec::new(),
     }
 }
 
@@ -79,6 +86,12 @@ fn start(doc: &PresetDoc, name: Option<&str>) -> Result<Msg, RunError> {
     let dir = Store::of_user()?.create(NewRun { name, parent: None, experiment, preset: &text })?;
     lifecycle::start_and_wait(&dir, START_LIMIT)?;
     Ok(Msg::Started { run: dir.id().to_owned() })
+}
+
+fn fetch(run: &str, index: usize, place: u64) -> Result<Msg, RunError> {
+    let dir = Store::of_user()?.find(run)?.run;
+    let record = follow::record_at(&dir.events_path(), place)?;
+    Ok(Msg::Fetched { run: run.to_owned(), index, record: Box::new(record) })
 }
 
 fn weigh(run: &str) -> Result<Msg, RunError> {
