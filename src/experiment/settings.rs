@@ -220,6 +220,10 @@ settings! {
         checkpoint_every: f64 = 5.0, Kind::Float { min: 0.0, max: 3600.0, exclusive: true }, "s", "work between checkpoints";
         keep_checkpoints: usize = 2, Kind::Int { min: 1, max: 1000 }, "", "newest checkpoints that are kept";
     }
+    /// `[notify]`
+    "notify" => NotifySettings {
+        command: Option<String> = None, Kind::Text, "", "command of the shell when a run's worker ends or dies; AUTOLORA_RUN, _NAME, _STATE, _DIR, _SCORE, _ERROR, and show --json on its input";
+    }
 }
 
 /// What to run, all settings resolved.
@@ -235,4 +239,5 @@ pub struct Experiment {
     pub evaluate: EvaluateSettings,
     pub baseline: BaselineSettings,
     pub runtime: RuntimeSettings,
+    pub notify: NotifySettings,
 }

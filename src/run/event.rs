@@ -1,6 +1,7 @@
 //! The lines of `events.jsonl`: the truth about a run. Append-only, one JSON object a line, first the schema.
 
 use crate::data::error::shown;
+use crate::experiment::{Budget, Rule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -97,6 +98,15 @@ pub enum Event {
         device: String,
         threads: usize,
         version: String,
+    },
+    /// A worker took the lock and waits for a slot of a device, until `started`, or the end that was asked for.
+    Queued {
+        pid: u32,
+        host: String,
+        /// What it waits for, e.g. `cuda:0 or cuda:1`.
+        device: String,
+        /// Its place in the queue when it came, from 1; `autolora queue` has the present one.
+        place: usize,
     },
     /// A worker goes on from a checkpoint: what was logged of `phase` after `step`, or of later phases, is void.
     Resumed {
@@ -197,6 +207,15 @@ pub enum Event {
         step: usize,
         modules: Selection,
         ranks: Ranks,
+    },
+    /// Another choice of `[allocation]` holds from here on; as said, so that none is the rule's default.
+    Allocation {
+        phase: Phase,
+        rule: Rule,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        threshold: Option<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budget: Option<Budget>,
     },
     /// The ranks that the rule gave.
     Allocated {

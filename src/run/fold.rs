@@ -3,6 +3,7 @@
 use super::event::{Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection};
 use super::state::ended;
 use super::view::{ModuleView, RunView, SampleView, Series};
+use crate::search::allocation::default_threshold;
 
 /// Log lines that a view keeps: the newest ones.
 const LOG_LINES: usize = 1000;
@@ -49,6 +50,11 @@ impl RunView {
             | Event::Inputs { .. }
             | Event::Memory { .. }
             | Event::Unknown => {}
+            Event::Queued { pid, host, device, .. } => {
+                (self.pid, self.host, self.device) = (Some(*pid), host.clone(), device.clone());
+                self.error = None;
+                self.forget_pace();
+            }
             Event::Started { pid, host, device, .. } => {
                 self.started.get_or_insert_with(|| record.time.clone());
                 (self.pid, self.host, self.device) = (Some(*pid), host.clone(), device.clone());
@@ -90,6 +96,9 @@ impl RunView {
                 self.reach(*phase, *step);
                 self.warmup = None;
                 self.selected(*step, modules, ranks);
+            }
+            Event::Allocation { rule, threshold, .. } => {
+                self.threshold = threshold.or(default_threshold(*rule, self.rank));
             }
             Event::Allocated { phase, ranks, undecided, .. } => {
                 self.enter(*phase);

@@ -1,3 +1,4 @@
+use super::super::state::state;
 use super::super::store::{NewRun, Store};
 use super::*;
 
@@ -100,7 +101,7 @@ fn a_worker_that_dies_before_it_begins_is_reported_with_the_end_of_its_log() {
     let script = run.path().join("program");
     fs::write(&script, "#!/bin/sh\necho cannot do it >&2\nexit 1\n").unwrap();
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let child = spawn_worker(&script, &run).unwrap();
+    let child = spawn_worker(&script, &run, When::Now).unwrap();
     let error = wait_for_start(&run, child, Duration::from_secs(10)).unwrap_err().to_string();
     assert!(error.contains("cannot do it"), "{error}");
 }

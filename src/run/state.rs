@@ -18,6 +18,13 @@ pub struct Status {
     pub holder: Option<Holder>,
 }
 
+impl Status {
+    /// Whether a worker has the run, be it at work or in the queue.
+    pub fn has_worker(&self) -> bool {
+        self.state.is_active() || self.holder.is_some()
+    }
+}
+
 /// Where a run stands.
 ///
 /// # Errors
@@ -44,12 +51,17 @@ pub fn state(dir: &RunDir) -> Result<State, FileError> {
 }
 
 fn derive(lock: Probe, fresh: bool, last: Option<Event>) -> Status {
+    let waits = matches!(last, Some(Event::Queued { .. }));
     let (state, holder) = match (lock, ended(last.as_ref())) {
+        // A worker that has not signed yet may follow one that died while it waited.
+        (Probe::Held { holder: Some(holder) }, _) if fresh && waits => (State::Queued, Some(holder)),
         (Probe::Held { holder }, _) if fresh => (State::Running, holder),
         (Probe::Held { holder }, _) => (State::Stalled, holder),
         (Probe::Free { .. }, Some(state)) => (state, None),
         // A lock taken on another host may not be seen from here: there the heartbeat tells.
-        (Probe::Free { last: Some(holder) }, None) if fresh && !holder.is_here() => (State::Running, Some(holder)),
+        (Probe::Free { last: Some(holder) }, None) if fresh && !holder.is_here() => {
+            (if waits { State::Queued } else { State::Running }, Some(holder))
+        }
         (Probe::Free { last: None }, None) if last.is_none() => (State::Queued, None),
         (Probe::Free { .. }, None) => (State::Crashed, None),
     };
@@ -125,6 +137,22 @@ mod tests {
         assert_eq!(state(&run).unwrap(), State::Stopped);
         log.append(finished()).unwrap();
         assert_eq!(state(&run).unwrap(), State::Finished);
+    }
+
+    #[test]
+    fn a_worker_that_waits_is_queued_and_a_crash_once_it_is_dead() {
+        let (_home, run) = new_run();
+        let mut lock = Lock::acquire(&run.lock_path()).unwrap();
+        let holder = lock.sign().unwrap();
+        let mut log = EventLog::open(&run.events_path()).unwrap();
+        log.append(Event::Queued { pid: holder.pid, host: "h".into(), device: "cpu".into(), place: 1 }).unwrap();
+        let waits = status(&run).unwrap();
+        assert_eq!(waits, Status { state: State::Queued, holder: Some(holder) });
+        assert!(waits.has_worker());
+        drop(lock);
+        assert_eq!(status(&run).unwrap(), Status { state: State::Crashed, holder: None });
+        let _next = Lock::acquire(&run.lock_path()).unwrap();
+        assert_eq!(state(&run).unwrap(), State::Running, "it has not said yet that it waits");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::presets::PresetRow;
 use super::runs::RunRow;
 use crate::experiment::{PresetDoc, Problem};
 use crate::run::event::Record;
+use crate::run::lifecycle::When;
 use crate::run::view::State;
 use crossterm::event::KeyEvent;
 
@@ -49,10 +50,13 @@ pub enum Effect {
     Start {
         doc: Box<PresetDoc>,
         name: Option<String>,
+        when: When,
     },
     Pause(String),
     Resume(String),
     Stop(String),
+    /// Put a waiting run before all others.
+    QueueFirst(String),
     /// Look how much a run holds, to ask before deleting it.
     Weigh(String),
     Remove(String),

@@ -8,6 +8,7 @@ use crate::experiment::Experiment;
 use crate::run::directory::RunDir;
 use crate::run::event::{Metrics, Record};
 use crate::run::follow::Follower;
+use crate::run::queue::Queue;
 use crate::run::state::state;
 use crate::run::store::Store;
 use crate::run::view::{RunView, State};
@@ -71,7 +72,14 @@ impl RunsTable {
     fn look(&mut self) -> Result<Vec<RunRow>, String> {
         let runs = Store::of_user().and_then(|store| store.list()).map_err(|error| error.to_string())?;
         self.known.retain(|id, _| runs.iter().any(|run| run.id() == id));
-        Ok(runs.iter().rev().map(|run| self.row(run)).collect())
+        let mut rows: Vec<RunRow> = runs.iter().rev().map(|run| self.row(run)).collect();
+        if rows.iter().any(|row| row.state == State::Queued) {
+            let queue = Queue::of_user().ok().and_then(|queue| queue.look().ok()).unwrap_or_default();
+            for row in &mut rows {
+                row.place = queue.place(&row.id).filter(|_| row.state == State::Queued);
+            }
+        }
+        Ok(rows)
     }
 
     fn row(&mut self, run: &RunDir) -> RunRow {
@@ -105,6 +113,7 @@ fn first_row(run: &RunDir, experiment: &Experiment) -> RunRow {
         name: run.info().name.clone(),
         dir: run.path().display().to_string(),
         state: State::Queued,
+        place: None,
         phase: None,
         step: 0,
         total: 0,

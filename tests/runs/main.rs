@@ -2,7 +2,9 @@
 
 mod export;
 mod generation;
+mod notify;
 mod predict;
+mod queue;
 mod real;
 mod support;
 mod webnlg;
