@@ -56,7 +56,9 @@ impl Queue {
             let at_work = entries(self.work_folder(&device))?;
             devices.push(AtDevice { slots: self.slots(&device), device, at_work });
         }
-        let works = |entry: &Entry| devices.iter().any(|device| device.at_work.iter().any(|one| one.pid == entry.pid));
+        let works = |entry: &Entry| {
+            devices.iter().any(|device| device.at_work.iter().any(|one| (&one.run, one.pid) == (&entry.run, entry.pid)))
+        };
         let waiting = waiting.into_iter().filter(|entry| !works(entry)).collect();
         Ok(Listing { devices, waiting })
     }
