@@ -1,7 +1,7 @@
 //! What a user does with runs, from a verb or a screen: start, pause, resume, stop, choose ranks anew, remove.
 
 use super::control::{self, Request};
-use super::directory::RunDir;
+use super::directory::{DirError, RunDir};
 use super::event::{Event, Phase};
 use super::file::FileError;
 use super::follow::Follower;
@@ -9,6 +9,8 @@ use super::lock::{Holder, Lock, LockError};
 use super::log::EventLog;
 use super::state::{last_event, status};
 use super::view::{RunView, State};
+use super::worker::keep_allocation;
+use crate::experiment::AllocationSettings;
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -47,6 +49,8 @@ pub enum LifecycleError {
     NoAnswer { id: String, limit: Duration, holder: Option<Holder> },
     #[error("cannot start a worker: {0}")]
     Spawn(std::io::Error),
+    #[error(transparent)]
+    Dir(#[from] DirError),
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -258,6 +262,64 @@ pub fn resume_when(dir: &RunDir, when: When) -> Result<(), LifecycleError> {
         state @ State::Finished => Err(LifecycleError::WrongState { id, state, reason: "there is nothing to resume" }),
         _ => start(dir, when, START_LIMIT),
     }
+}
+
+/// Has a run allocate by another choice, where that is still to come: a worker takes it over between two steps; without
+/// one it is kept in `experiment.toml`. That the choice goes with `search.selection` is for the caller to know
+/// ([`crate::experiment::check`]).
+///
+/// # Errors
+/// [`LifecycleError::WrongState`] where the ranks are allocated already, [`LifecycleError::NoAnswer`]. The state that the
+/// run has then is the answer.
+pub fn choose_allocation(dir: &RunDir, choice: &AllocationSettings) -> Result<State, LifecycleError> {
+    let start = Instant::now();
+    let mut log = Follower::new(&dir.events_path());
+    let mut view = RunView::default();
+    let mut asked = false;
+    loop {
+        let status = status(dir)?;
+        for record in log.read_all()? {
+            view.apply(&record);
+            if asked && is_choice(&record.event, choice) {
+                return Ok(status.state);
+            }
+        }
+        if view.allocated || matches!(status.state, State::Finished) {
+            let reason = "its ranks are allocated; autolora retrain makes a run with others from its search";
+            return Err(LifecycleError::WrongState { id: dir.id().into(), state: status.state, reason });
+        }
+        if !status.has_worker() {
+            return keep_choice(dir, choice);
+        }
+        // A worker forgets what was asked before it signed its lock.
+        if !asked && status.holder.is_some() {
+            control::ask_allocation(&dir.control_path(), choice)?;
+            asked = true;
+        }
+        if start.elapsed() > END_LIMIT {
+            return Err(LifecycleError::NoAnswer { id: dir.id().into(), limit: END_LIMIT, holder: status.holder });
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn is_choice(event: &Event, choice: &AllocationSettings) -> bool {
+    matches!(event, Event::Allocation { rule, threshold, budget, .. }
+        if (*rule, *threshold, *budget) == (choice.rule, choice.threshold, choice.budget))
+}
+
+/// Keeps a choice for the next worker of a run that has none.
+fn keep_choice(dir: &RunDir, choice: &AllocationSettings) -> Result<State, LifecycleError> {
+    let lock = take(dir, "a worker took it at this moment")?;
+    let view = RunView::of(&Follower::new(&dir.events_path()).read_all()?);
+    if view.allocated {
+        let reason = "its ranks were allocated at this moment";
+        return Err(LifecycleError::WrongState { id: dir.id().into(), state: State::Running, reason });
+    }
+    let event = keep_allocation(dir, choice, view.phase.unwrap_or(Phase::Prepare))?;
+    EventLog::open(&dir.events_path())?.append(event)?;
+    drop(lock);
+    Ok(status(dir)?.state)
 }
 
 /// Deletes a run that nobody works on; `force` stops its worker first. Gives the bytes that it freed.

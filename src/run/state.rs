@@ -62,10 +62,15 @@ fn derive(lock: Probe, fresh: bool, last: Option<Event>) -> Status {
         (Probe::Free { last: Some(holder) }, None) if fresh && !holder.is_here() => {
             (if waits { State::Queued } else { State::Running }, Some(holder))
         }
-        (Probe::Free { last: None }, None) if last.is_none() => (State::Queued, None),
+        (Probe::Free { last: None }, None) if is_before_any_worker(last.as_ref()) => (State::Queued, None),
         (Probe::Free { .. }, None) => (State::Crashed, None),
     };
     Status { state, holder }
+}
+
+/// Whether no worker has said a word yet.
+fn is_before_any_worker(last: Option<&Event>) -> bool {
+    matches!(last, None | Some(Event::Schema { .. } | Event::Inherited { .. }))
 }
 
 /// The state that a last event names.
@@ -85,6 +90,7 @@ fn heartbeat_is_fresh(dir: &RunDir) -> bool {
     ages.into_iter().flatten().min().is_some_and(|age| age < STALE)
 }
 
+/// The last event that tells of a worker.
 pub(super) fn last_event(dir: &RunDir) -> Result<Option<Event>, FileError> {
     let path = dir.events_path();
     let tail = match File::open(&path) {
@@ -92,7 +98,7 @@ pub(super) fn last_event(dir: &RunDir) -> Result<Option<Event>, FileError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => Err(error),
     };
-    Ok(tail.map_err(FileError::at("cannot read", &path))?.last.map(|record| record.event))
+    Ok(tail.map_err(FileError::at("cannot read", &path))?.word.map(|record| record.event))
 }
 
 #[cfg(test)]

@@ -90,8 +90,6 @@ fn wait_for_turn(
                 let phase = view.phase.unwrap_or(Phase::Prepare);
                 let event = keep_allocation(dir, &choice, phase).map_err(Unseated::Dir)?;
                 log.append(event).map_err(Unseated::Log)?;
-                // The last line says that it waits.
-                told = false;
             }
         }
         match ticket.look() {

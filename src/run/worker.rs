@@ -10,6 +10,7 @@ use super::file::FileError;
 use super::heartbeat::Heartbeat;
 use super::lock::{Lock, LockError, hostname};
 use super::log::EventLog;
+use super::machine::Looks;
 use super::queue::Turn;
 use super::signals::Signals;
 use super::state::last_event;
@@ -129,6 +130,8 @@ pub struct Context<'a> {
     signals: &'a Signals,
     checkpoints: Checkpoints,
     checkpoint: Option<Checkpoint>,
+    /// What the machine does.
+    machine: Looks,
     /// Where the job was when it last spoke: for the last word of one that panics.
     reached: (Phase, usize),
     /// Whether the ranks are allocated.
@@ -172,7 +175,12 @@ impl Context<'_> {
             Event::Allocated { .. } => self.allocated = true,
             _ => {}
         }
-        self.log.append(event).map(|_| ())
+        let in_progress = if let Event::Progress { phase, .. } = &event { Some(*phase) } else { None };
+        self.log.append(event)?;
+        if let Some((phase, machine)) = in_progress.and_then(|phase| Some((phase, self.machine.newest()?))) {
+            self.log.append(Event::Machine { phase, machine })?;
+        }
+        Ok(())
     }
 
     /// Makes a checkpoint durable and says so in the log.
@@ -186,8 +194,13 @@ impl Context<'_> {
         Ok(self.emit(Event::Checkpoint { phase: checkpoint.phase, step: checkpoint.step })?)
     }
 
-    /// What is asked of the job, to be looked at between steps: it makes a checkpoint and returns.
+    /// What is asked of the job, to be looked at between steps: it makes a checkpoint and returns. Another choice of an
+    /// allocation is taken over.
     pub fn request(&mut self) -> Option<Request> {
+        if let Err(error) = self.heed_allocation() {
+            // Who asked is told that there was no answer.
+            tracing::warn!("another choice of allocation is not kept: {error}");
+        }
         self.signals.request().or_else(|| self.control.poll().cloned())
     }
 
@@ -366,10 +379,21 @@ fn begin<'a>(
         let (phase, step) = reached;
         log.append(Event::Resumed { phase, step }).map_err(Begin::File)?;
     }
-    Ok((
-        Context { dir, experiment, device, log, control, signals, checkpoints, checkpoint, reached, allocated },
-        threads,
-    ))
+    let machine = Looks::start(device::ordinal(&device));
+    let context = Context {
+        dir,
+        experiment,
+        device,
+        log,
+        control,
+        signals,
+        checkpoints,
+        checkpoint,
+        machine,
+        reached,
+        allocated,
+    };
+    Ok((context, threads))
 }
 
 /// A panic as a failure of the job.

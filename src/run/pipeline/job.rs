@@ -4,11 +4,13 @@ use super::memory::{peak_rss_bytes, report};
 use super::prepare::{Prepared, prepare};
 use super::state::{Carried, Tensors};
 use super::{baseline, evaluate, retrain, search};
+use crate::data::Rows;
 use crate::model::Weights;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::control::Request;
 use crate::run::event::{Event, Phase};
 use crate::run::export::{self, Facts, Learned};
+use crate::run::inherit;
 use crate::run::worker::{Context, JobEnd, JobError, JobResult};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -94,9 +96,24 @@ impl Job<'_, '_> {
 
     /// Announces a phase and gives it the clock.
     pub fn enter(&mut self, phase: Phase, total: usize) -> Result<(), Fault> {
+        self.begin(phase, total, None)
+    }
+
+    /// [`Job::enter`] for a phase whose steps make so many passes over its rows.
+    pub fn enter_epochs(&mut self, phase: Phase, total: usize, epochs: f64) -> Result<(), Fault> {
+        self.begin(phase, total, Some(epochs))
+    }
+
+    fn begin(&mut self, phase: Phase, total: usize, epochs: Option<f64>) -> Result<(), Fault> {
         self.count_time(phase);
         self.reached = 0;
-        Ok(self.ctx.emit(Event::Phase { phase, total })?)
+        Ok(self.ctx.emit(Event::Phase { phase, total, epochs })?)
+    }
+
+    /// Counts the tokens of a training batch, padding left out.
+    pub fn count_tokens(&mut self, what: &str, set: &Rows, rows: &[usize]) {
+        let tokens: usize = rows.iter().map(|row| set.length(*row)).sum();
+        *self.carried.tokens.entry(what.into()).or_default() += tokens as u64;
     }
 
     /// A line for people.
@@ -187,7 +204,10 @@ fn phases(job: &mut Job, checkpoint: Option<Checkpoint>) -> Progressed {
         job.adapter = (!adapter.is_empty()).then_some(adapter);
         tensors.forget(ADAPTER);
     }
-    for phase in [Phase::Search, Phase::Retrain, Phase::Evaluate, Phase::Baseline, Phase::Export] {
+    let inherited = inherit::terms_of(job.ctx.dir())?;
+    // A search ends with the allocation. Where it was taken from another run, that is all there is to do of it.
+    let skipped = if inherited.is_some() { Phase::Search } else { Phase::Allocate };
+    for phase in Phase::ALL.into_iter().filter(|phase| *phase > Phase::Prepare && *phase != skipped) {
         if from.as_ref().is_some_and(|(at, ..)| *at > phase) {
             continue;
         }
@@ -196,6 +216,10 @@ fn phases(job: &mut Job, checkpoint: Option<Checkpoint>) -> Progressed {
         let state = begun.map(|(_, step, tensors)| (step, tensors));
         if state.is_none() {
             job.save(Tensors::default(), phase, 0)?;
+        }
+        if let (Phase::Allocate, Some(terms)) = (phase, &inherited) {
+            search::allocate_inherited(job, &prepared, terms)?;
+            continue;
         }
         if let Some(end) = run_phase(job, &prepared, phase, state)? {
             return Ok(Some(end));
