@@ -1,5 +1,6 @@
 //! One file per verb of the command line; here what they are, and how their errors end the program.
 
+mod allocation;
 mod base;
 mod completions;
 mod datasets;
@@ -19,6 +20,7 @@ pub mod preset;
 mod progress;
 mod queue;
 mod resume;
+mod retrain;
 mod rm;
 mod run;
 mod samples;
@@ -60,6 +62,8 @@ enum Verb {
     Pause(pause::PauseArgs),
     Resume(resume::ResumeArgs),
     Stop(stop::StopArgs),
+    Allocation(allocation::AllocationArgs),
+    Retrain(retrain::RetrainArgs),
     Queue(queue::QueueArgs),
     Rm(rm::RmArgs),
     Export(export::ExportArgs),
@@ -99,6 +103,8 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
         Verb::Pause(args) => pause::run(&args),
         Verb::Resume(args) => resume::run(&args),
         Verb::Stop(args) => stop::run(&args),
+        Verb::Allocation(args) => allocation::run(&args, out),
+        Verb::Retrain(args) => retrain::run(&args, out),
         Verb::Queue(args) => queue::run(&args, out),
         Verb::Rm(args) => rm::run(&args, out),
         Verb::Export(args) => export::run(&args, out),

@@ -108,7 +108,7 @@ fn create(args: &RunArgs) -> Result<RunDir, CliError> {
     Ok(Store::of_user()?.create(NewRun { name: &name, parent: None, experiment, preset: &said.text() })?)
 }
 
-fn preset_error(problems: crate::experiment::Problems) -> CliError {
+pub(super) fn preset_error(problems: crate::experiment::Problems) -> CliError {
     crate::experiment::PresetError::from(problems).into()
 }
 

@@ -138,6 +138,34 @@ fn a_job_hears_what_is_asked_of_it_but_not_what_was_asked_before() {
 }
 
 #[test]
+fn another_choice_of_an_allocation_is_taken_over_until_the_ranks_are_allocated() {
+    let (_home, run) = new_run();
+    let choice = |threshold| AllocationSettings { threshold: Some(threshold), ..AllocationSettings::default() };
+    work(&run, &Signals::none(), &Turn::Apart, |context| {
+        // What is on the disk may say more than what the job began with.
+        let mut pinned = context.experiment().clone();
+        pinned.model.revision = Some("abc".into());
+        context.dir().write_experiment(&pinned).unwrap();
+        super::super::control::ask_allocation(&context.dir().control_path(), &choice(0.3)).unwrap();
+        assert_eq!(context.request(), None);
+        assert_eq!(context.experiment().allocation, choice(0.3));
+        let (ranks, terms) = Default::default();
+        let (phase, rule) = (Phase::Allocate, "threshold".into());
+        context.emit(Event::Allocated { phase, ranks, parameters: 0, undecided: false, rule, terms }).unwrap();
+        super::super::control::ask_allocation(&context.dir().control_path(), &choice(0.4)).unwrap();
+        assert_eq!(context.request(), None);
+        finish()
+    })
+    .unwrap();
+    let experiment = run.experiment().unwrap();
+    assert_eq!((experiment.allocation, experiment.model.revision.as_deref()), (choice(0.3), Some("abc")));
+    let events = events(&run);
+    let chosen = events.iter().filter(|event| matches!(event, Event::Allocation { .. })).count();
+    let refused = |event: &Event| matches!(event, Event::Log { message, .. } if message.contains("changes nothing"));
+    assert_eq!((chosen, events.iter().filter(|event| refused(event)).count()), (1, 1), "{events:?}");
+}
+
+#[test]
 fn what_was_set_aside_is_freed_when_the_worker_ends() {
     let (_home, run) = new_run();
     work(&run, &Signals::none(), &Turn::Apart, |context| {

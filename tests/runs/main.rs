@@ -6,6 +6,7 @@ mod notify;
 mod predict;
 mod queue;
 mod real;
+mod retrain;
 mod support;
 mod webnlg;
 
