@@ -29,11 +29,12 @@ impl Companion {
         let log = OpenOptions::new().create(true).append(true).open(dir.worker_log_path())?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("notifier").arg(dir.path()).stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
-        // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid is one, and nothing is allocated.
+        // SAFETY: between fork and exec only async-signal-safe calls are allowed; these are system calls alone.
         unsafe {
             command.pre_exec(|| {
                 // Fails only for a group leader, which a fresh child is not.
                 let _ = rustix::process::setsid();
+                huge_pages(false);
                 Ok(())
             });
         }
@@ -47,6 +48,24 @@ impl Companion {
             tracing::warn!("nobody is there to notify: {error}");
         }
     }
+}
+
+/// Whether this process and those that it starts may have pages of 2 MiB: one that sleeps for days with a few hundred
+/// KiB need not hold three of them. Where the system has no such switch, nothing is lost.
+fn huge_pages(wanted: bool) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: sets a flag of the process and takes no pointers.
+    unsafe {
+        libc::prctl(
+            libc::PR_SET_THP_DISABLE,
+            libc::c_ulong::from(!wanted),
+            0 as libc::c_ulong,
+            0 as libc::c_ulong,
+            0 as libc::c_ulong,
+        );
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = wanted;
 }
 
 /// Waits for the worker at the other end of `pipe`: the word that it left, or `None` where it died.
@@ -65,6 +84,7 @@ pub fn wait_for_worker(pipe: &mut impl Read) -> io::Result<Option<State>> {
 /// # Errors
 /// In words, with the command's exit status where it has one.
 pub fn notify(command: &str, variables: &[(&str, String)], input: &str, limit: Duration) -> Result<(), String> {
+    huge_pages(true);
     let mut shell = Command::new("sh");
     // A group of its own, so that all of it can be ended.
     shell.arg("-c").arg(command).stdin(Stdio::piped()).process_group(0);

@@ -13,7 +13,7 @@ use super::view::RunView;
 use super::worker::{JobEnd, keep_allocation};
 use std::time::Duration;
 
-/// Time between looks at the queue: a few system calls each.
+/// Time between looks at what is asked and whether someone came or went: a few system calls each.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What the waiting came to.
@@ -79,6 +79,7 @@ fn wait_for_turn(
     signals: &Signals,
 ) -> Result<Ready, Unseated> {
     let mut told = false;
+    let mut complaint: Option<String> = None;
     loop {
         if let Some(request) = signals.request().or_else(|| control.poll().cloned()) {
             return asked(dir, request).map(Ready::Asked).map_err(Unseated::Log);
@@ -92,6 +93,10 @@ fn wait_for_turn(
                 log.append(event).map_err(Unseated::Log)?;
             }
         }
+        if !ticket.is_due() {
+            std::thread::sleep(LOOK);
+            continue;
+        }
         match ticket.look() {
             Ok(Look::Seated(mark, seat)) => return Ok(Ready::Seated { mark: Some(mark), device: seat.device }),
             Ok(Look::Waits { before }) if !told => {
@@ -99,7 +104,13 @@ fn wait_for_turn(
                 log.append(queued(&ticket, before)).map_err(Unseated::Log)?;
             }
             Ok(Look::Waits { .. }) => {}
-            Err(error) => tracing::warn!("cannot look at the queue: {error}"),
+            Err(error) => {
+                let error = error.to_string();
+                if complaint.as_ref() != Some(&error) {
+                    tracing::warn!("cannot look at the queue, and goes on trying: {error}");
+                    complaint = Some(error);
+                }
+            }
         }
         std::thread::sleep(LOOK);
     }

@@ -161,6 +161,27 @@ fn a_queue_whose_folder_was_cleared_is_lined_up_again() {
 }
 
 #[test]
+fn a_look_is_due_when_someone_comes_or_goes() {
+    let (home, queue) = home();
+    let works = queue.take_now(&run(&home, "now"), &seat(&["cpu"])).unwrap();
+    let mut a = draw(&home, &queue, "a", &["cpu"]);
+    assert!(a.is_due() && !a.is_due());
+    let pause = || std::thread::sleep(Duration::from_millis(20)); // The clock of a file system is coarse.
+    pause();
+    let b = draw(&home, &queue, "b", &["cpu"]);
+    assert!(a.is_due() && !a.is_due());
+    pause();
+    drop(b);
+    assert!(a.is_due() && !a.is_due());
+    pause();
+    queue.set_slots("cpu", 1).unwrap();
+    assert!(a.is_due() && !a.is_due());
+    pause();
+    drop(works);
+    assert!(a.is_due());
+}
+
+#[test]
 fn names_of_hosts_and_devices_are_names_of_files() {
     assert_eq!(["a/b", "..", "cuda-GPU-1.x", ""].map(mark::file_name), ["a_b", "_..", "cuda-GPU-1.x", ""]);
     let (home, queue) = home();

@@ -5,7 +5,7 @@ use super::seat::Seat;
 use super::{PATIENCE, Queue};
 use crate::run::directory::RunDir;
 use crate::run::file::{FileError, timestamp};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Whether a worker waits for a free slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,12 @@ pub struct Ticket {
     entry: Entry,
     seats: Vec<Seat>,
     mark: Option<Mark>,
+    /// The last look, and what the folders were then.
+    looked: Option<(Instant, Vec<Option<SystemTime>>)>,
 }
+
+/// Time after which a look is due though no folder changed: who was killed changes none.
+const FULL_LOOK: Duration = Duration::from_secs(2);
 
 impl Ticket {
     /// Goes to the end of the queue for one of `seats`, which are not none.
@@ -76,7 +81,7 @@ impl Ticket {
     /// # Errors
     /// [`FileError`].
     pub fn draw(queue: &Queue, dir: &RunDir, seats: Vec<Seat>) -> Result<Ticket, FileError> {
-        let mut ticket = Ticket { queue: queue.clone(), entry: entry(dir, &seats), seats, mark: None };
+        let mut ticket = Ticket { queue: queue.clone(), entry: entry(dir, &seats), seats, mark: None, looked: None };
         let _change = queue.change(PATIENCE)?;
         ticket.line_up()?;
         Ok(ticket)
@@ -93,6 +98,18 @@ impl Ticket {
         self.mark = None;
         self.mark = Some(Mark::make(&folder, &name, &self.entry)?);
         Ok(())
+    }
+
+    /// Whether a look may find something new; costs a few system calls, where a look costs some for every run.
+    pub fn is_due(&mut self) -> bool {
+        let folders = self.seats.iter().map(|seat| self.queue.work_folder(&seat.key));
+        let folders = folders.chain([self.queue.waiting_folder(), self.queue.folder.join("slots")]);
+        let now = folders.map(|folder| folder.metadata().and_then(|folder| folder.modified()).ok()).collect();
+        let due = self.looked.as_ref().is_none_or(|(at, before)| at.elapsed() >= FULL_LOOK || *before != now);
+        if due {
+            self.looked = Some((Instant::now(), now));
+        }
+        due
     }
 
     /// Whether it is this worker's turn. Where it is, its slot is taken and its place in the queue free.
