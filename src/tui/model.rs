@@ -210,9 +210,13 @@ impl Model {
                 let resumable = [State::Paused, State::Stopped, State::Crashed, State::Failed];
                 state().is_some_and(|state| resumable.contains(&state))
             }
-            Action::Stop => matches!(state(), Some(State::Running | State::Stalled)),
+            Action::Stop => matches!(state(), Some(State::Running | State::Stalled | State::Queued)),
+            Action::QueueFirst => self.runs.selected().is_some_and(|row| row.place.is_some_and(|place| place > 1)),
             Action::Remove => match self.screen() {
-                Screen::Runs => state().is_some_and(|state| !matches!(state, State::Running | State::Stalled)),
+                Screen::Runs => self
+                    .runs
+                    .selected()
+                    .is_some_and(|row| row.place.is_none() && !matches!(row.state, State::Running | State::Stalled)),
                 _ => self.presets.selected().is_some_and(|row| row.saved),
             },
             Action::Open => match self.screen() {

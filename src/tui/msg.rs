@@ -5,6 +5,7 @@ use super::presets::PresetRow;
 use super::runs::RunRow;
 use crate::experiment::{AllocationSettings, PresetDoc, Problem};
 use crate::run::event::Record;
+use crate::run::lifecycle::When;
 use crate::run::view::{RunView, State};
 use crossterm::event::{KeyEvent, MouseEvent};
 
@@ -58,6 +59,7 @@ pub enum Effect {
     Start {
         doc: Box<PresetDoc>,
         name: Option<String>,
+        when: When,
     },
     /// Read the snapshot of the selection that begins after so many bytes of the log.
     Fetch {
@@ -78,6 +80,8 @@ pub enum Effect {
     Pause(String),
     Resume(String),
     Stop(String),
+    /// Put a waiting run before all others.
+    QueueFirst(String),
     /// Look how much a run holds, to ask before deleting it.
     Weigh(String),
     Remove(String),

@@ -10,6 +10,7 @@ use crate::run::directory::RunDir;
 use crate::run::event::{Metrics, Record};
 use crate::run::file::timestamp;
 use crate::run::follow::{Follower, both_ends};
+use crate::run::queue::Queue;
 use crate::run::state::state;
 use crate::run::store::Store;
 use crate::run::view::{RunView, State};
@@ -78,7 +79,14 @@ impl RunsTable {
     fn look(&mut self) -> Result<Vec<RunRow>, String> {
         let runs = Store::of_user().and_then(|store| store.list()).map_err(|error| error.to_string())?;
         self.known.retain(|id, _| runs.iter().any(|run| run.id() == id));
-        Ok(runs.iter().rev().map(|run| self.row(run)).collect())
+        let mut rows: Vec<RunRow> = runs.iter().rev().map(|run| self.row(run)).collect();
+        if rows.iter().any(|row| row.state == State::Queued) {
+            let queue = Queue::of_user().ok().and_then(|queue| queue.look().ok()).unwrap_or_default();
+            for row in &mut rows {
+                row.place = queue.place(&row.id).filter(|_| row.state == State::Queued);
+            }
+        }
+        Ok(rows)
     }
 
     fn row(&mut self, run: &RunDir) -> RunRow {
@@ -112,6 +120,7 @@ fn first_row(run: &RunDir, experiment: &Experiment) -> RunRow {
         name: run.info().name.clone(),
         dir: run.path().display().to_string(),
         state: State::Queued,
+        place: None,
         phase: None,
         step: 0,
         total: 0,

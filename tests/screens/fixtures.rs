@@ -50,6 +50,7 @@ pub fn row(id: &str, name: &str, state: State) -> RunRow {
         name: name.into(),
         dir: format!("/home/ada/.local/share/autolora/runs/{id}"),
         state,
+        place: None,
         phase: Some(Phase::Search),
         step: 120,
         total: 300,
@@ -80,6 +81,7 @@ pub fn rows() -> Vec<RunRow> {
     rows[3].score = Some(("matthews_correlation".into(), 0.4312));
     rows[4].error = Some("the loss is not a number at step 57 (learning rate 0.3)".into());
     (rows[8].phase, rows[8].step, rows[8].total) = (None, 0, 0);
+    rows[8].place = Some(2);
     rows
 }
 

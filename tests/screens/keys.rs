@@ -1,6 +1,7 @@
 //! Keys as (before, keys, after).
 
 use crate::fixtures::*;
+use autolora::run::lifecycle::When;
 use autolora::run::view::State;
 use autolora::tui::keys::{Action, Context};
 use autolora::tui::model::{Model, Screen};
@@ -68,6 +69,27 @@ fn runs_are_paused_resumed_and_stopped_where_their_state_allows() {
     press(&mut model, "jj");
     assert!(matches!(char_effect(&mut model, 'r'), Effect::Resume(run) if run == rows()[2].id));
     assert!(effects(&mut model, KeyCode::Char(' ')).is_empty());
+}
+
+#[test]
+fn a_run_that_waits_is_put_first_or_taken_out() {
+    let mut model = with_runs(rows());
+    assert!(effects(&mut model, KeyCode::Char('F')).is_empty(), "a running run does not wait");
+    press(&mut model, "G");
+    let waits = rows()[8].id.clone();
+    assert!(matches!(char_effect(&mut model, 'F'), Effect::QueueFirst(run) if run == waits));
+    assert!(matches!(char_effect(&mut model, 's'), Effect::Stop(run) if run == waits));
+    let mut first = rows();
+    first[8].place = Some(1);
+    update(&mut model, Msg::Runs(first));
+    assert!(effects(&mut model, KeyCode::Char('F')).is_empty(), "nobody is before it");
+}
+
+#[test]
+fn the_form_starts_a_run_at_once_or_in_its_turn() {
+    for (c, expected) in [('s', When::Now), ('Q', When::InTurn)] {
+        assert!(matches!(char_effect(&mut form(PRESET), c), Effect::Start { when, .. } if when == expected));
+    }
 }
 
 #[test]

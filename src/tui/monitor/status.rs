@@ -84,7 +84,8 @@ pub fn progress(monitor: &Monitor, columns: u16, zone: &TimeZone, look: Look) ->
     let phase = view.phase.map_or("", Phase::name);
     match monitor.state {
         None => vec![span("reading the log", look.faint())],
-        Some(State::Queued) => vec![plain("waiting for its worker")],
+        Some(State::Queued) if view.device.is_empty() => vec![plain("waiting for its worker")],
+        Some(State::Queued) => vec![plain(format!("waiting in the queue for {}; s takes it out", view.device))],
         Some(State::Finished) => {
             let time = |time: &Option<String>| time.as_deref().map_or("?".into(), |time| moment(time, zone));
             let memory = view.peak_rss_bytes.map_or(String::new(), |rss| format!(", at most {} of memory", bytes(rss)));
