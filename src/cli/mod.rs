@@ -1,5 +1,6 @@
 //! One file per verb of the command line; here what they are, and how their errors end the program.
 
+mod allocation;
 mod base;
 mod compare;
 mod completions;
@@ -13,13 +14,16 @@ mod ls;
 mod man;
 mod models;
 mod notes;
+mod notifier;
 mod out;
 mod pause;
 mod predict;
 pub mod preset;
 mod progress;
+mod queue;
 mod rerun;
 mod resume;
+mod retrain;
 mod rm;
 mod run;
 mod samples;
@@ -40,6 +44,9 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "autolora", version, after_help = AFTER_HELP)]
 pub struct Cli {
+    /// Take clicks and the wheel on the screens; the terminal then selects text only with Shift held
+    #[arg(long)]
+    mouse: bool,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -54,6 +61,8 @@ enum Verb {
     Rerun(rerun::RerunArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
+    #[command(hide = true)]
+    Notifier(notifier::NotifierArgs),
     Watch(watch::WatchArgs),
     Ls(ls::LsArgs),
     Show(show::ShowArgs),
@@ -64,6 +73,9 @@ enum Verb {
     Pause(pause::PauseArgs),
     Resume(resume::ResumeArgs),
     Stop(stop::StopArgs),
+    Allocation(allocation::AllocationArgs),
+    Retrain(retrain::RetrainArgs),
+    Queue(queue::QueueArgs),
     Rm(rm::RmArgs),
     Export(export::ExportArgs),
     Predict(predict::PredictArgs),
@@ -87,7 +99,7 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
     let Some(verb) = cli.verb else {
         if tui::has_terminal() {
-            return Ok(tui::run(Start::Runs)?);
+            return Ok(tui::run(Start::Runs, cli.mouse)?);
         }
         out::say(Cli::command().render_help());
         return Ok(2);
@@ -96,6 +108,7 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
         Verb::Run(args) => run::run(&args, out),
         Verb::Rerun(args) => rerun::run(&args, out),
         Verb::Worker(args) => worker::run(&args),
+        Verb::Notifier(args) => notifier::run(&args),
         Verb::Watch(args) => watch::run(&args, out),
         Verb::Ls(args) => ls::run(&args, out),
         Verb::Show(args) => show::run(&args, out),
@@ -106,6 +119,9 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
         Verb::Pause(args) => pause::run(&args),
         Verb::Resume(args) => resume::run(&args),
         Verb::Stop(args) => stop::run(&args),
+        Verb::Allocation(args) => allocation::run(&args, out),
+        Verb::Retrain(args) => retrain::run(&args, out),
+        Verb::Queue(args) => queue::run(&args, out),
         Verb::Rm(args) => rm::run(&args, out),
         Verb::Export(args) => export::run(&args, out),
         Verb::Predict(args) => predict::run(&args, out),
@@ -123,10 +139,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_well_formed_and_hides_the_worker() {
+    fn the_command_line_is_well_formed_and_hides_what_the_program_starts() {
         Cli::command().debug_assert();
         let hidden: Vec<String> =
             Cli::command().get_subcommands().filter(|c| c.is_hide_set()).map(|c| c.get_name().to_string()).collect();
-        assert_eq!(hidden, ["worker"]);
+        assert_eq!(hidden, ["worker", "notifier"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::out::{called, find, say};
-use super::run::{begin, create_from, started_once};
+use super::run::{Going, create_from, go, started_once};
 use crate::run::rerun;
 use crate::run::store::Store;
 use clap::Args;
@@ -19,7 +19,10 @@ pub struct RerunArgs {
     /// What to call the new run; without it, as the old one with the next number
     #[arg(long)]
     name: Option<String>,
-    /// Leave once the run is at work in the background; prints its id
+    /// Wait in the queue until a slot of the run's device is free
+    #[arg(long)]
+    queue: bool,
+    /// Leave once the run is at work in the background, or waits; prints its id
     #[arg(long)]
     detach: bool,
     /// Print the events as they come, one JSON object a line; with --detach one object
@@ -36,5 +39,5 @@ pub fn run(args: &RerunArgs, out: &mut impl Write) -> Result<u8, CliError> {
     };
     let new = create_from(&rerun::preset(&old)?, &args.set, &name, Some(old.id()))?;
     say(format!("run {} is made from {}", called(&new), called(&old)));
-    begin(new, args.detach, args.json, out)
+    go(new, &Going { detach: args.detach, queue: args.queue, json: args.json }, out)
 }

@@ -34,7 +34,7 @@ pub fn run(args: &RmArgs, out: &mut impl Write) -> Result<u8, CliError> {
     }
     for run in runs.iter().filter(|_| !args.force) {
         let status = status(run)?;
-        if status.state.is_active() {
+        if status.has_worker() {
             let advice = "stop it first, or use --force";
             return Err(LifecycleError::Busy { id: run.id().into(), holder: status.holder, advice }.into());
         }

@@ -4,12 +4,16 @@ use super::kept;
 use super::msg::{Effect, Msg, Weight};
 use super::presets::PresetRow;
 use super::runs::Annotation;
+use super::seen;
 use super::text::bytes;
-use crate::experiment::{Origin, PresetDoc, PresetError, Presets, SETTINGS};
+use crate::experiment::{AllocationSettings, Origin, PresetDoc, PresetError, Presets, SETTINGS};
 use crate::run::directory::RunDir;
-use crate::run::lifecycle::{self, START_LIMIT};
+use crate::run::follow;
+use crate::run::lifecycle::{self, START_LIMIT, When};
 use crate::run::notes;
+use crate::run::queue::Queue;
 use crate::run::rerun;
+use crate::run::retrain::{as_changes, retrain};
 use crate::run::store::{NewRun, Store};
 use std::error::Error;
 use std::fmt::Display;
@@ -19,7 +23,7 @@ use std::path::Path;
 /// Does what is asked and tells how it went.
 pub fn perform(effect: Effect) -> Vec<Msg> {
     match effect {
-        Effect::Start { doc, name, parent } => one(start(&doc, name.as_deref(), parent.as_deref())),
+        Effect::Start { doc, name, parent, when } => one(start(&doc, name.as_deref(), parent.as_deref(), when)),
         Effect::Pause(run) => {
             one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, lifecycle::pause(dir)?.name()))))
         }
@@ -27,6 +31,12 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             let stop = |dir: &RunDir| lifecycle::stop(dir, "asked by the user");
             one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, stop(dir)?.name()))))
         }
+        Effect::Fetch { run, index, place } => one(fetch(&run, index, place)),
+        Effect::ChooseAllocation { run, choice } => one(with_run(&run, |dir| {
+            lifecycle::choose_allocation(dir, &choice)?;
+            Ok(format!("{} allocates by {}", dir.info().name, choice.rule))
+        })),
+        Effect::Retrain { run, choice } => one(start_retraining(&run, &choice)),
         Effect::Resume(run) => one(with_run(&run, |dir| {
             lifecycle::resume(dir)?;
             Ok(format!("{} goes on", dir.info().name))
@@ -39,6 +49,13 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             Err(error) => vec![Msg::Failed(format!("columns and order cannot be remembered: {error}"))],
         },
         Effect::OpenRerun(run) => one(open_rerun(&run)),
+        Effect::QueueFirst(run) => one(with_run(&run, |dir| {
+            let name = &dir.info().name;
+            match Queue::of_user()?.put_first(dir.id())? {
+                true => Ok(format!("{name} is first in the queue")),
+                false => Err(format!("{name} does not wait on this host").into()),
+            }
+        })),
         Effect::ListPresets => vec![Msg::Presets(list_presets())],
         Effect::OpenPreset(name) => one(Presets::open().load(&name).map(|doc| Msg::PresetOpened(Box::new(doc)))),
         Effect::SavePreset { name, doc } => {
@@ -49,8 +66,8 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             then_list(Presets::open().delete(&name), format!("the saved preset {name} is deleted"))
         }
         Effect::Check { edit, doc } => vec![Msg::Checked { edit, problems: doc.check().1 }],
-        // The loop takes this one.
-        Effect::Quit(_) => Vec::new(),
+        // The loop takes these.
+        Effect::Quit(_) | Effect::Ring(_) => Vec::new(),
     }
 }
 
@@ -73,7 +90,7 @@ fn with_run(run: &str, ask: impl FnOnce(&RunDir) -> Result<String, RunError>) ->
     ask(&found.run).map(Msg::Done)
 }
 
-fn start(doc: &PresetDoc, name: Option<&str>, parent: Option<&str>) -> Result<Msg, RunError> {
+fn start(doc: &PresetDoc, name: Option<&str>, parent: Option<&str>, when: When) -> Result<Msg, RunError> {
     let experiment = match doc.check() {
         (Some(experiment), problems) if problems.is_empty() => experiment,
         (_, problems) => return Ok(Msg::Refused(problems)),
@@ -84,8 +101,21 @@ fn start(doc: &PresetDoc, name: Option<&str>, parent: Option<&str>) -> Result<Ms
     let text = said.text();
     let name = name.unwrap_or(&doc.name);
     let dir = Store::of_user()?.create(NewRun { name, parent, experiment, preset: &text })?;
+    lifecycle::start(&dir, when, START_LIMIT)?;
+    Ok(Msg::Started { run: dir.id().to_owned() })
+}
+
+fn start_retraining(run: &str, choice: &AllocationSettings) -> Result<Msg, RunError> {
+    let parent = Store::of_user()?.find(run)?.run;
+    let dir = retrain(&parent, &as_changes(choice), None)?;
     lifecycle::start_and_wait(&dir, START_LIMIT)?;
     Ok(Msg::Started { run: dir.id().to_owned() })
+}
+
+fn fetch(run: &str, index: usize, place: u64) -> Result<Msg, RunError> {
+    let dir = Store::of_user()?.find(run)?.run;
+    let record = follow::record_at(&dir.events_path(), place)?;
+    Ok(Msg::Fetched { run: run.to_owned(), index, record: Box::new(record) })
 }
 
 fn weigh(runs: &[String]) -> Result<Msg, RunError> {
@@ -105,6 +135,7 @@ fn remove(runs: &[String]) -> Result<Msg, RunError> {
     for run in runs {
         let removed = store.find(run).map_err(RunError::from).and_then(|found| {
             let freed = lifecycle::remove(&found.run, false)?;
+            seen::forget(found.run.id());
             Ok((found.run.info().name.clone(), freed))
         });
         match removed {

@@ -1,6 +1,7 @@
 //! The state of the program: screens and popups, each a stack.
 
 use super::compare::Compare;
+use super::endings::Endings;
 use super::form::Form;
 use super::input::LineInput;
 use super::keys::{Action, Context};
@@ -29,6 +30,8 @@ pub struct Model {
     pub popups: Vec<Popup>,
     pub runs: Runs,
     pub presets: PresetList,
+    /// Which runs have ended since they were first seen.
+    pub endings: Endings,
     /// One line about the last thing that was asked for; goes at the next key.
     pub notice: Option<Notice>,
 }
@@ -53,6 +56,10 @@ pub enum Popup {
     Samples { shown: Option<usize>, scroll: usize },
     /// The columns of the runs table, with the place of the cursor.
     Columns { cursor: usize },
+    /// The modules whose rank differs between the moment that is shown and the mark.
+    Changes { scroll: usize },
+    /// What happened while one was away.
+    Card(Vec<String>),
     /// A yes-or-no question.
     Confirm { title: &'static str, text: String, then: Then },
     /// A question with a line to type.
@@ -78,6 +85,10 @@ pub enum Asked {
     Tags(String),
     /// The note on this run.
     Note(String),
+    /// A step of the search to show.
+    Step,
+    /// The threshold or budget that is tried.
+    Threshold,
 }
 
 /// One line about the last thing that was asked for.
@@ -98,6 +109,7 @@ impl Model {
             popups: Vec::new(),
             runs: Runs::default(),
             presets: PresetList::default(),
+            endings: Endings::default(),
             notice: None,
         }
     }
@@ -131,6 +143,19 @@ impl Model {
         }
     }
 
+    /// The monitor to look at, where it is the screen that is shown.
+    pub fn monitor_shown(&self) -> Option<&Monitor> {
+        match self.screen() {
+            Screen::Monitor(monitor) => Some(monitor),
+            _ => None,
+        }
+    }
+
+    /// Whether a replay goes on.
+    pub fn is_playing(&self) -> bool {
+        self.monitor_shown().is_some_and(|monitor| monitor.moment.playing)
+    }
+
     /// The samples of the run on the monitor.
     pub fn samples(&self) -> &[SampleView] {
         match self.screen() {
@@ -151,6 +176,8 @@ impl Model {
             Screen::Compare(_) => Context::Compare,
             Screen::Presets => Context::Presets,
             Screen::Form(form) => form.context(),
+            Screen::Monitor(monitor) if monitor.log.typing => Context::LogFilter,
+            Screen::Monitor(monitor) if monitor.what_if.is_some() => Context::WhatIf,
             Screen::Monitor(_) => Context::Monitor,
         }
     }
@@ -161,6 +188,8 @@ impl Model {
             Some(Popup::Help { .. }) => Context::Help,
             Some(Popup::Samples { .. }) => Context::Samples,
             Some(Popup::Columns { .. }) => Context::Columns,
+            Some(Popup::Changes { .. }) => Context::Changes,
+            Some(Popup::Card(_)) => Context::Card,
             Some(Popup::Confirm { .. }) => Context::Confirm,
             Some(Popup::Prompt { .. }) => Context::Prompt,
             None => self.screen_context(),
@@ -200,7 +229,8 @@ impl Model {
                 let resumable = [State::Paused, State::Stopped, State::Crashed, State::Failed];
                 state().is_some_and(|state| resumable.contains(&state))
             }
-            Action::Stop => matches!(state(), Some(State::Running | State::Stalled)),
+            Action::Stop => matches!(state(), Some(State::Running | State::Stalled | State::Queued)),
+            Action::QueueFirst => self.runs.selected().is_some_and(|row| row.place.is_some_and(|place| place > 1)),
             Action::Remove => match self.screen() {
                 Screen::Runs => self.runs.can_remove(),
                 _ => self.presets.selected().is_some_and(|row| row.saved),
@@ -211,9 +241,19 @@ impl Model {
             },
             Action::SaveAs => !matches!(self.screen(), Screen::Presets) || self.presets.selected().is_some(),
             Action::Samples => !self.samples().is_empty(),
+            Action::EarlierStep
+            | Action::LaterStep
+            | Action::Earlier
+            | Action::Later
+            | Action::Replay
+            | Action::Mark
+            | Action::Jump
+            | Action::WhatIf => self.monitor_shown().is_some_and(|monitor| !monitor.view.snapshots.is_empty()),
+            Action::Now => self.monitor_shown().is_some_and(Monitor::is_past),
+            Action::Changes => self.monitor_shown().is_some_and(|monitor| monitor.moment.mark.is_some()),
             Action::Back => self.screens.len() > 1 || self.runs.can_clear(),
             Action::Compare => self.runs.can_compare(),
-            Action::Rerun | Action::Mark | Action::MarkAll | Action::Star | Action::Tag | Action::Note => {
+            Action::Rerun | Action::MarkRun | Action::MarkAll | Action::Star | Action::Tag | Action::Note => {
                 self.runs.selected().is_some()
             }
             Action::Filter if matches!(self.screen(), Screen::Runs) => !self.runs.rows.is_empty(),

@@ -4,27 +4,35 @@ use super::kept::Kept;
 use super::monitor::Head;
 use super::presets::PresetRow;
 use super::runs::{Annotation, RunRow};
-use crate::experiment::{Experiment, PresetDoc, Problem};
+use crate::experiment::{AllocationSettings, PresetDoc, Problem};
 use crate::run::event::Record;
+use crate::run::lifecycle::When;
 use crate::run::notes::Notes;
-use crate::run::view::State;
-use crossterm::event::KeyEvent;
+use crate::run::view::{RunView, State};
+use crossterm::event::{KeyEvent, MouseEvent};
 
 /// Something happened.
 #[derive(Clone, Debug)]
 pub enum Msg {
     /// A key went down.
     Key(KeyEvent),
+    /// The mouse did something; only where it was asked for.
+    Mouse(MouseEvent),
     /// Text was pasted.
     Paste(String),
     /// The runs table, newest first; sent when it changed.
     Runs(Vec<RunRow>),
     /// The run on the monitor was found.
     Opened(Box<Head>),
-    /// New lines of the log of the run on the monitor, or another state.
-    Followed { run: String, records: Vec<Record>, state: State },
-    /// The settings of a run that is compared; `None` where they cannot be read.
-    Settings { run: String, experiment: Option<Box<Experiment>> },
+    /// The run on the monitor as the ends of its log tell it: all of it is being read.
+    Glimpse { run: String, view: Box<RunView>, state: State },
+    /// New lines of the log of the run on the monitor, each with the bytes before it, or another state. `left`: the share of
+    /// the log that is read, where that is not all.
+    Followed { run: String, records: Vec<Record>, places: Vec<u64>, state: State, left: Option<f64> },
+    /// A snapshot of the selection that was read from the log.
+    Fetched { run: String, index: usize, record: Box<Record> },
+    /// The time of a replay's next frame has come.
+    Tick,
     /// The run on the monitor cannot be read.
     Lost { run: String, error: String },
     /// The presets that there are.
@@ -68,6 +76,23 @@ pub enum Effect {
         name: Option<String>,
         /// Id of the run that it is made from.
         parent: Option<String>,
+        when: When,
+    },
+    /// Read the snapshot of the selection that begins after so many bytes of the log.
+    Fetch {
+        run: String,
+        index: usize,
+        place: u64,
+    },
+    /// Keep a choice for the allocation to come.
+    ChooseAllocation {
+        run: String,
+        choice: AllocationSettings,
+    },
+    /// Start a run that takes the search of another and allocates by this choice.
+    Retrain {
+        run: String,
+        choice: AllocationSettings,
     },
     Pause(String),
     Resume(String),
@@ -84,6 +109,8 @@ pub enum Effect {
     Keep(Box<Kept>),
     /// Open the preset of a run, for another run.
     OpenRerun(String),
+    /// Put a waiting run before all others.
+    QueueFirst(String),
     ListPresets,
     OpenPreset(String),
     SavePreset {
@@ -100,6 +127,8 @@ pub enum Effect {
         edit: u64,
         doc: Box<PresetDoc>,
     },
+    /// Ring for the end of a run, with this line about it. The loop takes this one.
+    Ring(String),
     /// Leave with this exit code.
     Quit(u8),
 }

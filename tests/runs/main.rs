@@ -3,8 +3,11 @@
 mod compare;
 mod export;
 mod generation;
+mod notify;
 mod predict;
+mod queue;
 mod real;
+mod retrain;
 mod support;
 mod webnlg;
 

@@ -65,6 +65,11 @@ fn long_names() -> Vec<RunRow> {
     rows
 }
 
+/// All of a log as it reaches the screen.
+fn followed(run: &str, log: &Log, state: State) -> Msg {
+    Msg::Followed { run: run.into(), records: log.records().to_vec(), places: Vec::new(), state, left: None }
+}
+
 /// The comparison of so many runs, some of them at work.
 pub fn comparing(count: usize) -> Model {
     let names =
@@ -83,10 +88,8 @@ pub fn comparing(count: usize) -> Model {
         experiment.runtime.seed = 42 + n as u64;
         experiment.search.weights.lr = if n % 2 == 0 { 1e-3 } else { 3e-4 };
         experiment.search.selection_optimizer.weight_decay = n as f64 / 100.0;
-        let experiment = Some(Box::new(experiment));
-        update(&mut model, Msg::Settings { run: run.clone(), experiment });
-        let head =
-            Head { id: run.clone(), name: names[n % names.len()].into(), dir: String::new(), data: String::new() };
+        let settings = Some(Box::new(experiment));
+        let head = Head { id: run.clone(), name: names[n % names.len()].into(), settings, ..Head::default() };
         update(&mut model, Msg::Opened(Box::new(head)));
         let mut log = Log::of_size(3, &["attention.self.query", "attention.self.value"], 8, 96);
         log.prepared().warmup(20).search_like(if n == 1 { 120 } else { 300 }, n);
@@ -94,7 +97,7 @@ pub fn comparing(count: usize) -> Model {
         if n != 1 {
             log.allocate_like(n).retrain().finish_with(0.95 - 0.01 * n as f64, 0.14 + 0.02 * n as f64);
         }
-        update(&mut model, Msg::Followed { run, records: log.records().to_vec(), state });
+        update(&mut model, followed(&run, &log, state));
     }
     model
 }
@@ -145,7 +148,7 @@ fn deleting_several_runs_asks_once() {
     let mut model = with_runs(rows());
     press(&mut model, "V");
     let Effect::Weigh(runs) = char_effect(&mut model, 'd') else { panic!() };
-    assert_eq!(runs.len(), 6, "those at work stay");
+    assert_eq!(runs.len(), 5, "those at work stay, and the one that waits for it");
     update(&mut model, Msg::Weighed(runs.iter().map(|run| weight(run)).collect()));
     show("runs_delete_several", &model);
     assert!(matches!(char_effect(&mut model, 'y'), Effect::Remove(removed) if removed == runs));
@@ -275,7 +278,7 @@ fn a_rerun_opens_the_form_with_the_preset_a_name_and_the_parent() {
     let doc = Box::new(PresetDoc::open(&source).expect("the text is TOML"));
     update(&mut model, Msg::RerunOpened { doc, name: "demo-2".into(), parent: rows()[0].id.clone() });
     show("form_rerun", &model);
-    let Effect::Start { doc, name, parent } = char_effect(&mut model, 's') else { panic!() };
+    let Effect::Start { doc, name, parent, .. } = char_effect(&mut model, 's') else { panic!() };
     assert!(doc.text().contains("# My first preset."));
     assert_eq!((name.as_deref(), parent), (Some("demo-2"), Some(rows()[0].id.clone())));
 }
@@ -372,7 +375,7 @@ fn the_losses_of_a_comparison_go_round_and_a_live_run_goes_on() {
     let mut log = Log::new();
     log.step_at(Phase::Search, 121, 0.5, Some(0.123));
     let run = "20261123-203311-a1b2".to_owned();
-    update(&mut model, Msg::Followed { run, records: log.records().to_vec(), state: State::Running });
+    update(&mut model, followed(&run, &log, State::Running));
     assert!(frame(&model, 80, 24).contains("0.1230"), "{}", frame(&model, 80, 24));
 }
 
@@ -401,8 +404,9 @@ fn control_characters_of_tags_and_settings_never_reach_the_terminal() {
     let mut compared = comparing(2);
     let mut experiment = Experiment::default();
     experiment.model.id = evil.into();
-    let run = "20261123-203310-a1b2".to_owned();
-    update(&mut compared, Msg::Settings { run, experiment: Some(Box::new(experiment)) });
+    let settings = Some(Box::new(experiment));
+    let head = Head { id: "20261123-203310-a1b2".into(), name: evil.into(), settings, ..Head::default() };
+    update(&mut compared, Msg::Opened(Box::new(head)));
     press(&mut compared, "]");
     for model in [listed, compared] {
         let shown = frame(&model, 120, 40);

@@ -2,7 +2,7 @@
 
 use super::Compare;
 use crate::tui::look::Look;
-use crate::tui::monitor::chart::{self, Curve};
+use crate::tui::monitor::chart::{self, Curve, Plot};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -17,5 +17,5 @@ pub fn draw(buf: &mut Buffer, area: Rect, compare: &Compare, look: Look) {
         .enumerate()
         .map(|(place, points)| Curve { points, style: look.series(place), mark: MARKS[place % MARKS.len()] })
         .collect();
-    chart::draw(buf, area, &curves, look);
+    chart::draw(buf, area, &Plot { curves: &curves, empty: "no losses yet", ..Plot::default() }, look);
 }

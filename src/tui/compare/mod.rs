@@ -98,17 +98,11 @@ impl Compare {
         self.sides.iter_mut().find(|side| side.id == run)
     }
 
-    /// A run was found.
+    /// A run was found, and its settings where they can be read.
     pub fn opened(&mut self, head: Head) {
         if let Some(side) = self.side(&head.id) {
             side.name = head.name;
-        }
-    }
-
-    /// Takes in the settings of a run.
-    pub fn settings(&mut self, run: &str, experiment: Option<Experiment>) {
-        if let Some(side) = self.side(run) {
-            side.experiment = experiment;
+            side.experiment = head.settings.map(|settings| *settings);
             self.settings = compare::settings(&self.compared());
         }
     }

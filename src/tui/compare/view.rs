@@ -4,6 +4,7 @@ use super::{Compare, Pane, Side, curves, tables};
 use crate::run::view::State;
 use crate::tui::draw::{below, inset, plain, put, put_ends, rule, span, top};
 use crate::tui::look::Look;
+use crate::tui::palette::Depth;
 use crate::tui::text::{cut, figure, pad};
 use crate::tui::view::screen_area;
 use ratatui::buffer::Buffer;
@@ -84,7 +85,7 @@ pub fn most_shift(compare: &Compare, size: (u16, u16)) -> usize {
 }
 
 /// The look does not change how much there is to scroll.
-const PLAIN: Look = Look { colour: false, unicode: false, letters: false };
+const PLAIN: Look = Look { depth: Depth::None, unicode: false, letters: false };
 
 /// One run: its number in its colour, where it is or what it came to, its latest loss of those in the chart.
 fn run_spans(side: &Side, place: usize, compare: &Compare, room: u16, look: Look) -> Vec<Span<'static>> {

@@ -155,6 +155,7 @@ impl Column {
 /// Steps and their share where both fit, of a run that is not finished.
 fn progress(row: &RunRow) -> String {
     match (row.state, row.total) {
+        (State::Queued, _) => row.place.map_or(String::new(), |place| format!("place {place}")),
         (State::Finished, _) | (_, 0) => String::new(),
         (_, total) => {
             let percent = 100.0 * row.step as f64 / total as f64;

@@ -33,7 +33,12 @@ fn fields(row: &RunRow, zone: &TimeZone, look: Look) -> Vec<(&'static str, Strin
         ("started", format!("{started}{parent}"), Style::new()),
         ("folder", row.dir.clone(), Style::new()),
     ];
+    if let Some(place) = row.place {
+        let text = format!("place {place}; it starts when a slot of its device is free");
+        fields.push(("queue", text, Style::new()));
+    }
     match (&row.error, &row.score) {
+        _ if row.place.is_some() => {}
         (Some(error), _) => fields.push(("error", error.clone(), look.bad())),
         (None, Some((name, value))) => {
             let less = if is_better_less(name) { " (less is better)" } else { "" };

@@ -5,6 +5,7 @@ use crate::experiment::Experiment;
 use crate::run::directory::RunDir;
 use crate::run::event::{Metrics, Record};
 use crate::run::notes::Notes;
+use crate::run::queue::Queue;
 use crate::run::scan::Scan;
 use crate::run::state::state;
 use crate::run::store::Store;
@@ -98,7 +99,14 @@ impl RunsFolder {
         if std::mem::replace(&mut self.looked, true) {
             scan_some(&mut all);
         }
-        Ok(all.iter().map(|known| known.row.clone()).collect())
+        let mut rows: Vec<RunRow> = all.iter().map(|known| known.row.clone()).collect();
+        if rows.iter().any(|row| row.state == State::Queued) {
+            let queue = Queue::of_user().ok().and_then(|queue| queue.look().ok()).unwrap_or_default();
+            for row in &mut rows {
+                row.place = queue.place(&row.id).filter(|_| row.state == State::Queued);
+            }
+        }
+        Ok(rows)
     }
 
     /// Whether there is more to read of the logs of runs at work.
@@ -177,6 +185,7 @@ fn first_row(run: &RunDir, experiment: &Experiment) -> RunRow {
         name: run.info().name.clone(),
         dir: run.path().display().to_string(),
         state: State::Queued,
+        place: None,
         phase: None,
         step: 0,
         total: 0,

@@ -42,6 +42,8 @@ pub struct RunRow {
     pub name: String,
     pub dir: String,
     pub state: State,
+    /// Its place in the queue, from 1, while it waits.
+    pub place: Option<usize>,
     pub phase: Option<Phase>,
     /// Step of the phase and its total (0: unknown).
     pub step: usize,
@@ -64,6 +66,11 @@ pub struct RunRow {
 }
 
 impl RunRow {
+    /// Whether a worker has it, be it at work or in the queue: it cannot be deleted.
+    pub fn has_worker(&self) -> bool {
+        self.state.is_active() || self.place.is_some()
+    }
+
     /// The figure that the run is known by now: its score, before that its best validation loss.
     pub fn figure(&self) -> Option<(&str, f64)> {
         let score = self.score.as_ref().map(|(name, value)| (name.as_str(), *value));
@@ -189,7 +196,7 @@ impl Runs {
 
     /// Whether there is a run to delete among those that are meant.
     pub fn can_remove(&self) -> bool {
-        self.meant().iter().any(|row| !row.state.is_active())
+        self.meant().iter().any(|row| !row.has_worker())
     }
 
     /// Whether the marked runs can be compared.
@@ -240,13 +247,16 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 model.screens.push(Screen::Monitor(Box::new(monitor)));
             }
         }
+        Action::QueueFirst => {
+            return model.runs.selected().map(|row| Effect::QueueFirst(row.id.clone())).into_iter().collect();
+        }
         Action::NewRun => return vec![Effect::OpenPreset(FIRST_PRESET.into())],
         Action::Rerun => {
             return model.runs.selected().map(|row| Effect::OpenRerun(row.id.clone())).into_iter().collect();
         }
         Action::Remove => return removal::weigh(&model.runs),
         Action::Star | Action::Tag | Action::Note => return annotate::act(model, action),
-        Action::Mark => model.runs.mark(),
+        Action::MarkRun => model.runs.mark(),
         Action::MarkAll => model.runs.mark_all(),
         Action::Compare => {
             let sides = model.runs.marked.iter().filter_map(|id| model.runs.row(id));

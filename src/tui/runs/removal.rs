@@ -11,7 +11,7 @@ const MOST_NAMES: usize = 12;
 /// Looks how much the runs that are meant hold, where no worker is at work on them.
 pub fn weigh(runs: &Runs) -> Vec<Effect> {
     let at_rest: Vec<String> =
-        runs.meant().into_iter().filter(|row| !row.state.is_active()).map(|row| row.id.clone()).collect();
+        runs.meant().into_iter().filter(|row| !row.has_worker()).map(|row| row.id.clone()).collect();
     if at_rest.is_empty() { Vec::new() } else { vec![Effect::Weigh(at_rest)] }
 }
 
@@ -40,7 +40,7 @@ pub fn ask(model: &mut Model, weights: &[Weight]) {
 
 /// How many of the marked runs stay, since a worker is at work on them.
 fn staying(runs: &Runs) -> usize {
-    runs.meant().iter().filter(|row| row.state.is_active()).count()
+    runs.meant().iter().filter(|row| row.has_worker()).count()
 }
 
 fn of_several(runs: &[(&RunRow, &Weight)], staying: usize) -> String {
@@ -60,8 +60,8 @@ fn of_several(runs: &[(&RunRow, &Weight)], staying: usize) -> String {
     }
     match staying {
         0 => {}
-        1 => text += "\nOne marked run is at work, and stays.",
-        count => text += &format!("\n{count} marked runs are at work, and stay."),
+        1 => text += "\nOne marked run is at work or waits for it, and stays.",
+        count => text += &format!("\n{count} marked runs are at work or wait for it, and stay."),
     }
     text
 }

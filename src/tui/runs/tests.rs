@@ -7,6 +7,7 @@ fn row(id: &str, name: &str, state: State) -> RunRow {
         name: name.into(),
         dir: String::new(),
         state,
+        place: None,
         phase: None,
         step: 0,
         total: 0,
