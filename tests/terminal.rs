@@ -332,7 +332,9 @@ fn runs_are_starred_tagged_compared_made_again_and_deleted_and_the_columns_are_r
     session.sees("0 running, 3 in all");
     session.send("C ");
     session.sees("[ ] state");
-    session.send("\x1bq");
+    session.send("\x1b");
+    session.sees("Enter open");
+    session.send("q");
     let (code, bytes) = session.end();
     assert_eq!(code, 0);
     assert_restored(&bytes);

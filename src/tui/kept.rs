@@ -16,8 +16,8 @@ const RUNS: &str = "runs";
 /// Columns and order of the runs table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// The columns that are shown where they fit, in their order.
-    pub columns: Vec<Column>,
+    /// All columns in their order, and whether each is shown where it fits.
+    pub columns: Vec<(Column, bool)>,
     pub order: Order,
     /// Counts changes, so that one that is written late does not undo a later one.
     pub edit: u64,
@@ -25,29 +25,32 @@ pub struct Kept {
 
 impl Default for Kept {
     fn default() -> Kept {
-        Kept { columns: Column::USUAL.to_vec(), order: Order::default(), edit: 0 }
+        let columns = Column::ALL.map(|column| (column, Column::USUAL.contains(&column))).to_vec();
+        Kept { columns, order: Order::default(), edit: 0 }
     }
 }
 
 impl Kept {
-    /// All columns and whether they are shown: those that are first, in their order.
-    pub fn offered(&self) -> Vec<(Column, bool)> {
-        let rest = Column::ALL.into_iter().filter(|column| !self.columns.contains(column));
-        self.columns.iter().map(|column| (*column, true)).chain(rest.map(|column| (column, false))).collect()
+    /// The columns that are shown, in their order.
+    pub fn shown(&self) -> Vec<Column> {
+        self.columns.iter().filter(|(_, is_shown)| *is_shown).map(|(column, _)| *column).collect()
     }
 
-    /// Takes over which columns are shown.
-    pub fn choose(&mut self, offered: &[(Column, bool)]) {
-        self.columns = offered.iter().filter(|(_, is_on)| *is_on).map(|(column, _)| *column).collect();
-    }
-
-    /// What a file says; what this version does not know is left out.
+    /// What a file says: a column after a dash is hidden. What this version does not know is left out, and what the file
+    /// does not know is hidden.
     fn of(table: &Table) -> Kept {
         let usual = Kept::default();
         let Some(runs) = table.get(RUNS).and_then(Value::as_table) else { return usual };
-        let mut columns: Vec<Column> = Vec::new();
-        for title in runs.get("columns").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-            columns.extend(Column::of(title).filter(|column| !columns.contains(column)));
+        let mut columns: Vec<(Column, bool)> = Vec::new();
+        for said in runs.get("columns").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            let title = said.strip_prefix('-').unwrap_or(said);
+            let new = Column::of(title).filter(|column| !columns.iter().any(|(known, _)| known == column));
+            columns.extend(new.map(|column| (column, title == said)));
+        }
+        for column in Column::ALL {
+            if !columns.iter().any(|(known, _)| *known == column) {
+                columns.push((column, false));
+            }
         }
         let key = runs.get("sort").and_then(Value::as_str).and_then(Key::of);
         let reversed = runs.get("reversed").and_then(Value::as_bool).unwrap_or(false);
@@ -59,7 +62,9 @@ impl Kept {
     }
 
     fn table(&self) -> Table {
-        let titles = self.columns.iter().map(|column| Value::from(column.title())).collect();
+        let said =
+            |(column, is_shown): &(Column, bool)| format!("{}{}", if *is_shown { "" } else { "-" }, column.title());
+        let titles = self.columns.iter().map(|column| Value::from(said(column))).collect();
         Table::from_iter([
             ("columns".to_owned(), Value::Array(titles)),
             ("sort".to_owned(), self.order.key.title().into()),
@@ -126,7 +131,10 @@ mod tests {
         let path = home.path().join("state/tui.toml");
         assert_eq!(recall_from(&path), (Kept::default(), None));
         let order = Order { key: Key::Column(Column::Score), reversed: true };
-        let kept = Kept { columns: vec![Column::Score, Column::Tags], order, edit: 0 };
+        let mut kept = Kept { order, ..Kept::default() };
+        kept.columns.swap(0, 3);
+        kept.columns[1].1 = false;
+        assert_eq!(kept.shown()[..2], [Column::Score, Column::Progress]);
         keep_in(&path, &kept).unwrap();
         assert_eq!(recall_from(&path), (kept.clone(), None));
         fs::write(
@@ -135,7 +143,8 @@ mod tests {
         )
         .unwrap();
         let (recalled, notice) = recall_from(&path);
-        assert_eq!((recalled.columns, recalled.order, notice), (vec![Column::Id], Order::default(), None));
+        assert_eq!((recalled.shown(), recalled.order, notice), (vec![Column::Id], Order::default(), None));
+        assert_eq!(recalled.columns.len(), Column::ALL.len());
         keep_in(&path, &kept).unwrap();
         assert!(fs::read_to_string(&path).unwrap().contains("[mouse]"));
     }
@@ -157,8 +166,9 @@ mod tests {
 
     #[test]
     fn no_column_at_all_can_be_kept() {
-        let kept = Kept { columns: Vec::new(), ..Kept::default() };
+        let mut kept = Kept::default();
+        kept.columns.iter_mut().for_each(|(_, is_shown)| *is_shown = false);
         assert_eq!(Kept::of(&Table::from_iter([(RUNS.to_owned(), Value::Table(kept.table()))])), kept);
-        assert_eq!(kept.offered().len(), Column::ALL.len());
+        assert!(kept.shown().is_empty());
     }
 }

@@ -217,12 +217,15 @@ fn columns_are_hidden_moved_and_kept() {
     press(&mut model, "C");
     assert_eq!(model.context(), Context::Columns);
     let Effect::Keep(kept) = char_effect(&mut model, ' ') else { panic!() };
-    assert!(!kept.columns.contains(&Column::State));
+    assert!(!kept.shown().contains(&Column::State));
     assert!(!frame(&model, 120, 40).contains("● running"));
+    press(&mut model, "  ");
+    assert!(!model.runs.kept.shown().contains(&Column::State), "shown and hidden again, in its place");
+    press(&mut model, "j");
     let Effect::Keep(kept) = char_effect(&mut model, 'J') else { panic!() };
-    assert_eq!(kept.columns[..2], [Column::Progress, Column::Phase]);
+    assert_eq!(kept.shown()[..2], [Column::Progress, Column::Phase]);
     let Effect::Keep(kept) = char_effect(&mut model, 'u') else { panic!() };
-    assert_eq!(kept.columns, Column::USUAL);
+    assert_eq!(kept.shown(), Column::USUAL);
     assert!(effects(&mut model, KeyCode::Char('g')).is_empty());
     assert!(effects(&mut model, KeyCode::Char('K')).is_empty(), "the first one cannot go further");
     assert_eq!(model.context(), Context::Columns);

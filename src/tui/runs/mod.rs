@@ -270,7 +270,8 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Sort | Action::Reverse => {
             let order = model.runs.kept.order;
             let room = view::table_columns(model.size.0);
-            let shown = columns::fitting(&model.runs.kept.columns, room).0;
+            let columns = model.runs.kept.shown();
+            let shown = columns::fitting(&columns, room).0;
             model.runs.kept.order = match action {
                 Action::Sort => Order { key: order.key.next(shown), reversed: false },
                 _ => Order { reversed: !order.reversed, ..order },
@@ -295,25 +296,23 @@ fn keep(model: &mut Model) -> Effect {
 
 /// An action on the list of columns, whose cursor is on `cursor`.
 pub fn in_columns(model: &mut Model, cursor: usize, action: Action) -> Vec<Effect> {
-    let mut all = model.runs.kept.offered();
-    let Some((column, is_on)) = all.get(cursor).copied() else { return Vec::new() };
-    let last = all.len() - 1;
-    let mut to = cursor;
+    let columns = &mut model.runs.kept.columns;
+    let last = columns.len().saturating_sub(1);
+    let mut to = cursor.min(last);
     match action {
-        Action::Toggle => all[cursor] = (column, !is_on),
-        Action::MoveUp if cursor > 0 => to = cursor - 1,
-        Action::MoveDown if cursor < last => to = cursor + 1,
-        Action::Unset => all = Kept::default().offered(),
+        Action::Toggle => columns.iter_mut().skip(to).take(1).for_each(|(_, is_shown)| *is_shown = !*is_shown),
+        Action::MoveUp if to > 0 => to -= 1,
+        Action::MoveDown if to < last => to += 1,
+        Action::Unset => *columns = Kept::default().columns,
         moving => {
-            model.popups.push(Popup::Columns { cursor: moved(cursor, all.len(), moving) });
+            model.popups.push(Popup::Columns { cursor: moved(cursor, columns.len(), moving) });
             return Vec::new();
         }
     }
-    if to != cursor {
-        all.swap(cursor, to);
+    if to != cursor.min(last) {
+        columns.swap(cursor.min(last), to);
     }
     model.popups.push(Popup::Columns { cursor: to });
-    model.runs.kept.choose(&all);
     vec![keep(model)]
 }
 

@@ -33,7 +33,8 @@ pub fn view(buf: &mut Buffer, area: Rect, model: &Model) {
     }
     let details = if area.height >= DETAILS_FROM { detail::LINES } else { 0 };
     let table = below(top(area, area.height - details), 2);
-    let (columns, name_width) = fitting(&runs.kept.columns, area.width);
+    let chosen = runs.kept.shown();
+    let (columns, name_width) = fitting(&chosen, area.width);
     put(buf, area, 1, heading(columns, name_width, runs.kept.order, look));
     let height = usize::from(table.height);
     let first = first_line(runs.index(), runs.shown.len(), height);
@@ -58,7 +59,8 @@ fn title(buf: &mut Buffer, area: Rect, runs: &Runs, look: Look) {
     if !runs.marked.is_empty() {
         counts.insert(0, format!("{} marked", runs.marked.len()));
     }
-    let shown = fitting(&runs.kept.columns, area.width).0;
+    let chosen = runs.kept.shown();
+    let shown = fitting(&chosen, area.width).0;
     let is_told = |key| matches!(key, Key::Star | Key::Name) || shown.iter().any(|column| key == Key::Column(*column));
     if runs.kept.order != Order::default() && !is_told(runs.kept.order.key) {
         counts.insert(0, format!("by {}", runs.kept.order.words()));
@@ -147,18 +149,24 @@ fn empty(buf: &mut Buffer, area: Rect, model: &Model) {
 pub fn column_lines(model: &Model, cursor: usize) -> Vec<Vec<Span<'static>>> {
     let (look, glyphs) = (model.look, model.look.glyphs());
     let kept = &model.runs.kept;
-    let fit = fitting(&kept.columns, table_columns(model.size.0)).0.len();
-    let line = |(at, (column, is_on)): (usize, (Column, bool))| {
+    let chosen = kept.shown();
+    let fitting = fitting(&chosen, table_columns(model.size.0)).0;
+    let line = |(at, (column, is_shown)): (usize, &(Column, bool))| {
+        let (column, is_on) = (*column, *is_shown);
         let has_cursor = at == cursor;
         let styled = |style: Style| if has_cursor { style.patch(look.selected()) } else { style };
         let pointer = if has_cursor { glyphs.pointer } else { " " };
         let box_ = if is_on { "[x]" } else { "[ ]" };
-        let about = if is_on && at >= fit { format!("(no room) {}", column.about()) } else { column.about().into() };
+        let about = if is_on && !fitting.contains(&column) {
+            format!("(no room) {}", column.about())
+        } else {
+            column.about().into()
+        };
         vec![
             span(format!("{pointer} {box_} "), styled(if is_on { look.accent() } else { look.faint() })),
             span(format!("{:<11}", column.title()), styled(if is_on { look.strong() } else { Style::new() })),
             span(about, styled(look.faint())),
         ]
     };
-    kept.offered().into_iter().enumerate().map(line).collect()
+    kept.columns.iter().enumerate().map(line).collect()
 }
