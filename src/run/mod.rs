@@ -19,6 +19,7 @@ pub mod lifecycle;
 pub mod lock;
 pub mod log;
 pub mod machine;
+pub mod parse;
 pub mod pipeline;
 pub mod predict;
 pub mod process;
