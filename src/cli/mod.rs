@@ -29,6 +29,7 @@ mod run;
 mod samples;
 mod show;
 mod stop;
+mod theatre;
 mod watch;
 mod worker;
 

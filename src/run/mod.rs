@@ -22,6 +22,7 @@ pub mod lock;
 pub mod log;
 pub mod machine;
 pub mod notes;
+pub mod parse;
 pub mod pipeline;
 pub mod predict;
 pub mod process;

@@ -9,6 +9,7 @@ mod queue;
 mod real;
 mod retrain;
 mod support;
+mod theatre;
 mod webnlg;
 
 use rustix::process::Signal;

@@ -5,6 +5,7 @@ use crate::experiment::Experiment;
 use crate::run::directory::RunDir;
 use crate::run::event::{Metrics, Record};
 use crate::run::notes::Notes;
+use crate::run::parse::parse;
 use crate::run::queue::Queue;
 use crate::run::scan::Scan;
 use crate::run::state::state;
@@ -233,7 +234,7 @@ fn tail(path: &Path) -> io::Result<Vec<Record>> {
     let mut bytes = Vec::new();
     file.take(TAIL).read_to_end(&mut bytes)?;
     // The first line may be a part of one, the last may be torn: neither parses.
-    Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| parse(line).ok()).collect())
 }
 
 #[cfg(test)]
