@@ -6,6 +6,7 @@ pub mod check;
 pub mod doc;
 pub mod encoders;
 pub mod estimate;
+pub mod exchange;
 pub mod files;
 pub mod home;
 pub mod kind;
@@ -23,6 +24,7 @@ pub mod settings;
 
 pub use check::check;
 pub use doc::PresetDoc;
+pub use exchange::{Difference, Imported, difference_of};
 pub use files::check_files;
 pub use home::home;
 pub use parse::{Complaint, Reading, Source, parse, parse_with_files, read, setting};

@@ -17,6 +17,7 @@ pub mod lock;
 pub mod log;
 pub mod pipeline;
 pub mod predict;
+pub mod preflight;
 pub mod process;
 pub mod signals;
 pub mod state;

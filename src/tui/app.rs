@@ -6,6 +6,7 @@ use super::look::Look;
 use super::model::{Model, Screen};
 use super::monitor::Monitor;
 use super::msg::{Effect, Msg, Watching};
+use super::preflight::Flight;
 use super::terminal::Display;
 use super::update::{INTERRUPTED, update};
 use super::watch::watch;
@@ -62,6 +63,7 @@ async fn drive(model: &mut Model, display: &mut Display) -> io::Result<u8> {
     let (to, mut msgs) = unbounded_channel();
     let (keys, mut events) = unbounded_channel();
     let mut watcher = Watcher::default();
+    let mut flight = Flight::default();
     keyboard::listen(keys)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -82,7 +84,7 @@ async fn drive(model: &mut Model, display: &mut Display) -> io::Result<u8> {
         };
         // Everything that is there already goes into the same frame.
         while let Some(incoming) = next {
-            if let Some(code) = take(model, incoming, &to)? {
+            if let Some(code) = take(model, incoming, &to, &mut flight)? {
                 return Ok(code);
             }
             let event = events.try_recv().ok().map(|event| Incoming::Event(Some(event)));
@@ -99,7 +101,12 @@ enum Incoming {
 }
 
 /// Takes one thing in; gives the exit code where it ends the program.
-fn take(model: &mut Model, incoming: Incoming, to: &UnboundedSender<Msg>) -> io::Result<Option<u8>> {
+fn take(
+    model: &mut Model,
+    incoming: Incoming,
+    to: &UnboundedSender<Msg>,
+    flight: &mut Flight,
+) -> io::Result<Option<u8>> {
     let msg = match incoming {
         Incoming::Msg(msg) => msg,
         Incoming::Event(None) => return Ok(Some(INTERRUPTED)),
@@ -111,10 +118,20 @@ fn take(model: &mut Model, incoming: Incoming, to: &UnboundedSender<Msg>) -> io:
         },
     };
     for effect in update(model, msg) {
-        if let Effect::Quit(code) = effect {
-            return Ok(Some(code));
-        }
         let to = to.clone();
+        match effect {
+            Effect::Quit(code) => return Ok(Some(code)),
+            Effect::Preflight { number, doc } => {
+                // Where nobody listens any more, the program is ending.
+                flight.begin(number, &doc, move |msg| drop(to.send(msg)));
+                continue;
+            }
+            Effect::EndPreflight => {
+                flight.end();
+                continue;
+            }
+            _ => {}
+        }
         tokio::spawn(async move {
             let msgs = spawn_blocking(move || perform(effect)).await;
             let fault = |error| vec![Msg::Failed(format!("this is a fault of the program: {error}"))];

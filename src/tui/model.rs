@@ -1,12 +1,14 @@
 //! The state of the program: screens and popups, each a stack.
 
-use super::form::Form;
+use super::form::{Form, ProblemList};
 use super::input::LineInput;
 use super::keys::{Action, Context};
 use super::look::Look;
 use super::monitor::Monitor;
 use super::msg::{Effect, Watching};
-use super::presets::PresetList;
+use super::picker::Picker;
+use super::preflight::Preflight;
+use super::presets::{DifferenceView, PresetList};
 use super::runs::Runs;
 use crate::run::view::{SampleView, State};
 use jiff::tz::TimeZone;
@@ -53,6 +55,14 @@ pub enum Popup {
     Confirm { title: &'static str, text: String, then: Then },
     /// A question with a line to type.
     Prompt { title: &'static str, text: String, input: LineInput, then: Asked },
+    /// A line to type with what there is to pick from.
+    Picker(Box<Picker>),
+    /// What the run would take.
+    Preflight(Box<Preflight>),
+    /// All that is wrong.
+    Problems(Box<ProblemList>),
+    /// What a preset says otherwise than the defaults.
+    Difference(Box<DifferenceView>),
 }
 
 /// What a yes does.
@@ -70,6 +80,12 @@ pub enum Asked {
     SaveForm,
     /// The name of the copy of this preset.
     CopyPreset(String),
+    /// The new name of this preset.
+    RenamePreset(String),
+    /// The name of the preset of this file.
+    ImportPreset(String),
+    /// The file that this preset is written into.
+    ExportPreset(String),
 }
 
 /// One line about the last thing that was asked for.
@@ -132,6 +148,7 @@ impl Model {
     pub fn screen_context(&self) -> Context {
         match self.screen() {
             Screen::Runs => Context::Runs,
+            Screen::Presets if self.presets.filtering => Context::PresetFilter,
             Screen::Presets => Context::Presets,
             Screen::Form(form) => form.context(),
             Screen::Monitor(_) => Context::Monitor,
@@ -145,6 +162,10 @@ impl Model {
             Some(Popup::Samples { .. }) => Context::Samples,
             Some(Popup::Confirm { .. }) => Context::Confirm,
             Some(Popup::Prompt { .. }) => Context::Prompt,
+            Some(Popup::Picker(_)) => Context::Picker,
+            Some(Popup::Preflight(_)) => Context::Preflight,
+            Some(Popup::Problems(_)) => Context::Problems,
+            Some(Popup::Difference(_)) => Context::Difference,
             None => self.screen_context(),
         }
     }
@@ -190,6 +211,12 @@ impl Model {
                 Screen::Presets => self.presets.selected().is_some(),
                 _ => self.runs.selected().is_some(),
             },
+            Action::Rename => self.presets.selected().is_some_and(|row| row.saved),
+            Action::Export => self.presets.selected().is_some(),
+            Action::Difference => !matches!(self.screen(), Screen::Presets) || self.presets.selected().is_some(),
+            Action::NextProblem | Action::PreviousProblem | Action::Problems => {
+                matches!(self.screen(), Screen::Form(form) if !form.problems.is_empty())
+            }
             Action::SaveAs => !matches!(self.screen(), Screen::Presets) || self.presets.selected().is_some(),
             Action::Samples => !self.samples().is_empty(),
             Action::Back => self.screens.len() > 1,

@@ -1,13 +1,15 @@
 //! Popups: the help computed from the key table, the samples of a run, questions, and a line to type.
 
 use super::draw::{plain, put, span};
-use super::form::input_spans;
+use super::form::{input_spans, problems};
 use super::keys::{Action, Context, bindings, key_name};
 use super::look::Look;
-use super::model::{Model, Popup};
+use super::model::{Model, Popup, Screen, first_line};
 use super::monitor::sample_lines;
+use super::presets::difference;
 use super::text::{pad, width, wrap};
 use super::view::screen_area;
+use super::{picker, preflight};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -17,6 +19,8 @@ use ratatui::widgets::{Clear, Widget};
 /// Columns of a popup where there is room; of one that holds texts.
 const WIDTH: u16 = 76;
 const TEXT_WIDTH: u16 = 110;
+/// Lines of a picker where there is room.
+const PICKER_LINES: usize = 24;
 
 /// What a popup holds: its title, its lines, and the first one to show.
 struct Content {
@@ -26,7 +30,8 @@ struct Content {
 }
 
 fn columns(popup: &Popup, area: Rect) -> u16 {
-    area.width.min(if matches!(popup, Popup::Samples { .. }) { TEXT_WIDTH } else { WIDTH })
+    let wide = matches!(popup, Popup::Samples { .. } | Popup::Picker(_) | Popup::Problems(_) | Popup::Difference(_));
+    area.width.min(if wide { TEXT_WIDTH } else { WIDTH })
 }
 
 fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
@@ -42,6 +47,28 @@ fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
             let title = if newer > 0 { format!("{title} (g: {newer} newer)") } else { title.to_owned() };
             (title, sample_lines(&samples[..shown], inner, look), *scroll)
         }
+        Popup::Picker(picker) => {
+            let height = usize::from(area.height.saturating_sub(2)).min(PICKER_LINES);
+            (picker::title(picker), picker::lines(picker, inner, height, look), 0)
+        }
+        Popup::Preflight(preflight) => {
+            let name = match model.screen() {
+                Screen::Form(form) => form.doc.name.as_str(),
+                _ => "",
+            };
+            (format!("Before the start: {name}"), preflight::lines(preflight, inner, look), preflight.scroll)
+        }
+        Popup::Problems(list) => {
+            let (lines, at) = problems::lines(list, inner, look);
+            let height = usize::from(area.height.saturating_sub(2));
+            let scroll = first_line(at, lines.len(), height);
+            (format!("{} ({})", list.title, list.problems.len()), lines, scroll)
+        }
+        Popup::Difference(view) => (
+            format!("{}: what differs from the defaults", view.name),
+            difference::lines(view, inner, look),
+            view.scroll,
+        ),
         Popup::Confirm { title, text, .. } => {
             ((*title).to_owned(), question(text, inner, Context::Confirm, None, look), 0)
         }
@@ -140,9 +167,20 @@ pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
         keys.iter().map(|key| key_name(*key, look.unicode)).collect::<Vec<_>>().join(" ")
     };
     let contexts: &[Context] = match about {
-        Context::Form => &[Context::Form, Context::FormEdit, Context::FormFilter, Context::Screen],
+        Context::Form => &[
+            Context::Form,
+            Context::Screen,
+            Context::FormEdit,
+            Context::FormFilter,
+            Context::Picker,
+            Context::Preflight,
+            Context::Problems,
+            Context::Difference,
+        ],
         Context::Runs => &[Context::Runs, Context::Screen],
-        Context::Presets => &[Context::Presets, Context::Screen],
+        Context::Presets => {
+            &[Context::Presets, Context::Screen, Context::PresetFilter, Context::Picker, Context::Difference]
+        }
         _ => &[Context::Monitor, Context::Screen, Context::Samples],
     };
     let table = || super::keys::BINDINGS.iter();

@@ -12,5 +12,7 @@ mod scores;
 mod search;
 mod state;
 mod texts;
+pub mod trial;
 
-pub use job::run;
+pub use job::{Fault, run};
+pub(super) use memory::sized;

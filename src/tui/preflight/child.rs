@@ -1,0 +1,106 @@
+//! The process that tries the run: a viewer opens no device.
+
+use super::Stage;
+use crate::experiment::PresetDoc;
+use crate::run::preflight::Card;
+use crate::tui::msg::Msg;
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// The last lines of what a process says that are shown where it fails.
+const TOLD: usize = 12;
+
+/// The preflight at work, of which there is one at most. Dropped, it ends.
+#[derive(Debug, Default)]
+pub struct Flight {
+    /// `None` once the process is gone, so that no other of its number is hit.
+    pid: Arc<Mutex<Option<Pid>>>,
+}
+
+impl Flight {
+    /// Begins one on what a form says; the one before is ended. `tell` hears how it goes.
+    pub fn begin(&mut self, number: u64, doc: &PresetDoc, tell: impl Fn(Msg) + Clone + Send + 'static) {
+        self.end();
+        let mut doc = doc.clone();
+        // Relative paths start where the preset is, and the process does not know where that is.
+        doc.anchor();
+        let stage = move |stage| tell(Msg::Preflight { number, stage });
+        match spawn(&doc.text()) {
+            Err(error) => stage(Stage::Broken(format!("cannot start a process: {error}"))),
+            Ok(child) => {
+                let pid = Arc::new(Mutex::new(Some(Pid::from_child(&child))));
+                self.pid = Arc::clone(&pid);
+                thread::spawn(move || follow(child, &pid, &stage));
+            }
+        }
+    }
+
+    /// Ends it; it takes with it what it made.
+    pub fn end(&mut self) {
+        let pid = self.pid.lock().map_or(None, |mut pid| pid.take());
+        if let Some(pid) = pid {
+            // Gone a moment ago is as good.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn spawn(preset: &str) -> io::Result<Child> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["preflight", "-", "--json"]).env("NO_COLOR", "1");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A process that ends at once says why itself.
+        let _ = stdin.write_all(preset.as_bytes());
+    }
+    Ok(child)
+}
+
+fn follow(mut child: Child, pid: &Mutex<Option<Pid>>, tell: &(impl Fn(Stage) + Clone + Send + 'static)) {
+    let said = child.stderr.take().map(|stderr| {
+        let tell = tell.clone();
+        thread::spawn(move || listen(stderr, &tell))
+    });
+    let mut answer = String::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        // What cannot be read is no card, which is told below.
+        let _ = stdout.read_to_string(&mut answer);
+    }
+    let ended = child.wait();
+    let asked_to_end = pid.lock().map_or(true, |mut pid| pid.take().is_none());
+    let said = said.and_then(|said| said.join().ok()).unwrap_or_default();
+    if asked_to_end {
+        return;
+    }
+    tell(match serde_json::from_str::<Card>(&answer) {
+        Ok(card) => Stage::Done(Box::new(card)),
+        Err(_) if said.is_empty() => {
+            Stage::Broken(ended.map_or_else(|error| error.to_string(), |status| format!("it ended by {status}")))
+        }
+        Err(_) => Stage::Broken(said.join("\n")),
+    });
+}
+
+/// Passes on what the process says; gives its last lines.
+fn listen(stderr: impl Read, tell: &impl Fn(Stage)) -> Vec<String> {
+    let mut last = Vec::new();
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        if !line.trim().is_empty() {
+            tell(Stage::Working(line.clone()));
+            last.push(line);
+            if last.len() > TOLD {
+                last.remove(0);
+            }
+        }
+    }
+    last
+}
