@@ -85,7 +85,7 @@ fn write(card: &Card, out: &mut impl Write) -> std::io::Result<()> {
     let of = format!("{}: {} with {}{device}", card.preset, card.model, card.data);
     writeln!(out, "{}\n{}", printable(&of), words::verdict(card))?;
     for remark in &card.remarks {
-        let mark = if remark.refuses { "error" } else { "warning" };
+        let mark = if remark.refuses() { "error" } else { "warning" };
         writeln!(out, "{mark}: {}", printable(&remark.message))?;
         if !remark.help.is_empty() {
             writeln!(out, "  help: {}", printable(&remark.help))?;

@@ -192,8 +192,10 @@ impl Model {
 
     /// Whether an action makes sense now; the key bar shows only those that do.
     pub fn can(&self, action: Action) -> bool {
-        if !self.popups.is_empty() {
-            return true;
+        match self.popups.last() {
+            Some(Popup::Preflight(preflight)) => return action != Action::Edit || preflight.key().is_some(),
+            Some(_) => return true,
+            None => {}
         }
         let state = || self.run_in_focus().map(|(_, state)| state);
         match action {

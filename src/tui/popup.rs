@@ -30,7 +30,10 @@ struct Content {
 }
 
 fn columns(popup: &Popup, area: Rect) -> u16 {
-    let wide = matches!(popup, Popup::Samples { .. } | Popup::Picker(_) | Popup::Problems(_) | Popup::Difference(_));
+    let wide = matches!(
+        popup,
+        Popup::Samples { .. } | Popup::Picker(_) | Popup::Preflight(_) | Popup::Problems(_) | Popup::Difference(_)
+    );
     area.width.min(if wide { TEXT_WIDTH } else { WIDTH })
 }
 
@@ -56,7 +59,7 @@ fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
                 Screen::Form(form) => form.doc.name.as_str(),
                 _ => "",
             };
-            (format!("Before the start: {name}"), preflight::lines(preflight, inner, look), preflight.scroll)
+            (format!("Before the start of {name}"), preflight::lines(preflight, inner, look), preflight.scroll)
         }
         Popup::Problems(list) => {
             let (lines, at) = problems::lines(list, inner, look);

@@ -3,6 +3,7 @@
 mod export;
 mod generation;
 mod predict;
+mod preflight;
 mod real;
 mod support;
 mod webnlg;

@@ -14,6 +14,8 @@ use crate::data::sampler::Sampler;
 use crate::data::{DataError, Rows};
 use crate::experiment::{Experiment, Task};
 use crate::model::{DropoutRates, Weights};
+use crate::run::device;
+use crate::run::machine::gpu_free;
 use crate::run::worker::Context;
 use crate::search::lower::LowerLevel;
 use crate::search::step::DropoutKeys;
@@ -66,7 +68,10 @@ pub struct Timed {
 /// # Errors
 /// Whatever would end the run: [`Fault`].
 pub fn try_out(ctx: &mut Context, say: &mut dyn FnMut(&str)) -> Result<Trial, Fault> {
-    let free = if ctx.device().is_cpu() { memory::available() } else { None };
+    let free = match device::ordinal(ctx.device()) {
+        Some(ordinal) => gpu_free(ordinal),
+        None => memory::available(),
+    };
     say("reading the model and the data");
     let began = Instant::now();
     let prepared = prepare(ctx)?;
@@ -83,7 +88,7 @@ pub fn try_out(ctx: &mut Context, say: &mut dyn FnMut(&str)) -> Result<Trial, Fa
     }
     let lengths = prepared.train.lengths().into_iter().chain(prepared.validation.lengths());
     Ok(Trial {
-        device: crate::run::device::name(&prepared.problem.device),
+        device: device::name(&prepared.problem.device),
         free,
         savers: memory::savers(&experiment, &prepared, &estimate),
         estimate,

@@ -48,16 +48,34 @@ impl Verdict {
     }
 }
 
+/// How much a remark weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// The run would end before its first step.
+    Start,
+    /// It would run out of memory or disk.
+    Fit,
+    /// It would run.
+    Warning,
+}
+
 /// Something that speaks against a run, with numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
-    /// Whether the run would not start or not come to its end.
-    pub refuses: bool,
+    pub weight: Weight,
     pub message: String,
     /// What helps, in words; may be empty.
     pub help: String,
     /// The setting to change first, where one helps.
     pub key: Option<String>,
+}
+
+impl Remark {
+    /// Whether the run would not start or not come to its end.
+    pub fn refuses(&self) -> bool {
+        self.weight != Weight::Warning
+    }
 }
 
 /// Something that the cache has not.
@@ -179,7 +197,7 @@ impl Disk {
 impl Card {
     /// The worst of the remarks.
     pub fn verdict(&self) -> Verdict {
-        match (self.remarks.is_empty(), self.remarks.iter().any(|remark| remark.refuses)) {
+        match (self.remarks.is_empty(), self.remarks.iter().any(Remark::refuses)) {
             (true, _) => Verdict::Ready,
             (false, false) => Verdict::Warning,
             (false, true) => Verdict::Refused,
@@ -220,7 +238,7 @@ mod tests {
         let card = Card {
             preset: "demo".into(),
             phases: vec![PhaseTime { name: "search".into(), steps: 10, step_s: 0.5, timed: 3 }],
-            remarks: vec![Remark { refuses: false, message: "m".into(), help: "h".into(), key: None }],
+            remarks: vec![Remark { weight: Weight::Warning, message: "m".into(), help: "h".into(), key: None }],
             ..Card::default()
         };
         let json = card.json();

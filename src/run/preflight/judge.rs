@@ -1,6 +1,6 @@
 //! What speaks against a run, from the numbers of its card.
 
-use super::card::{Card, Remark};
+use super::card::{Card, Remark, Weight};
 use crate::experiment::{Experiment, SETTINGS, Task};
 use crate::run::pipeline::sized;
 
@@ -19,12 +19,12 @@ pub fn judge(card: &Card, experiment: &Experiment, savers: &[Saver]) -> Vec<Rema
     let remarks =
         [memory(card, savers), disk(card, experiment), cuts(card, experiment), few_steps(card, experiment), long(card)];
     let mut remarks: Vec<Remark> = remarks.into_iter().flatten().collect();
-    remarks.sort_by_key(|remark| !remark.refuses);
+    remarks.sort_by_key(|remark| remark.weight);
     remarks
 }
 
-fn remark(refuses: bool, key: &str, message: String, help: String) -> Remark {
-    Remark { refuses, message, help, key: (!key.is_empty()).then(|| key.to_owned()) }
+fn remark(weight: Weight, key: &str, message: String, help: String) -> Remark {
+    Remark { weight, message, help, key: (!key.is_empty()).then(|| key.to_owned()) }
 }
 
 fn memory(card: &Card, savers: &[Saver]) -> Option<Remark> {
@@ -36,12 +36,12 @@ fn memory(card: &Card, savers: &[Saver]) -> Option<Remark> {
     let key = savers.first().map_or("", |(key, _)| key);
     let (peak_words, free_words) = (sized(peak), sized(free));
     if peak > free {
-        let message = format!("would not fit: {phase} may need {peak_words} of memory, {free_words} are free");
-        return Some(remark(true, key, message, help));
+        let message = format!("{phase} may need {peak_words} of memory, {free_words} are free");
+        return Some(remark(Weight::Fit, key, message, help));
     }
     (peak as f64 > NEAR * free as f64).then(|| {
         let message = format!("{phase} may need {peak_words} of the {free_words} of memory that are free");
-        remark(false, key, message, help)
+        remark(Weight::Warning, key, message, help)
     })
 }
 
@@ -60,12 +60,12 @@ fn disk(card: &Card, experiment: &Experiment) -> Option<Remark> {
         }
     };
     if needed > free {
-        let message = format!("would not fit: the run writes about {needed_words}, {free_words} of the disk are free");
-        return Some(remark(true, key, message, help));
+        let message = format!("the run writes about {needed_words}, {free_words} of the disk are free");
+        return Some(remark(Weight::Fit, key, message, help));
     }
     (needed as f64 > NEAR * free as f64).then(|| {
         let message = format!("the run writes about {needed_words} of the {free_words} that the disk has free");
-        remark(false, key, message, help)
+        remark(Weight::Warning, key, message, help)
     })
 }
 
@@ -80,8 +80,8 @@ fn cuts(card: &Card, experiment: &Experiment) -> Option<Remark> {
     let message = format!("{:.1} % of the rows are longer than {max} tokens and {what}", 100.0 * share);
     let fit = format!("90 % of the rows have up to {} tokens, 99 % up to {}", lengths.p90, lengths.p99);
     Some(match max < experiment.data.max_length {
-        true => remark(false, "model.id", message, format!("{fit}; this model has no places for more")),
-        false => remark(false, "data.max_length", message, format!("{fit}; raise data.max_length")),
+        true => remark(Weight::Warning, "model.id", message, format!("{fit}; this model has no places for more")),
+        false => remark(Weight::Warning, "data.max_length", message, format!("{fit}; raise data.max_length")),
     })
 }
 
@@ -92,7 +92,12 @@ fn few_steps(card: &Card, experiment: &Experiment) -> Option<Remark> {
     }
     let key = if experiment.search.steps.is_some() { "search.steps" } else { "search.epochs" };
     let message = format!("the search has {steps} step{}", if steps == 1 { "" } else { "s" });
-    Some(remark(false, key, message, format!("ranks of fewer than {FEW_STEPS} steps say little; raise {key}")))
+    Some(remark(
+        Weight::Warning,
+        key,
+        message,
+        format!("ranks of fewer than {FEW_STEPS} steps say little; raise {key}"),
+    ))
 }
 
 fn long(card: &Card) -> Option<Remark> {
@@ -111,18 +116,18 @@ fn long(card: &Card) -> Option<Remark> {
     let message =
         format!("the whole takes about {hours:.0} h; {} alone {:.0} h", longest.name, longest.seconds() / 3600.0);
     let help = if key.is_empty() { String::new() } else { format!("{key} is the setting to change") };
-    Some(remark(false, key, message, help))
+    Some(remark(Weight::Warning, key, message, help))
 }
 
 /// A fault that ended the trial.
 pub fn fault(message: &str, advice: &str) -> Remark {
     let key = setting_in(advice).or_else(|| setting_in(message)).unwrap_or("");
-    remark(true, key, format!("would not start: {message}"), advice.to_owned())
+    remark(Weight::Start, key, message.to_owned(), advice.to_owned())
 }
 
 /// A warning of `prepare`.
 pub fn warning(message: &str) -> Remark {
-    remark(false, setting_in(message).unwrap_or(""), message.to_owned(), String::new())
+    remark(Weight::Warning, setting_in(message).unwrap_or(""), message.to_owned(), String::new())
 }
 
 /// The first setting that a text names.
@@ -153,7 +158,7 @@ mod tests {
         let mut experiment = Experiment::default();
         experiment.data.max_length = 64;
         let savers = [("runtime.micro_batch", "less".to_owned())];
-        judge(card, &experiment, &savers).into_iter().map(|remark| (remark.refuses, remark.key)).collect()
+        judge(card, &experiment, &savers).into_iter().map(|remark| (remark.refuses(), remark.key)).collect()
     }
 
     fn key(key: &str) -> Option<String> {
@@ -195,7 +200,7 @@ mod tests {
     #[test]
     fn a_fault_names_the_setting_that_its_advice_names() {
         let fault = fault("there is no device", "set runtime.device to auto or cpu");
-        assert_eq!((fault.refuses, fault.key), (true, key("runtime.device")));
+        assert_eq!((fault.refuses(), fault.key), (true, key("runtime.device")));
         assert_eq!(setting_in("search.weights.lr is high"), Some("search.weights.lr"));
         assert_eq!(setting_in("nothing of the kind"), None);
     }

@@ -7,7 +7,7 @@ mod downloads;
 mod judge;
 mod scratch;
 
-pub use card::{Card, Disk, Download, Lengths, Memory, Parameters, PhaseTime, Remark, Rows, Verdict};
+pub use card::{Card, Disk, Download, Lengths, Memory, Parameters, PhaseTime, Remark, Rows, Verdict, Weight};
 pub use scratch::{Scratch, ScratchError};
 
 use super::control::Request;
@@ -69,12 +69,8 @@ pub fn begin(preset: &str, experiment: &Experiment, hub: &Hub) -> (Card, bool) {
             let free = disk::free(&hub.cache);
             if let Some(free) = free.filter(|free| bytes > *free) {
                 card.remarks.push(Remark {
-                    refuses: true,
-                    message: format!(
-                        "would not fit: {} are to be downloaded, {} of the disk are free",
-                        sized(bytes),
-                        sized(free)
-                    ),
+                    weight: Weight::Fit,
+                    message: format!("{} are to be downloaded, {} of the disk are free", sized(bytes), sized(free)),
                     help: "HF_HUB_CACHE moves the cache to another disk".into(),
                     key: None,
                 });

@@ -8,6 +8,7 @@ use crate::tui::draw::{below, inset, plain, put, put_ends, rule, span, top};
 use crate::tui::input::LineInput;
 use crate::tui::look::Look;
 use crate::tui::model::first_line;
+use crate::tui::picker::What;
 use crate::tui::text::{cut, pad, width, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -206,6 +207,7 @@ fn about(buf: &mut Buffer, area: Rect, form: &Form, room: usize, look: Look) {
     let default = (setting.default)().map_or("unset".to_owned(), |value| as_typed(&value));
     let change = match (field.words().is_empty(), setting.kind) {
         (false, Kind::Bool | Kind::Choice(_)) => format!("; {} changes it", look.glyphs().left_right),
+        _ if What::of(setting.key).is_some() => "; Enter lists what there is".into(),
         _ => String::new(),
     };
     let allowed = format!("{}, default {default}{change}", setting.kind.allowed());

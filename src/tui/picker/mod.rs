@@ -360,7 +360,7 @@ mod tests {
     fn picker(key: &'static str, value: &str, candidates: &[&str]) -> Picker {
         let (mut picker, Effect::Gather(ask)) = Picker::new(Purpose::Setting(key), value, None) else { panic!() };
         let candidate =
-            |text: &&str| Candidate { enters: text.ends_with('/'), ..Candidate::new(**text, Origin::Catalogue, "") };
+            |text: &&str| Candidate { enters: text.ends_with('/'), ..Candidate::new(*text, Origin::Catalogue, "") };
         picker.take(&ask, Found { candidates: candidates.iter().map(candidate).collect(), more: 0 });
         picker
     }

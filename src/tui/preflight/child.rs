@@ -6,7 +6,8 @@ use crate::run::preflight::Card;
 use crate::tui::msg::Msg;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -83,11 +84,19 @@ fn follow(mut child: Child, pid: &Mutex<Option<Pid>>, tell: &(impl Fn(Stage) + C
     }
     tell(match serde_json::from_str::<Card>(&answer) {
         Ok(card) => Stage::Done(Box::new(card)),
-        Err(_) if said.is_empty() => {
-            Stage::Broken(ended.map_or_else(|error| error.to_string(), |status| format!("it ended by {status}")))
+        // What it did last is no reason.
+        Err(_) if said.is_empty() || ended.as_ref().is_ok_and(|status| status.signal().is_some()) => {
+            Stage::Broken(ended.map_or_else(|error| error.to_string(), how_it_ended))
         }
         Err(_) => Stage::Broken(said.join("\n")),
     });
+}
+
+fn how_it_ended(status: ExitStatus) -> String {
+    match status.signal() {
+        Some(9) => "it was killed (signal 9): most likely by the system, for want of memory".into(),
+        _ => format!("it ended by itself ({status}) and said nothing"),
+    }
 }
 
 /// Passes on what the process says; gives its last lines.

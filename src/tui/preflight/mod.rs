@@ -66,7 +66,7 @@ pub fn act(model: &mut Model, mut preflight: Box<Preflight>, action: Action, las
             if let Stage::Done(card) = &preflight.stage
                 && card.verdict() == Verdict::Refused
             {
-                let refused = card.remarks.iter().find(|remark| remark.refuses);
+                let refused = card.remarks.iter().find(|remark| remark.refuses());
                 let message = refused.map_or(String::new(), |remark| remark.message.clone());
                 go_to_setting(model, &preflight);
                 model.complain(format!("not started: {message} (S starts all the same)"));

@@ -47,7 +47,8 @@ fn of_card(card: &Card, columns: usize, look: Look) -> Vec<Line> {
     };
     let mut lines = vec![vec![span(format!("{glyph} {}", verdict(card)), style.patch(look.strong()))]];
     for remark in &card.remarks {
-        let (mark, style) = if remark.refuses { (glyphs.error, look.bad()) } else { (glyphs.stalled, look.warning()) };
+        let (mark, style) =
+            if remark.refuses() { (glyphs.error, look.bad()) } else { (glyphs.stalled, look.warning()) };
         lines.extend(hanging(mark, &remark.message, columns).map(|line| vec![span(line, style)]));
         if !remark.help.is_empty() {
             lines.extend(hanging("", &remark.help, columns).map(|line| vec![plain(line)]));
@@ -62,7 +63,7 @@ fn of_card(card: &Card, columns: usize, look: Look) -> Vec<Line> {
         }
     }
     let (times, bars) = (time_lines(card, look), |room| bar_lines(card, room, look));
-    if times.is_empty() && card.lengths.is_none() {
+    if !card.downloads.is_empty() || (times.is_empty() && card.lengths.is_none()) {
         return lines;
     }
     lines.push(Vec::new());
@@ -101,7 +102,7 @@ fn hanging(mark: &str, text: &str, columns: usize) -> impl Iterator<Item = Strin
 fn time_lines(card: &Card, look: Look) -> Vec<Line> {
     let rows = times(card);
     if rows.is_empty() {
-        return vec![vec![span("time: not tried", look.faint())]];
+        return vec![vec![span("time: not tried, it does not fit", look.faint())]];
     }
     let row = |[name, steps, one, all]: &[String; 4]| format!("{name:<10}{steps:>8}{one:>10}{all:>11}");
     let head = ["time", "steps", "a step", "in all"].map(String::from);

@@ -1,6 +1,6 @@
 //! A card in words: the same on the screen and from the verb.
 
-use crate::run::preflight::{Card, Verdict};
+use crate::run::preflight::{Card, Verdict, Weight};
 use crate::tui::text::{bytes, duration, grouped};
 
 /// A step's or a phase's time: `0.4 ms`, `51 ms`, `2.3 s`, `4 min 05 s`.
@@ -17,10 +17,10 @@ pub fn seconds(seconds: f64) -> String {
 pub fn verdict(card: &Card) -> String {
     let time = card.total_s().map_or(String::new(), |total| format!(": about {} in all", seconds(total)));
     match card.verdict() {
-        Verdict::Refused if card.remarks.iter().any(|remark| remark.message.starts_with("would not fit")) => {
-            "the run would not fit".into()
+        Verdict::Refused if card.remarks.iter().any(|remark| remark.weight == Weight::Start) => {
+            "the run would not start".into()
         }
-        Verdict::Refused => "the run would not start".into(),
+        Verdict::Refused => "the run would not fit".into(),
         _ if !card.downloads.is_empty() => "ready to start, with a download".into(),
         Verdict::Ready => format!("ready to start{time}"),
         Verdict::Warning => format!("ready to start, with {}{time}", warnings(card.remarks.len())),
@@ -52,12 +52,12 @@ pub fn facts(card: &Card) -> Vec<(&'static str, String)> {
     if let Some(m) = &card.memory {
         let free = m.free.map_or("what is free is not known".into(), |free| format!("{} free", bytes(free)));
         let [search, retrain, evaluate] = [m.search, m.retrain, m.evaluate].map(bytes);
-        facts.push(("memory", format!("search {search}, retraining {retrain}, evaluation {evaluate}; {free}")));
+        facts.push(("memory", format!("search {search}, retrain {retrain}, evaluate {evaluate}; {free}")));
     }
     if let Some(d) = &card.disk {
         let free = d.free.map_or(String::new(), |free| format!("; {} free", bytes(free)));
         let [one, log, adapter] = [d.checkpoint, d.log, d.adapter].map(bytes);
-        facts.push(("disk", format!("{} checkpoints of {one}, log {log}, adapter {adapter}{free}", d.checkpoints)));
+        facts.push(("disk", format!("{} x {one} checkpoints, log {log}, adapter {adapter}{free}", d.checkpoints)));
     }
     if let Some(r) = &card.rows {
         let held = if r.test > 0 { format!("{} held out", grouped(r.test)) } else { "none held out".into() };
@@ -65,8 +65,8 @@ pub fn facts(card: &Card) -> Vec<(&'static str, String)> {
     }
     if let Some(l) = &card.lengths {
         let cut = match l.longer {
-            0 => format!("none is longer than {}", l.max_length),
-            longer => format!("{} ({:.1} %) longer than {}", grouped(longer), 100.0 * l.share_cut(), l.max_length),
+            0 => format!("none over {}", l.max_length),
+            _ => format!("{:.1} % over {}", 100.0 * l.share_cut(), l.max_length),
         };
         facts.push(("tokens", format!("50 % up to {}, 90 % {}, 99 % {}, all {}; {cut}", l.p50, l.p90, l.p99, l.max)));
         if l.counted < l.rows {
