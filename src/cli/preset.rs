@@ -1,5 +1,6 @@
 //! `autolora preset`: what can be said to a run, and the presets that say it.
 
+use super::out::table;
 use crate::experiment::kind::seen;
 use crate::experiment::problem::printable;
 use crate::experiment::schema::{json_schema, setting_json};
@@ -75,7 +76,7 @@ enum Verb {
         /// Its new name
         new: String,
     },
-    /// Tell what a preset says otherwise than the defaults, or than another preset
+    /// Tell in what a preset differs from the defaults, or from another preset
     Diff {
         /// A file, or the name of a saved or shipped preset
         preset: String,
@@ -317,15 +318,17 @@ fn difference(
         }
         return Ok(());
     }
-    let base = other.unwrap_or("the defaults");
+    let (first, second) = match other {
+        Some(other) => (printable(preset), printable(other)),
+        None => ("default".to_owned(), printable(preset)),
+    };
     if rows.is_empty() {
-        writeln!(talk, "{} says nothing else than {}", printable(preset), printable(base))?;
+        writeln!(talk, "{second} says nothing else than {}", other.map_or("the defaults", |_| &first))?;
+        return Ok(());
     }
-    let widest = |column: fn(&(&str, String, String)) -> usize| rows.iter().map(column).max().unwrap_or(0);
-    let (keys, values) = (widest(|row| row.0.len()), widest(|row| row.1.chars().count()));
-    for (key, from, to) in &rows {
-        writeln!(out, "{key:keys$}  {:values$}  ->  {}", printable(from), printable(to))?;
-    }
+    let head = vec!["setting".to_owned(), first, second];
+    let rows = rows.into_iter().map(|(key, from, to)| vec![key.to_owned(), printable(&from), printable(&to)]);
+    table(out, &std::iter::once(head).chain(rows).collect::<Vec<_>>())?;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ pub struct Imported {
     pub lacks: Vec<Problem>,
 }
 
-/// What one experiment says otherwise than another: (key, there, here), in the order of the settings.
+/// The settings in which two experiments differ: (key, in the first, in the second), in the order of the registry.
 pub type Difference = Vec<(&'static str, String, String)>;
 
 impl Presets {
@@ -62,7 +62,7 @@ impl Presets {
         })
     }
 
-    /// What a preset says otherwise than `other`, or than the defaults. What is wrong in a preset counts as not said.
+    /// From the defaults to a preset, or from the preset to `other`. What is wrong in a preset counts as not said.
     ///
     /// # Errors
     /// As [`Presets::find`], and where a text is not TOML.
@@ -71,8 +71,11 @@ impl Presets {
             let doc = self.load(name)?;
             Ok(read(&doc.source(), &[], &[]).experiment)
         };
-        let base = other.map(of).transpose()?.unwrap_or_default();
-        Ok(diff(&base, &of(preset)?))
+        let preset = of(preset)?;
+        Ok(match other {
+            Some(other) => diff(&preset, &of(other)?),
+            None => diff(&Experiment::default(), &preset),
+        })
     }
 }
 

@@ -9,9 +9,9 @@ use super::prepare::{Prepared, prepare};
 use super::retrain::Fit;
 use super::search;
 use super::texts::new_prompts;
+use crate::data::Rows;
 use crate::data::batches::evaluation_batches;
 use crate::data::sampler::Sampler;
-use crate::data::{DataError, Rows};
 use crate::experiment::{Experiment, Task};
 use crate::model::{DropoutRates, Weights};
 use crate::run::device;
@@ -276,46 +276,4 @@ fn of_evaluation(
     // Rows with a prompt that an earlier row has are not written again.
     let share = new as f64 / rows.len().max(1) as f64;
     Ok((scored_s + text_s * share, count))
-}
-
-/// Reads the beginning of the training rows again, uncut: tokens of each.
-///
-/// # Errors
-/// What reading and tokenising meet.
-pub fn uncut_lengths(experiment: &Experiment, most: usize) -> Result<Vec<u32>, Fault> {
-    use crate::data::hub::{Hub, unwatched};
-    use crate::data::profile::UNCUT;
-    use crate::data::{Counted, Dataset, DialogueEncoder, Encode, TextEncoder, sources};
-    use crate::model::source::tokenizer;
-    use crate::run::base::chat_template_of;
-    let hub = Hub::from_env();
-    let sources = sources::locate(&experiment.data, &hub, &mut unwatched)?;
-    let dataset = Dataset::load(&experiment.data, sources, None)?;
-    let (id, revision) = (&experiment.model.id, experiment.model.revision.as_deref());
-    let (file, _) = tokenizer(id, revision, &hub, &mut unwatched)?;
-    let encoder: Box<dyn Encode> = match experiment.data.task {
-        Task::Generation => {
-            let encoder = DialogueEncoder::new(&file.name, &file.bytes, (None, UNCUT, Counted::Reply))?;
-            match chat_template_of(id, &hub)? {
-                Some(template) => Box::new(encoder.with_template(template, "")),
-                None => Box::new(encoder),
-            }
-        }
-        _ => Box::new(TextEncoder::new(&file.name, &file.bytes, UNCUT)?),
-    };
-    let mut examples = Vec::new();
-    let read = dataset.train.each(|example| {
-        if examples.len() == most {
-            // Enough is no failure.
-            return Err(DataError::Interrupted { file: String::new() });
-        }
-        examples.push(example);
-        Ok(())
-    });
-    match read {
-        Err(DataError::Interrupted { .. }) | Ok(_) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let (rows, _) = encoder.encode(&examples, 0)?;
-    Ok(rows.iter().map(|row| row.ids.len() as u32).collect())
 }

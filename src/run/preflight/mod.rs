@@ -5,6 +5,7 @@ mod card;
 mod disk;
 mod downloads;
 mod judge;
+mod lengths;
 mod scratch;
 
 pub use card::{Card, Disk, Download, Lengths, Memory, Parameters, PhaseTime, Remark, Rows, Verdict, Weight};
@@ -14,7 +15,7 @@ use super::control::Request;
 use super::event::{Event, Phase};
 use super::follow::Follower;
 use super::pipeline::sized;
-use super::pipeline::trial::{Trial, try_out, uncut_lengths};
+use super::pipeline::trial::{Trial, try_out};
 use super::signals::Signals;
 use super::state::last_event;
 use super::store::{NewRun, Store, StoreError};
@@ -187,7 +188,7 @@ fn fill(card: &mut Card, trial: &Trial, events: &[Event], say: &mut dyn FnMut(&s
     let uncut = if truncated > 0 {
         say("measuring the lengths of the rows uncut");
         // Of rows that cannot be read again the cut lengths are known.
-        uncut_lengths(&trial.experiment, READ_AGAIN).ok()
+        lengths::uncut(&trial.experiment, READ_AGAIN).ok()
     } else {
         None
     };

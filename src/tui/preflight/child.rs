@@ -17,34 +17,42 @@ const TOLD: usize = 12;
 /// The preflight at work, of which there is one at most. Dropped, it ends.
 #[derive(Debug, Default)]
 pub struct Flight {
-    /// `None` once the process is gone, so that no other of its number is hit.
-    pid: Arc<Mutex<Option<Pid>>>,
+    at: Arc<Mutex<At>>,
+}
+
+/// Where its process is.
+#[derive(Debug, Default)]
+enum At {
+    /// On the way, or there is none.
+    #[default]
+    Nowhere,
+    Work(Pid),
+    /// It is gone, or is to go: its number may soon be another's.
+    End,
 }
 
 impl Flight {
     /// Begins one on what a form says; the one before is ended. `tell` hears how it goes.
     pub fn begin(&mut self, number: u64, doc: &PresetDoc, tell: impl Fn(Msg) + Clone + Send + 'static) {
         self.end();
-        let mut doc = doc.clone();
-        // Relative paths start where the preset is, and the process does not know where that is.
-        doc.anchor();
-        let stage = move |stage| tell(Msg::Preflight { number, stage });
-        match spawn(&doc.text()) {
-            Err(error) => stage(Stage::Broken(format!("cannot start a process: {error}"))),
-            Ok(child) => {
-                let pid = Arc::new(Mutex::new(Some(Pid::from_child(&child))));
-                self.pid = Arc::clone(&pid);
-                thread::spawn(move || follow(child, &pid, &stage));
+        self.at = Arc::default();
+        let (at, mut doc) = (Arc::clone(&self.at), doc.clone());
+        // All of it may block, and a key must not wait.
+        thread::spawn(move || {
+            let tell = move |stage| tell(Msg::Preflight { number, stage });
+            // Relative paths start where the preset is, and the process does not know where that is.
+            doc.anchor();
+            match spawn(&doc.text()) {
+                Err(error) => tell(Stage::Broken(format!("cannot start a process: {error}"))),
+                Ok(child) => follow(child, &at, &tell),
             }
-        }
+        });
     }
 
     /// Ends it; it takes with it what it made.
     pub fn end(&mut self) {
-        let pid = self.pid.lock().map_or(None, |mut pid| pid.take());
-        if let Some(pid) = pid {
-            // Gone a moment ago is as good.
-            let _ = kill_process(pid, Signal::TERM);
+        if let Some(At::Work(pid)) = moved_to(&self.at, At::End) {
+            terminate(pid);
         }
     }
 }
@@ -53,6 +61,16 @@ impl Drop for Flight {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Notes where it is now; gives where it was.
+fn moved_to(at: &Mutex<At>, now: At) -> Option<At> {
+    at.lock().ok().map(|mut at| std::mem::replace(&mut *at, now))
+}
+
+fn terminate(pid: Pid) {
+    // Gone a moment ago is as good.
+    let _ = kill_process(pid, Signal::TERM);
 }
 
 fn spawn(preset: &str) -> io::Result<Child> {
@@ -66,7 +84,12 @@ fn spawn(preset: &str) -> io::Result<Child> {
     Ok(child)
 }
 
-fn follow(mut child: Child, pid: &Mutex<Option<Pid>>, tell: &(impl Fn(Stage) + Clone + Send + 'static)) {
+fn follow(mut child: Child, at: &Mutex<At>, tell: &(impl Fn(Stage) + Clone + Send + 'static)) {
+    let pid = Pid::from_child(&child);
+    if matches!(moved_to(at, At::Work(pid)), Some(At::End)) {
+        moved_to(at, At::End);
+        terminate(pid);
+    }
     let said = child.stderr.take().map(|stderr| {
         let tell = tell.clone();
         thread::spawn(move || listen(stderr, &tell))
@@ -77,7 +100,7 @@ fn follow(mut child: Child, pid: &Mutex<Option<Pid>>, tell: &(impl Fn(Stage) + C
         let _ = stdout.read_to_string(&mut answer);
     }
     let ended = child.wait();
-    let asked_to_end = pid.lock().map_or(true, |mut pid| pid.take().is_none());
+    let asked_to_end = !matches!(moved_to(at, At::End), Some(At::Work(_)));
     let said = said.and_then(|said| said.join().ok()).unwrap_or_default();
     if asked_to_end {
         return;
