@@ -1,5 +1,6 @@
 //! One file per verb of the command line; here what they are, and how their errors end the program.
 
+mod allocation;
 mod base;
 mod completions;
 mod datasets;
@@ -11,18 +12,22 @@ mod frame;
 mod ls;
 mod man;
 mod models;
+mod notifier;
 mod out;
 mod pause;
 mod predict;
 mod preflight;
 pub mod preset;
 mod progress;
+mod queue;
 mod resume;
+mod retrain;
 mod rm;
 mod run;
 mod samples;
 mod show;
 mod stop;
+mod theatre;
 mod watch;
 mod worker;
 
@@ -38,6 +43,9 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "autolora", version, after_help = AFTER_HELP)]
 pub struct Cli {
+    /// Take clicks and the wheel on the screens; the terminal then selects text only with Shift held
+    #[arg(long)]
+    mouse: bool,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -51,12 +59,17 @@ enum Verb {
     Run(run::RunArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
+    #[command(hide = true)]
+    Notifier(notifier::NotifierArgs),
     Watch(watch::WatchArgs),
     Ls(ls::LsArgs),
     Show(show::ShowArgs),
     Pause(pause::PauseArgs),
     Resume(resume::ResumeArgs),
     Stop(stop::StopArgs),
+    Allocation(allocation::AllocationArgs),
+    Retrain(retrain::RetrainArgs),
+    Queue(queue::QueueArgs),
     Rm(rm::RmArgs),
     Export(export::ExportArgs),
     Predict(predict::PredictArgs),
@@ -81,7 +94,7 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
     let Some(verb) = cli.verb else {
         if tui::has_terminal() {
-            return Ok(tui::run(Start::Runs)?);
+            return Ok(tui::run(Start::Runs, cli.mouse)?);
         }
         out::say(Cli::command().render_help());
         return Ok(2);
@@ -89,12 +102,16 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
     match verb {
         Verb::Run(args) => run::run(&args, out),
         Verb::Worker(args) => worker::run(&args),
+        Verb::Notifier(args) => notifier::run(&args),
         Verb::Watch(args) => watch::run(&args, out),
         Verb::Ls(args) => ls::run(&args, out),
         Verb::Show(args) => show::run(&args, out),
         Verb::Pause(args) => pause::run(&args),
         Verb::Resume(args) => resume::run(&args),
         Verb::Stop(args) => stop::run(&args),
+        Verb::Allocation(args) => allocation::run(&args, out),
+        Verb::Retrain(args) => retrain::run(&args, out),
+        Verb::Queue(args) => queue::run(&args, out),
         Verb::Rm(args) => rm::run(&args, out),
         Verb::Export(args) => export::run(&args, out),
         Verb::Predict(args) => predict::run(&args, out),
@@ -113,10 +130,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_well_formed_and_hides_the_worker() {
+    fn the_command_line_is_well_formed_and_hides_what_the_program_starts() {
         Cli::command().debug_assert();
         let hidden: Vec<String> =
             Cli::command().get_subcommands().filter(|c| c.is_hide_set()).map(|c| c.get_name().to_string()).collect();
-        assert_eq!(hidden, ["worker"]);
+        assert_eq!(hidden, ["worker", "notifier"]);
     }
 }

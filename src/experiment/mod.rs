@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod catalogue;
 pub mod check;
+pub mod config;
 pub mod doc;
 pub mod encoders;
 pub mod estimate;
@@ -22,7 +23,8 @@ pub mod schema;
 pub mod setting;
 pub mod settings;
 
-pub use check::check;
+pub use check::{check, rules_for};
+pub use config::{Config, ConfigError};
 pub use doc::PresetDoc;
 pub use exchange::{Difference, Imported, difference_of};
 pub use files::check_files;

@@ -2,9 +2,12 @@
 
 mod export;
 mod generation;
+mod notify;
 mod predict;
 mod preflight;
+mod queue;
 mod real;
+mod retrain;
 mod support;
 mod webnlg;
 

@@ -5,6 +5,7 @@ mod fixtures;
 mod form;
 mod generation;
 mod keys;
+mod theatre;
 
 use autolora::run::view::State;
 use autolora::tui::msg::Msg;

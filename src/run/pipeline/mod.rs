@@ -16,3 +16,4 @@ pub mod trial;
 
 pub use job::{Fault, run};
 pub(super) use memory::sized;
+pub(in crate::run) use state::before_allocation;

@@ -16,6 +16,7 @@ use super::event::{Event, Phase};
 use super::follow::Follower;
 use super::pipeline::sized;
 use super::pipeline::trial::{Trial, try_out};
+use super::queue::Turn;
 use super::signals::Signals;
 use super::state::last_event;
 use super::store::{NewRun, Store, StoreError};
@@ -93,9 +94,12 @@ pub fn complete(
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Card, PreflightError> {
     let store = Store::new(scratch.path());
-    let dir = store.create(NewRun { name: "preflight", parent: None, experiment: experiment.clone(), preset: "" })?;
+    let mut tried = experiment.clone();
+    // Nobody is to be told that a trial ended.
+    tried.notify.command = None;
+    let dir = store.create(NewRun { name: "preflight", parent: None, experiment: tried, preset: "" })?;
     let mut found = None;
-    work(&dir, &Signals::none(), |ctx| match try_out(ctx, say) {
+    work(&dir, &Signals::none(), &Turn::Apart, |ctx| match try_out(ctx, say) {
         Ok(trial) => {
             found = Some(trial);
             Ok(JobEnd::Stopped { phase: Phase::Prepare, step: 0, reason: "it was a trial".into() })

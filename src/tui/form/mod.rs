@@ -16,6 +16,7 @@ use super::preflight::Preflight;
 use super::presets::DifferenceView;
 use super::text::clean;
 use crate::experiment::{Choice, PresetDoc, Problem, Task, check, difference_of, read};
+use crate::run::lifecycle::When;
 use crossterm::event::KeyEvent;
 use fields::{Field, fields_of, found, groups};
 use problems::in_order;
@@ -267,8 +268,8 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     }
     let Some(form) = model.form() else { return Vec::new() };
     match action {
-        Action::Start | Action::StartNow if form.starting => return Vec::new(),
-        Action::Start | Action::StartNow if !form.problems.is_empty() => {
+        Action::Start | Action::StartNow | Action::Queue if form.starting => return Vec::new(),
+        Action::Start | Action::StartNow | Action::Queue if !form.problems.is_empty() => {
             let problems = std::mem::take(&mut form.problems);
             let first = problems.first().map(with_help).unwrap_or_default();
             form.refuse(problems);
@@ -281,7 +282,8 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.popups.push(Popup::Preflight(Box::new(Preflight::new(number))));
             return vec![Effect::Preflight { number, doc }];
         }
-        Action::StartNow => return start(model),
+        Action::StartNow => return start(model, When::Now),
+        Action::Queue => return start(model, When::InTurn),
         Action::Problems => {
             let list = ProblemList::of_form(form);
             model.popups.push(Popup::Problems(Box::new(list)));
@@ -316,11 +318,11 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 }
 
 /// Asks for the run, whatever a preflight would say.
-pub fn start(model: &mut Model) -> Vec<Effect> {
+pub fn start(model: &mut Model, when: When) -> Vec<Effect> {
     let Some(form) = model.form().filter(|form| !form.starting) else { return Vec::new() };
     form.starting = true;
     let name = Some(form.name.clone()).filter(|name| !name.is_empty());
-    vec![Effect::Start { doc: Box::new(form.doc.clone()), name }]
+    vec![Effect::Start { doc: Box::new(form.doc.clone()), name, when }]
 }
 
 /// Takes what was picked for the setting with the cursor.

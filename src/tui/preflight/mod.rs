@@ -11,6 +11,7 @@ use super::form;
 use super::keys::Action;
 use super::model::{Model, Popup, moved};
 use super::msg::Effect;
+use crate::run::lifecycle::When;
 use crate::run::preflight::{Card, Verdict};
 
 /// The popup.
@@ -73,7 +74,7 @@ pub fn act(model: &mut Model, mut preflight: Box<Preflight>, action: Action, las
                 return vec![Effect::EndPreflight];
             }
             let mut effects = vec![Effect::EndPreflight];
-            effects.extend(form::start(model));
+            effects.extend(form::start(model, When::Now));
             effects
         }
         Action::Edit => {
