@@ -87,7 +87,7 @@ fn a_run_that_waits_is_put_first_or_taken_out() {
 
 #[test]
 fn the_form_starts_a_run_at_once_or_in_its_turn() {
-    for (c, expected) in [('s', When::Now), ('Q', When::InTurn)] {
+    for (c, expected) in [('S', When::Now), ('Q', When::InTurn)] {
         assert!(matches!(char_effect(&mut form(PRESET), c), Effect::Start { when, .. } if when == expected));
     }
 }
