@@ -2,6 +2,7 @@
 
 mod any;
 mod fixtures;
+mod form;
 mod generation;
 mod keys;
 mod runs;
@@ -85,10 +86,9 @@ fn the_form_with_problems() {
 #[test]
 fn typing_a_value() {
     let mut model = form(PRESET);
-    for code in [KeyCode::Down, KeyCode::Enter] {
-        update(&mut model, key(code));
-    }
-    press(&mut model, "-2");
+    press(&mut model, "jjjjjj");
+    update(&mut model, key(KeyCode::Enter));
+    press(&mut model, "sentence-2");
     show("form_typing", &model);
 }
 
