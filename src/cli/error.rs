@@ -126,7 +126,7 @@ impl From<DirError> for CliError {
 
 impl From<TuiError> for CliError {
     fn from(error: TuiError) -> Self {
-        CliError::Told { code: 1, report: Report::new(error) }
+        CliError::Told { code: error.exit_code(), report: Report::new(error) }
     }
 }
 

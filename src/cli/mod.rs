@@ -41,6 +41,9 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "autolora", version, after_help = AFTER_HELP)]
 pub struct Cli {
+    /// Take clicks and the wheel on the screens; the terminal then selects text only with Shift held
+    #[arg(long)]
+    mouse: bool,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -88,7 +91,7 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
     let Some(verb) = cli.verb else {
         if tui::has_terminal() {
-            return Ok(tui::run(Start::Runs)?);
+            return Ok(tui::run(Start::Runs, cli.mouse)?);
         }
         out::say(Cli::command().render_help());
         return Ok(2);

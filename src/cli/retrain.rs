@@ -3,12 +3,9 @@
 use super::CliError;
 use super::out::{called, find, say};
 use super::run::{Going, go, preset_error, started_once};
-use crate::experiment::{Experiment, PresetDoc, Source, parse_with_files};
-use crate::run::directory::RunDir;
-use crate::run::file::FileError;
-use crate::run::store::{NewRun, Store};
+use crate::run::retrain::{LATER, RetrainError, retrain};
+use crate::run::store::Store;
 use clap::Args;
-use std::fs;
 use std::io::Write;
 
 /// Make a new run from the search of a run, as it is: allocate by other settings, retrain, evaluate, export
@@ -33,71 +30,27 @@ pub struct RetrainArgs {
     json: bool,
 }
 
-/// The groups of settings that come after the search.
-const LATER: [&str; 6] = ["allocation", "retrain", "evaluate", "baseline", "runtime", "notify"];
-
 pub fn run(args: &RetrainArgs, out: &mut impl Write) -> Result<u8, CliError> {
     started_once()?;
-    only_later(&args.set)?;
     let parent = find(&args.run)?;
-    let experiment = changed(&parent, &args.set)?;
-    let name = args.name.as_deref().unwrap_or(&parent.info().name);
-    let preset = said(&parent, &args.set)?;
-    let new = NewRun { name, parent: Some(parent.id()), experiment, preset: &preset };
-    let run = Store::of_user()?.create(new)?;
+    let run = retrain(&Store::of_user()?, &parent, &args.set, args.name.as_deref())?;
     if !args.json {
         say(format!("from the search of run {}", called(&parent)));
     }
     go(run, &Going { detach: args.detach, queue: args.queue, json: args.json }, out)
 }
 
-/// What made the search cannot be another afterwards.
-fn only_later(sets: &[String]) -> Result<(), CliError> {
-    let key = |set: &str| set.split_once('=').map_or(set, |(key, _)| key).trim().to_owned();
-    let earlier = |key: &String| ["model.", "data.", "lora.", "search."].iter().any(|group| key.starts_with(group));
-    let Some(key) = sets.iter().map(|set| key(set)).find(earlier) else { return Ok(()) };
-    let message = format!("{key} made the search, which stays as it is");
-    let advice = format!("retrain changes {}.* alone; a run with another {key} searches anew", LATER.join(".*, "));
-    Err(CliError::new(2, message, Some(advice)))
-}
-
-/// The settings of the parent with those that are said.
-fn changed(parent: &RunDir, sets: &[String]) -> Result<Experiment, CliError> {
-    let path = parent.experiment_path();
-    let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
-    let source = Source { name: path.display().to_string(), text, folder: Some(parent.path().into()) };
-    let mut experiment = parse_with_files(&source, sets).map_err(preset_error)?;
-    experiment.search.from = Some(parent.path().into());
-    Ok(experiment)
-}
-
-/// The preset of the parent, with what is said now.
-fn said(parent: &RunDir, sets: &[String]) -> Result<String, CliError> {
-    let path = parent.preset_path();
-    let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
-    let source = Source { name: path.display().to_string(), text, folder: Some(parent.path().into()) };
-    let mut doc = PresetDoc::open(&source).map_err(preset_error)?;
-    doc.apply(sets).map_err(preset_error)?;
-    let from = toml::Value::String(parent.path().display().to_string());
-    doc.set("search.from", &from).map_err(|problem| CliError::new(1, problem, None))?;
-    Ok(doc.text())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_of_the_search_are_refused_with_the_reason() {
-        let check = |sets: &[&str]| only_later(&sets.iter().map(|set| set.to_string()).collect::<Vec<_>>());
-        assert!(check(&["allocation.rule=energy", "retrain.lr=0.1", "runtime.seed=3", "notify.command=x"]).is_ok());
-        for earlier in ["lora.rank=4", "search.epochs = 2", "data.train=x.tsv", "model.id=y"] {
-            let Err(CliError::Told { code: 2, report }) = check(&["retrain.lr=0.1", earlier]) else {
-                panic!("{earlier}")
-            };
-            assert!(report.to_string().contains("made the search"), "{report:?}");
+impl From<RetrainError> for CliError {
+    fn from(error: RetrainError) -> Self {
+        match error {
+            RetrainError::Earlier { key } => {
+                let groups = LATER.join(".*, ");
+                let advice = format!("retrain changes {groups}.* alone; a run with another {key} searches anew");
+                CliError::new(2, format!("{key} made the search, which stays as it is"), Some(advice))
+            }
+            RetrainError::Said(problems) => preset_error(*problems),
+            RetrainError::Store(error) => error.into(),
+            RetrainError::File(error) => error.into(),
         }
-        // What is no setting is for the reading to say.
-        assert!(check(&["retrian.lr=3", "nonsense"]).is_ok());
     }
 }

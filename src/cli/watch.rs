@@ -19,6 +19,9 @@ pub struct WatchArgs {
     /// Print the events as they come, one JSON object a line, until no worker is left
     #[arg(long)]
     json: bool,
+    /// Take clicks and the wheel; the terminal then selects text only with Shift held
+    #[arg(long)]
+    mouse: bool,
 }
 
 pub fn run(args: &WatchArgs, out: &mut impl Write) -> Result<u8, CliError> {
@@ -33,7 +36,7 @@ pub fn run(args: &WatchArgs, out: &mut impl Write) -> Result<u8, CliError> {
         return Ok(0);
     }
     if !args.once && tui::has_terminal() {
-        return Ok(tui::run(Start::Monitor(run.id().to_owned()))?);
+        return Ok(tui::run(Start::Monitor(run.id().to_owned()), args.mouse)?);
     }
     let snapshot = Snapshot::of(run)?;
     if args.json {

@@ -140,7 +140,7 @@ pub(crate) fn syntax(text: &str, refusal: &toml_edit::TomlError) -> Vec<Problem>
     problems
 }
 
-fn not_toml(message: &str, at: &str) -> String {
+pub(crate) fn not_toml(message: &str, at: &str) -> String {
     match message {
         "duplicate key" => format!("not TOML: {} is here a second time", printable_key(at)),
         message => format!("not TOML: {}", message.replace('\n', ", ")),
@@ -200,7 +200,7 @@ fn suggestion(key: &str) -> Option<String> {
 }
 
 /// A value without places; a whole number that 64 bits cannot hold becomes a decimal, which is out of every range.
-fn plain(value: &DeValue<'_>) -> Value {
+pub(crate) fn plain(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).map_or_else(
@@ -222,24 +222,24 @@ fn seen_argument(argument: &str) -> String {
     argument.chars().take(120).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-fn printable_key(key: &str) -> String {
+pub(crate) fn printable_key(key: &str) -> String {
     key.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// From bytes to lines and columns.
-struct Lines<'a> {
+pub(crate) struct Lines<'a> {
     text: &'a str,
     /// Where each line starts.
     starts: Vec<usize>,
 }
 
 impl<'a> Lines<'a> {
-    fn new(text: &'a str) -> Self {
+    pub fn new(text: &'a str) -> Self {
         let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
         Lines { text, starts: std::iter::once(0).chain(after_newlines).collect() }
     }
 
-    fn place(&self, span: Range<usize>) -> Place {
+    pub fn place(&self, span: Range<usize>) -> Place {
         let start = span.start.min(self.text.len());
         let line = self.starts.partition_point(|line| *line <= start);
         let line_start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or_default();

@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod catalogue;
 pub mod check;
+pub mod config;
 pub mod doc;
 pub mod encoders;
 pub mod estimate;
@@ -22,6 +23,7 @@ pub mod setting;
 pub mod settings;
 
 pub use check::check;
+pub use config::{Config, ConfigError};
 pub use doc::PresetDoc;
 pub use files::check_files;
 pub use home::home;

@@ -24,6 +24,8 @@ pub mod predict;
 pub mod process;
 pub mod queue;
 pub mod ranks;
+pub mod retrain;
+pub mod settled;
 pub mod signals;
 pub mod state;
 pub mod store;

@@ -6,15 +6,21 @@ use super::look::Look;
 use super::model::{Model, Screen};
 use super::monitor::Monitor;
 use super::msg::{Effect, Msg, Watching};
-use super::terminal::Display;
+use super::terminal::{Display, Drawn, announcement};
 use super::update::{INTERRUPTED, update};
 use super::watch::watch;
+use super::writer::Written;
+use crate::experiment::{Config, ConfigError};
 use crossterm::event::Event;
 use jiff::tz::TimeZone;
 use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_blocking};
+
+/// Time between two frames of a replay.
+const REPLAY_FRAME: Duration = Duration::from_millis(125);
 
 /// The first screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +37,20 @@ pub enum TuiError {
     /// The terminal does not do what it is asked.
     #[error("the terminal cannot be used: {0}")]
     Terminal(#[from] io::Error),
+    /// The user's configuration cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl TuiError {
+    /// The exit code of a program that ends by this.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            TuiError::Terminal(_) => 1,
+            TuiError::Config(error) => error.exit_code(),
+        }
+    }
 }
 
 /// Whether there is a terminal to show screens on, and to take keys from.
@@ -38,11 +58,14 @@ pub fn has_terminal() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// Shows the screens until the user leaves. Gives the exit code.
+/// Shows the screens until the user leaves. Gives the exit code. `mouse` asks for the mouse, as the user's
+/// configuration may.
 ///
 /// # Errors
 /// [`TuiError`]; the terminal is then as it was.
-pub fn run(start: Start) -> Result<u8, TuiError> {
+pub fn run(start: Start, mouse: bool) -> Result<u8, TuiError> {
+    let config = Config::of_user()?;
+    let config = Config { mouse: config.mouse || mouse, ..config };
     let look = Look::from_env(|name| std::env::var(name).ok());
     let mut model = Model::new(look, TimeZone::system());
     if let Start::Monitor(run) = start {
@@ -50,45 +73,29 @@ pub fn run(start: Start) -> Result<u8, TuiError> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
-        let mut display = Display::take()?;
-        drive(&mut model, &mut display).await
+        let (to, written) = unbounded_channel();
+        let display = Display::take(config.mouse, to)?;
+        App { model, display, config }.drive(written).await
     });
     // What still waits for a worker must not keep the user waiting.
     runtime.shutdown_background();
     Ok(result?)
 }
 
-async fn drive(model: &mut Model, display: &mut Display) -> io::Result<u8> {
-    let (to, mut msgs) = unbounded_channel();
-    let (keys, mut events) = unbounded_channel();
-    let mut watcher = Watcher::default();
-    keyboard::listen(keys)?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut resized = signal(SignalKind::window_change())?;
-    loop {
-        watcher.turn_to(model.watching(), &to);
-        model.size = display.size();
-        display.draw(model)?;
-        let mut next = tokio::select! {
-            event = events.recv() => Some(Incoming::Event(event)),
-            Some(msg) = msgs.recv() => Some(Incoming::Msg(msg)),
-            _ = resized.recv() => {
-                display.fit()?;
-                None
-            }
-            _ = terminate.recv() => return Ok(INTERRUPTED),
-            _ = hang_up.recv() => return Ok(INTERRUPTED),
-        };
-        // Everything that is there already goes into the same frame.
-        while let Some(incoming) = next {
-            if let Some(code) = take(model, incoming, &to)? {
-                return Ok(code);
-            }
-            let event = events.try_recv().ok().map(|event| Incoming::Event(Some(event)));
-            next = event.or_else(|| msgs.try_recv().ok().map(Incoming::Msg));
-        }
-    }
+struct App {
+    model: Model,
+    display: Display,
+    config: Config,
+}
+
+/// What a thing that came in means for the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Nothing,
+    /// A frame, when its bytes may go.
+    Change,
+    /// A frame at once: somebody waits for it.
+    Answer,
 }
 
 /// What the loop waits for.
@@ -96,35 +103,141 @@ enum Incoming {
     /// `None`: the terminal is gone.
     Event(Option<io::Result<Event>>),
     Msg(Msg),
+    Written(Written),
+    Resized,
+    /// The moment has come that a frame waited for.
+    Now,
+    /// A signal that ends the program.
+    End,
 }
 
-/// Takes one thing in; gives the exit code where it ends the program.
-fn take(model: &mut Model, incoming: Incoming, to: &UnboundedSender<Msg>) -> io::Result<Option<u8>> {
-    let msg = match incoming {
-        Incoming::Msg(msg) => msg,
-        Incoming::Event(None) => return Ok(Some(INTERRUPTED)),
-        Incoming::Event(Some(event)) => match event? {
-            Event::Key(key) => Msg::Key(key),
-            Event::Paste(text) => Msg::Paste(text),
-            // The signal tells of a new size at once, this one only at the next key.
-            Event::Resize(..) | Event::FocusGained | Event::FocusLost | Event::Mouse(_) => return Ok(None),
-        },
-    };
-    for effect in update(model, msg) {
-        if let Effect::Quit(code) = effect {
-            return Ok(Some(code));
-        }
-        let to = to.clone();
-        tokio::spawn(async move {
-            let msgs = spawn_blocking(move || perform(effect)).await;
-            let fault = |error| vec![Msg::Failed(format!("this is a fault of the program: {error}"))];
-            for msg in msgs.unwrap_or_else(fault) {
-                // Where nobody listens any more, the program is ending.
-                let _ = to.send(msg);
+impl App {
+    async fn drive(mut self, mut written: UnboundedReceiver<Written>) -> io::Result<u8> {
+        let (to, mut msgs) = unbounded_channel();
+        let (keys, mut events) = unbounded_channel();
+        let mut watcher = Watcher::default();
+        keyboard::listen(keys)?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let mut resized = signal(SignalKind::window_change())?;
+        let mut due = Due::Answer;
+        let mut frame = Instant::now();
+        loop {
+            watcher.turn_to(self.model.watching(), &to);
+            let mut wake = None;
+            if due > Due::Nothing {
+                self.model.size = self.display.size();
+                match self.display.draw(&self.model, due == Due::Answer) {
+                    Drawn::Done => due = Due::Nothing,
+                    Drawn::NotBefore(moment) => wake = Some(moment),
+                    Drawn::Busy => {}
+                }
             }
-        });
+            let next_frame = frame.max(Instant::now());
+            let incoming = tokio::select! {
+                event = events.recv() => Incoming::Event(event),
+                Some(msg) = msgs.recv() => Incoming::Msg(msg),
+                Some(written) = written.recv() => Incoming::Written(written),
+                _ = resized.recv() => Incoming::Resized,
+                _ = terminate.recv() => Incoming::End,
+                _ = hang_up.recv() => Incoming::End,
+                () = until(wake) => Incoming::Now,
+                () = until(self.model.is_playing().then_some(next_frame)) => Incoming::Msg(Msg::Tick),
+            };
+            if matches!(incoming, Incoming::Msg(Msg::Tick)) {
+                frame = Instant::now() + REPLAY_FRAME;
+            }
+            // Everything that is there already goes into the same frame.
+            let mut next = Some(incoming);
+            while let Some(incoming) = next {
+                match self.take(incoming, &to)? {
+                    Taken::Quit(code) => return Ok(code),
+                    Taken::Due(what) => due = due.max(what),
+                }
+                let event = events.try_recv().ok().map(|event| Incoming::Event(Some(event)));
+                next = event.or_else(|| msgs.try_recv().ok().map(Incoming::Msg));
+            }
+        }
     }
-    Ok(None)
+
+    /// Takes one thing in.
+    fn take(&mut self, incoming: Incoming, to: &UnboundedSender<Msg>) -> io::Result<Taken> {
+        let (msg, due) = match incoming {
+            Incoming::Msg(msg) => (msg, Due::Change),
+            Incoming::Written(written) => {
+                self.display.written(written)?;
+                return Ok(Taken::Due(Due::Nothing));
+            }
+            Incoming::Resized => {
+                self.display.fit();
+                return Ok(Taken::Due(Due::Answer));
+            }
+            Incoming::Now => return Ok(Taken::Due(Due::Nothing)),
+            Incoming::End | Incoming::Event(None) => return Ok(Taken::Quit(INTERRUPTED)),
+            Incoming::Event(Some(event)) => match event? {
+                Event::Key(key) => {
+                    #[cfg(debug_assertions)]
+                    fault_for_a_test(key);
+                    (Msg::Key(key), Due::Answer)
+                }
+                Event::Paste(text) => (Msg::Paste(text), Due::Answer),
+                Event::Mouse(event) => (Msg::Mouse(event), Due::Answer),
+                // The signal tells of a new size at once, this one only at the next key.
+                Event::Resize(..) | Event::FocusGained | Event::FocusLost => return Ok(Taken::Due(Due::Nothing)),
+            },
+        };
+        for effect in update(&mut self.model, msg) {
+            match effect {
+                Effect::Quit(code) => return Ok(Taken::Quit(code)),
+                Effect::Ring(text) => self.ring(&text),
+                effect => start(effect, to.clone()),
+            }
+        }
+        Ok(Taken::Due(due))
+    }
+
+    fn ring(&mut self, text: &str) {
+        let variable = |name: &str| std::env::var(name).unwrap_or_default();
+        // A console would print what it does not know.
+        let term = variable("TERM");
+        let notice = self.config.osc9 && !["linux", "dumb"].contains(&term.as_str()) && !term.starts_with("vt");
+        let in_tmux = !variable("TMUX").is_empty();
+        self.display.ring(&announcement(text, self.config.bell, notice, self.model.look, in_tmux));
+    }
+}
+
+/// What the loop does after a thing was taken in.
+enum Taken {
+    Quit(u8),
+    Due(Due),
+}
+
+/// Does what the model asks for beside the loop, and sends how it went.
+fn start(effect: Effect, to: UnboundedSender<Msg>) {
+    tokio::spawn(async move {
+        let msgs = spawn_blocking(move || perform(effect)).await;
+        let fault = |error| vec![Msg::Failed(format!("this is a fault of the program: {error}"))];
+        for msg in msgs.unwrap_or_else(fault) {
+            // Where nobody listens any more, the program is ending.
+            let _ = to.send(msg);
+        }
+    });
+}
+
+/// Waits until a moment; for ever where there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A fault on purpose, so that a test can see what a fault leaves of the terminal. Not in a release.
+#[cfg(debug_assertions)]
+fn fault_for_a_test(key: crossterm::event::KeyEvent) {
+    use crossterm::event::KeyCode;
+    let is_asked = key.code == KeyCode::F(12) && std::env::var_os("AUTOLORA_TEST_FAULT").is_some();
+    assert!(!is_asked, "a fault on purpose");
 }
 
 /// The task that watches what the screen shows.

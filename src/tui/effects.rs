@@ -2,11 +2,14 @@
 
 use super::msg::{Effect, Msg};
 use super::presets::PresetRow;
+use super::seen;
 use super::text::bytes;
-use crate::experiment::{Origin, PresetDoc, PresetError, Presets, SETTINGS};
+use crate::experiment::{AllocationSettings, Experiment, Origin, PresetDoc, PresetError, Presets, SETTINGS, check};
 use crate::run::directory::RunDir;
+use crate::run::follow;
 use crate::run::lifecycle::{self, START_LIMIT, When};
 use crate::run::queue::Queue;
+use crate::run::retrain;
 use crate::run::store::{NewRun, Store};
 use std::error::Error;
 use std::fmt::Display;
@@ -24,6 +27,9 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             let stop = |dir: &RunDir| lifecycle::stop(dir, "asked by the user");
             one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, stop(dir)?.name()))))
         }
+        Effect::Fetch { run, index, place } => one(fetch(&run, index, place)),
+        Effect::ChooseAllocation { run, choice } => one(with_run(&run, |dir| choose(dir, &choice))),
+        Effect::Retrain { run, choice } => one(retrain_from(&run, &choice)),
         Effect::Resume(run) => one(with_run(&run, |dir| {
             lifecycle::resume(dir)?;
             Ok(format!("{} goes on", dir.info().name))
@@ -37,6 +43,7 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
         })),
         Effect::Remove(run) => one(with_run(&run, |dir| {
             let freed = lifecycle::remove(dir, false)?;
+            seen::forget(dir.id());
             Ok(format!("{} is deleted, {} are free", dir.info().name, bytes(freed)))
         })),
         Effect::Weigh(run) => one(weigh(&run)),
@@ -50,8 +57,8 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             then_list(Presets::open().delete(&name), format!("the saved preset {name} is deleted"))
         }
         Effect::Check { edit, doc } => vec![Msg::Checked { edit, problems: doc.check().1 }],
-        // The loop takes this one.
-        Effect::Quit(_) => Vec::new(),
+        // The loop takes these.
+        Effect::Quit(_) | Effect::Ring(_) => Vec::new(),
     }
 }
 
@@ -87,6 +94,32 @@ fn start(doc: &PresetDoc, name: Option<&str>, when: When) -> Result<Msg, RunErro
     let dir = Store::of_user()?.create(NewRun { name, parent: None, experiment, preset: &text })?;
     lifecycle::start(&dir, when, START_LIMIT)?;
     Ok(Msg::Started { run: dir.id().to_owned() })
+}
+
+/// Keeps a choice for the allocation to come, where it goes with the settings of the run.
+fn choose(dir: &RunDir, choice: &AllocationSettings) -> Result<String, RunError> {
+    let experiment = Experiment { allocation: choice.clone(), ..dir.experiment()? };
+    if let Some(complaint) =
+        check(&experiment).into_iter().find(|complaint| complaint.keys[0].starts_with("allocation"))
+    {
+        return Err(format!("{} {}", complaint.keys[0], complaint.message).into());
+    }
+    lifecycle::choose_allocation(dir, choice)?;
+    Ok(format!("{} allocates by {}", dir.info().name, choice.rule))
+}
+
+fn retrain_from(run: &str, choice: &AllocationSettings) -> Result<Msg, RunError> {
+    let store = Store::of_user()?;
+    let parent = store.find(run)?.run;
+    let dir = retrain::retrain(&store, &parent, &retrain::sets_of(choice), None)?;
+    lifecycle::start_and_wait(&dir, START_LIMIT)?;
+    Ok(Msg::Started { run: dir.id().to_owned() })
+}
+
+fn fetch(run: &str, index: usize, place: u64) -> Result<Msg, RunError> {
+    let dir = Store::of_user()?.find(run)?.run;
+    let record = follow::record_at(&dir.events_path(), place)?;
+    Ok(Msg::Fetched { run: run.to_owned(), index, record: Box::new(record) })
 }
 
 fn weigh(run: &str) -> Result<Msg, RunError> {

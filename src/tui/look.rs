@@ -1,13 +1,14 @@
 //! What a terminal can show: colours and glyphs, chosen once from its environment.
 
+use super::palette::{self, Depth, Hue};
 use crate::run::view::State;
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Modifier, Style};
 
 /// Colours and glyphs of this terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// Whether to colour at all; everything reads without.
-    pub colour: bool,
+    /// How many colours there are; everything reads without.
+    pub depth: Depth,
     /// Whether block and braille characters can be shown, or ASCII alone.
     pub unicode: bool,
     /// Whether the terminal takes letters beyond ASCII: in another encoding their bytes may steer it.
@@ -15,17 +16,19 @@ pub struct Look {
 }
 
 impl Look {
-    /// The look for an environment: `NO_COLOR`, `TERM`, and the locale variables in POSIX's order.
+    /// The look for an environment: `NO_COLOR`, `TERM`, `COLORTERM`, and the locale variables in POSIX's order.
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Look {
         let said = |name: &str| variable(name).filter(|value| !value.is_empty());
         let term = said("TERM").unwrap_or_default();
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(said).unwrap_or_default().to_lowercase();
         let utf8 = locale.contains("utf-8") || locale.contains("utf8");
-        Look {
-            colour: said("NO_COLOR").is_none() && term != "dumb",
-            unicode: utf8 && term != "linux" && term != "dumb",
-            letters: utf8,
-        }
+        let depth = if said("NO_COLOR").is_some() { Depth::None } else { depth(&term, said("COLORTERM").as_deref()) };
+        Look { depth, unicode: utf8 && term != "linux" && term != "dumb", letters: utf8 }
+    }
+
+    /// Whether there are colours.
+    pub fn is_coloured(self) -> bool {
+        self.depth != Depth::None
     }
 
     /// The glyphs of this terminal.
@@ -50,31 +53,60 @@ impl Look {
 
     /// Keys, the present phase, selection values that are kept.
     pub fn accent(self) -> Style {
-        self.hue(Color::Cyan, Modifier::BOLD)
+        self.hue(palette::ACCENT, Modifier::BOLD)
     }
 
     /// Running and finished.
     pub fn good(self) -> Style {
-        self.hue(Color::Green, Modifier::BOLD)
+        self.hue(palette::GOOD, Modifier::BOLD)
     }
 
-    /// What needs a look. Not yellow, which a light background swallows.
+    /// What needs a look.
     pub fn warning(self) -> Style {
-        self.hue(Color::Magenta, Modifier::BOLD)
+        self.hue(palette::WARNING, Modifier::BOLD)
     }
 
     /// Errors.
     pub fn bad(self) -> Style {
-        self.hue(Color::Red, Modifier::BOLD)
+        self.hue(palette::BAD, Modifier::BOLD)
     }
 
     /// The second curve of a chart.
     pub fn second(self) -> Style {
-        self.hue(Color::Magenta, Modifier::empty())
+        self.hue(palette::SECOND, Modifier::empty())
     }
 
-    fn hue(self, colour: Color, otherwise: Modifier) -> Style {
-        if self.colour { Style::new().fg(colour) } else { Style::new().add_modifier(otherwise) }
+    /// Series number `i`, from 0: runs that are compared, values of a module. From [`palette::SERIES`] on they come
+    /// again; `glyphs().marks[i % SERIES]` tells them apart without colour.
+    pub fn series(self, i: usize) -> Style {
+        self.hue(palette::SERIES_HUES[i % palette::SERIES], Modifier::empty())
+    }
+
+    /// Text that says how large a share from 0 to 1 is, beside a glyph that says it too: from grey to blue, legible on
+    /// any background. With few colours: dim, plain, bold.
+    pub fn ramp(self, share: f64) -> Style {
+        match palette::ramp(share, self.depth) {
+            Some(colour) => Style::new().fg(colour),
+            None if share >= 2.0 / 3.0 => self.accent().add_modifier(Modifier::BOLD),
+            None if share >= 1.0 / 3.0 => Style::new(),
+            None => self.faint(),
+        }
+    }
+
+    /// A filled cell that says how large a share from 0 to 1 is, with text that reads on it. With few colours: as
+    /// [`Look::ramp`], not filled.
+    pub fn heat(self, share: f64) -> Style {
+        match palette::heat(share, self.depth) {
+            Some((ground, text)) => Style::new().bg(ground).fg(text),
+            None => self.ramp(share),
+        }
+    }
+
+    fn hue(self, hue: Hue, otherwise: Modifier) -> Style {
+        match hue.at(self.depth) {
+            Some(colour) => Style::new().fg(colour),
+            None => Style::new().add_modifier(otherwise),
+        }
     }
 
     /// Glyph and style of a state.
@@ -89,6 +121,22 @@ impl Look {
             State::Stopped => (glyphs.stopped, self.warning()),
             State::Finished => (glyphs.finished, self.good()),
         }
+    }
+}
+
+/// Colours of a terminal by `TERM` and `COLORTERM`. Over SSH only the first comes along.
+fn depth(term: &str, colorterm: Option<&str>) -> Depth {
+    /// Terminals that show the cube and do not say so in their names.
+    const MODERN: [&str; 7] = ["kitty", "alacritty", "foot", "wezterm", "ghostty", "contour", "tmux"];
+    let many = term.contains("256color") || MODERN.iter().any(|name| term.contains(name));
+    match colorterm {
+        _ if term == "dumb" => Depth::None,
+        _ if term == "linux" => Depth::Sixteen,
+        // GNU screen hands COLORTERM on and then takes 24 bits for something else.
+        Some("truecolor" | "24bit") if !term.starts_with("screen") => Depth::True,
+        _ if term.ends_with("-direct") => Depth::True,
+        _ if many => Depth::Many,
+        _ => Depth::Sixteen,
     }
 }
 
@@ -125,6 +173,11 @@ pub struct Glyphs {
     pub times: &'static str,
     /// Beside figures that are better where they are less.
     pub less: &'static str,
+    /// Beside a rank that rose, and one that fell.
+    pub up: &'static str,
+    pub down: &'static str,
+    /// One for each series.
+    pub marks: [&'static str; palette::SERIES],
 }
 
 static UNICODE: Glyphs = Glyphs {
@@ -154,6 +207,9 @@ static UNICODE: Glyphs = Glyphs {
     at_least: "≥",
     times: "×",
     less: "↓",
+    up: "↑",
+    down: "↓",
+    marks: ["●", "■", "▲", "◆", "○", "□", "△", "◇"],
 };
 
 static ASCII: Glyphs = Glyphs {
@@ -183,6 +239,9 @@ static ASCII: Glyphs = Glyphs {
     at_least: ">=",
     times: "x",
     less: "v",
+    up: "^",
+    down: "v",
+    marks: ["o", "x", "+", "*", "#", "@", "%", "="],
 };
 
 #[cfg(test)]
@@ -208,11 +267,39 @@ mod tests {
 
     #[test]
     fn no_color_counts_when_it_is_not_empty() {
-        assert!(look(&[("TERM", "xterm")]).colour);
-        assert!(look(&[("NO_COLOR", "")]).colour);
-        assert!(!look(&[("NO_COLOR", "1")]).colour);
-        assert!(!look(&[("TERM", "dumb")]).colour);
-        assert_eq!(Look { colour: false, unicode: true, letters: true }.bad().fg, None);
+        assert!(look(&[("TERM", "xterm")]).is_coloured());
+        assert!(look(&[("NO_COLOR", "")]).is_coloured());
+        assert!(!look(&[("NO_COLOR", "1"), ("COLORTERM", "truecolor")]).is_coloured());
+        assert!(!look(&[("TERM", "dumb"), ("COLORTERM", "truecolor")]).is_coloured());
+        let plain = Look { depth: Depth::None, unicode: true, letters: true };
+        for style in [plain.bad(), plain.series(3), plain.ramp(0.9), plain.heat(0.9)] {
+            assert_eq!((style.fg, style.bg), (None, None));
+        }
+    }
+
+    #[test]
+    fn the_names_of_the_terminal_tell_how_many_colours_it_has() {
+        let depth = |term: &str, colorterm: &str| look(&[("TERM", term), ("COLORTERM", colorterm)]).depth;
+        for few in ["linux", "xterm", "xterm-color", "screen", "vt220", "ansi", ""] {
+            assert_eq!(depth(few, ""), Depth::Sixteen, "{few}");
+        }
+        for many in ["xterm-256color", "screen-256color", "tmux", "xterm-kitty", "alacritty"] {
+            assert_eq!(depth(many, ""), Depth::Many, "{many}");
+        }
+        assert_eq!(depth("xterm-256color", "truecolor"), Depth::True);
+        assert_eq!(depth("xterm", "24bit"), Depth::True);
+        assert_eq!(depth("xterm-direct", ""), Depth::True);
+        assert_eq!(depth("screen.xterm-256color", "truecolor"), Depth::Many);
+        assert_eq!(depth("linux", "truecolor"), Depth::Sixteen);
+        assert_eq!(depth("xterm-256color", "yes"), Depth::Many);
+    }
+
+    #[test]
+    fn every_series_has_a_mark_of_its_own() {
+        for glyphs in [&UNICODE, &ASCII] {
+            let distinct: std::collections::HashSet<_> = glyphs.marks.iter().collect();
+            assert_eq!(distinct.len(), palette::SERIES);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod app;
 pub mod draw;
 pub mod effects;
+pub mod endings;
 pub mod form;
 pub mod input;
 pub mod keyboard;
@@ -11,14 +12,20 @@ pub mod keys;
 pub mod look;
 pub mod model;
 pub mod monitor;
+pub mod mouse;
 pub mod msg;
+pub mod pace;
+pub mod palette;
 pub mod popup;
 pub mod presets;
 pub mod runs;
+pub mod seen;
 pub mod terminal;
 pub mod text;
 pub mod update;
 pub mod view;
 pub mod watch;
+pub mod wire;
+pub mod writer;
 
 pub use app::{Start, TuiError, has_terminal, run};

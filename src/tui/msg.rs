@@ -3,25 +3,34 @@
 use super::monitor::Head;
 use super::presets::PresetRow;
 use super::runs::RunRow;
-use crate::experiment::{PresetDoc, Problem};
+use crate::experiment::{AllocationSettings, PresetDoc, Problem};
 use crate::run::event::Record;
 use crate::run::lifecycle::When;
-use crate::run::view::State;
-use crossterm::event::KeyEvent;
+use crate::run::view::{RunView, State};
+use crossterm::event::{KeyEvent, MouseEvent};
 
 /// Something happened.
 #[derive(Clone, Debug)]
 pub enum Msg {
     /// A key went down.
     Key(KeyEvent),
+    /// The mouse did something; only where it was asked for.
+    Mouse(MouseEvent),
     /// Text was pasted.
     Paste(String),
     /// The runs table, newest first; sent when it changed.
     Runs(Vec<RunRow>),
     /// The run on the monitor was found.
     Opened(Box<Head>),
-    /// New lines of the log of the run on the monitor, or another state.
-    Followed { run: String, records: Vec<Record>, state: State },
+    /// The run on the monitor as the ends of its log tell it: all of it is being read.
+    Glimpse { run: String, view: Box<RunView>, state: State },
+    /// New lines of the log of the run on the monitor, each with the bytes before it, or another state. `left`: the share of
+    /// the log that is read, where that is not all.
+    Followed { run: String, records: Vec<Record>, places: Vec<u64>, state: State, left: Option<f64> },
+    /// A snapshot of the selection that was read from the log.
+    Fetched { run: String, index: usize, record: Box<Record> },
+    /// The time of a replay's next frame has come.
+    Tick,
     /// The run on the monitor cannot be read.
     Lost { run: String, error: String },
     /// The presets that there are.
@@ -52,6 +61,22 @@ pub enum Effect {
         name: Option<String>,
         when: When,
     },
+    /// Read the snapshot of the selection that begins after so many bytes of the log.
+    Fetch {
+        run: String,
+        index: usize,
+        place: u64,
+    },
+    /// Keep a choice for the allocation to come.
+    ChooseAllocation {
+        run: String,
+        choice: AllocationSettings,
+    },
+    /// Start a run that takes the search of another and allocates by this choice.
+    Retrain {
+        run: String,
+        choice: AllocationSettings,
+    },
     Pause(String),
     Resume(String),
     Stop(String),
@@ -76,6 +101,8 @@ pub enum Effect {
         edit: u64,
         doc: Box<PresetDoc>,
     },
+    /// Ring for the end of a run, with this line about it. The loop takes this one.
+    Ring(String),
     /// Leave with this exit code.
     Quit(u8),
 }

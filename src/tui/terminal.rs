@@ -1,88 +1,155 @@
 //! The terminal itself: taken over, drawn on, and given back whatever happens.
 
+use super::look::Look;
 use super::model::{FALLBACK_SIZE, Model};
-use super::view::view;
+use super::pace::Pace;
+use super::view::{paint, stamp};
+use super::wire;
+use super::writer::{Writer, Written};
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-    enable_raw_mode, size,
+    EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, size,
 };
 use crossterm::{execute, queue};
-use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::{Terminal, TerminalOptions, Viewport};
-use std::io::{self, BufWriter, Stdout, Write};
-use std::sync::Once;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Whether the terminal is ours, for the panic hook.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether it was told to report the mouse.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+/// Who writes on it.
+static WRITER: Mutex<Option<Writer>> = Mutex::new(None);
+/// Reports of clicks and the wheel alone, in the form that has no largest column: movements would cost bytes.
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
+/// How long a terminal that takes nothing is waited for when the program ends.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The terminal while it is ours; given back when dropped.
 pub struct Display {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
-    /// What is on the screen.
+    area: Rect,
+    writer: Writer,
+    pace: Pace,
+    /// What is on the screen once everything is written.
     shown: Option<Buffer>,
+    /// The same without the byte rate, by which alone nothing is drawn anew.
+    bare: Option<Buffer>,
+    /// Bytes that are no part of a frame and wait for the terminal: bells.
+    aside: Vec<u8>,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawn {
+    /// It is on its way, or nothing looks different.
+    Done,
+    /// It may not go before that moment.
+    NotBefore(Instant),
+    /// The terminal has not taken the one before it; [`Written`] tells when it has.
+    Busy,
 }
 
 impl Display {
-    /// Takes the terminal over.
+    /// Takes the terminal over; `written` is told of every frame, `mouse` asks for reports of the mouse.
     ///
     /// # Errors
     /// Where the terminal cannot be set or written; it is then as it was.
-    pub fn take() -> io::Result<Display> {
+    pub fn take(mouse: bool, written: UnboundedSender<Written>) -> io::Result<Display> {
         restore_on_panic();
+        // Standard output itself goes through a buffer with a lock, which must be free for the last words.
+        let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let writer = Writer::start(out, written)?;
+        *held(&WRITER) = Some(writer.clone());
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        let opened = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide).and_then(|()| {
-            let area = area().unwrap_or(Rect::new(0, 0, FALLBACK_SIZE.0, FALLBACK_SIZE.1));
-            let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
-            Terminal::with_options(backend, TerminalOptions { viewport: Viewport::Fixed(area) })
-        });
-        match opened {
-            Ok(terminal) => Ok(Display { terminal, shown: None }),
-            Err(error) => {
-                restore();
-                Err(error)
-            }
+        MOUSE.store(mouse, Ordering::SeqCst);
+        let opened = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)
+            .and_then(|()| if mouse { io::stdout().write_all(MOUSE_ON) } else { Ok(()) })
+            .and_then(|()| io::stdout().flush());
+        if let Err(error) = opened {
+            restore();
+            return Err(error);
         }
+        let area = area().unwrap_or(Rect::new(0, 0, FALLBACK_SIZE.0, FALLBACK_SIZE.1));
+        Ok(Display { area, writer, pace: Pace::default(), shown: None, bare: None, aside: Vec::new() })
     }
 
-    /// Takes the size that the terminal has now.
-    ///
-    /// # Errors
-    /// Where the terminal cannot be written.
-    pub fn fit(&mut self) -> io::Result<()> {
-        let Some(area) = area() else { return Ok(()) };
-        self.shown = None;
-        self.terminal.resize(area)
+    /// Takes the size that the terminal has now; all of it is drawn anew.
+    pub fn fit(&mut self) {
+        let Some(area) = area() else { return };
+        self.area = area;
+        (self.shown, self.bare) = (None, None);
     }
 
     /// Columns and lines.
-    pub fn size(&mut self) -> (u16, u16) {
-        let area = self.terminal.get_frame().area();
-        (area.width, area.height)
+    pub fn size(&self) -> (u16, u16) {
+        (self.area.width, self.area.height)
     }
 
-    /// Brings the model on the screen, in one synchronised update. Sends nothing where nothing looks different.
+    /// Brings the model on the screen, in one synchronised update: at once where `is_answer`, else when its bytes may
+    /// go. Sends nothing where nothing looks different.
+    pub fn draw(&mut self, model: &Model, is_answer: bool) -> Drawn {
+        let now = Instant::now();
+        if !self.writer.is_free() {
+            return Drawn::Busy;
+        }
+        let earliest = self.pace.not_before(now);
+        if !is_answer && earliest > now {
+            return Drawn::NotBefore(earliest);
+        }
+        let mut next = Buffer::empty(self.area);
+        paint(model, &mut next);
+        if self.bare.as_ref() == Some(&next) {
+            self.send_aside(now);
+            return Drawn::Done;
+        }
+        let bare = next.clone();
+        stamp(&mut next, self.pace.rate(now), model.look);
+        let mut bytes = wire::encode(self.shown.as_ref(), &next);
+        let earliest = self.pace.earliest(now, bytes.len());
+        if !is_answer && earliest > now {
+            return Drawn::NotBefore(earliest);
+        }
+        (self.shown, self.bare) = (Some(next), Some(bare));
+        bytes.append(&mut self.aside);
+        self.send(now, bytes);
+        Drawn::Done
+    }
+
+    /// Sends bytes that draw nothing, with the next frame or without one.
+    pub fn ring(&mut self, bytes: &[u8]) {
+        self.aside.extend(bytes);
+    }
+
+    fn send_aside(&mut self, now: Instant) {
+        let bytes = std::mem::take(&mut self.aside);
+        self.send(now, bytes);
+    }
+
+    fn send(&mut self, now: Instant, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.pace.sent(now, bytes.len());
+            self.writer.write(bytes);
+        }
+    }
+
+    /// Takes in that a frame was written.
     ///
     /// # Errors
-    /// Where the terminal cannot be written.
-    pub fn draw(&mut self, model: &Model) -> io::Result<()> {
-        view(model, &mut self.terminal.get_frame());
-        let next = self.terminal.current_buffer_mut();
-        if self.shown.as_ref() == Some(next) {
-            next.reset();
-            return Ok(());
-        }
-        self.shown = Some(next.clone());
-        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
-        self.terminal.flush()?;
-        self.terminal.swap_buffers();
-        queue!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
-        self.terminal.backend_mut().flush()
+    /// That of the terminal.
+    pub fn written(&mut self, written: Written) -> io::Result<()> {
+        self.pace.taken(written.bytes, written.took);
+        written.result
     }
 }
 
@@ -92,18 +159,66 @@ impl Drop for Display {
     }
 }
 
+/// The bytes that ring for a text: the bell, and a notice of the desktop (OSC 9), which tmux hands on only when asked.
+pub fn announcement(text: &str, bell: bool, notice: bool, look: Look, in_tmux: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if bell {
+        bytes.push(0x07);
+    }
+    if notice {
+        let text = super::text::cut(text, 160, look.glyphs().ellipsis);
+        let text: String = text.chars().map(|c| if c.is_ascii() || look.letters { c } else { '?' }).collect();
+        let start = if in_tmux { "\x1bPtmux;\x1b" } else { "" };
+        let end = if in_tmux { "\x1b\\" } else { "" };
+        bytes.extend(format!("{start}\x1b]9;{text}\x07{end}").bytes());
+    }
+    bytes
+}
+
 /// The area of the terminal, where it says how large it is.
 fn area() -> Option<Rect> {
     let (columns, rows) = size().ok()?;
     (columns > 0 && rows > 0).then(|| Rect::new(0, 0, columns, rows))
 }
 
+fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Gives the terminal back, once. Its errors have nowhere to go: where it is gone, there is nothing to restore.
 fn restore() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
-        let _ = execute!(io::stdout(), EndSynchronizedUpdate, DisableBracketedPaste, Show, LeaveAlternateScreen);
-        let _ = disable_raw_mode();
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
     }
+    let stdout = io::stdout();
+    let writer = held(&WRITER).take();
+    let is_idle = writer.is_none_or(|writer| {
+        writer.close(PATIENCE) || {
+            // What the terminal has not taken is dropped, so that the last words come through.
+            let _ = rustix::termios::tcflush(&stdout, rustix::termios::QueueSelector::OFlush);
+            writer.close(PATIENCE)
+        }
+    });
+    if is_idle && takes_bytes(&stdout) {
+        let mut words = Vec::new();
+        let _ = queue!(words, EndSynchronizedUpdate, DisableBracketedPaste);
+        if MOUSE.load(Ordering::SeqCst) {
+            words.extend(MOUSE_OFF);
+        }
+        // A frame that was cut short may have left a sequence open and a style on.
+        let _ = queue!(words, crossterm::style::ResetColor, Show, LeaveAlternateScreen);
+        let mut stdout = stdout.lock();
+        let _ = stdout.write_all(&words).and_then(|()| stdout.flush());
+    }
+    let _ = disable_raw_mode();
+}
+
+/// Whether a few bytes would not block.
+fn takes_bytes(out: &impl AsFd) -> bool {
+    let patience = Timespec::try_from(PATIENCE).ok();
+    let mut fds = [PollFd::new(out, PollFlags::OUT)];
+    let ready = rustix::event::poll(&mut fds, patience.as_ref()).is_ok();
+    ready && fds[0].revents().contains(PollFlags::OUT)
 }
 
 /// Gives the terminal back before a panic of the main thread is reported. One of another thread ends only what that
@@ -122,4 +237,30 @@ fn restore_on_panic() {
             before(info);
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::palette::Depth;
+
+    const LOOK: Look = Look { depth: Depth::Many, unicode: true, letters: true };
+
+    #[test]
+    fn a_notice_is_clean_short_and_wrapped_for_tmux() {
+        let ring = |text: &str, in_tmux| String::from_utf8(announcement(text, true, true, LOOK, in_tmux)).unwrap();
+        assert_eq!(ring("demo finished", false), "\x07\x1b]9;demo finished\x07");
+        assert_eq!(ring("a", true), "\x07\x1bPtmux;\x1b\x1b]9;a\x07\x1b\\");
+        let evil = ring("a\x07\x1b]0;owned\x1b\\", false);
+        assert_eq!(evil, "\x07\x1b]9;a??]0;owned?\\\x07");
+        assert!(ring(&"x".repeat(5000), false).len() < 200);
+    }
+
+    #[test]
+    fn what_is_off_is_not_sent() {
+        assert_eq!(announcement("a", true, false, LOOK, true), b"\x07");
+        assert_eq!(announcement("a", false, false, LOOK, true), b"");
+        let plain = Look { letters: false, unicode: false, ..LOOK };
+        assert_eq!(announcement("gr\u{f6}\u{df}e", false, true, plain, false), b"\x1b]9;gr??e\x07");
+    }
 }

@@ -1,19 +1,26 @@
 //! A frame: the screen, the key bar, what was just said, and popups on top.
 
 use super::draw::{put, put_ends, span, top};
-use super::keys::{BINDINGS, Context};
+use super::keys::{Action, BINDINGS, Context, key_name};
+use super::look::Look;
 use super::model::{Model, Screen};
-use super::text::cut;
+use super::text::{bytes, cut, width};
 use super::{form, monitor, popup, presets, runs};
+use crossterm::event::KeyCode;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::Span;
 use ratatui::widgets::{Clear, Widget};
 
 /// Draws the model, whatever the size of the terminal.
 pub fn view(model: &Model, frame: &mut Frame) {
-    let area = frame.area();
-    let buf = frame.buffer_mut();
+    paint(model, frame.buffer_mut());
+}
+
+/// Draws the model on a blank buffer.
+pub fn paint(model: &Model, buf: &mut Buffer) {
+    let area = buf.area;
     if area.is_empty() {
         return;
     }
@@ -60,13 +67,116 @@ fn notice(buf: &mut Buffer, screen: Rect, model: &Model) {
     put(buf, last, 0, vec![span(format!(" {text}"), style.patch(look.strong()))]);
 }
 
+/// Whether an action is one of those of every screen.
+fn is_shared(action: Action) -> bool {
+    BINDINGS.iter().any(|binding| binding.context == Context::Screen && binding.action == action)
+}
+
 /// The keys of the top layer at the left, those of every screen at the right: what does nothing now is left out.
 fn key_bar(buf: &mut Buffer, area: Rect, model: &Model) {
     let context = model.context();
-    let everywhere = |action| BINDINGS.iter().any(|b| b.context == Context::Screen && b.action == action);
-    let own = popup::key_spans(context, |action| model.can(action) && !everywhere(action), model.look);
-    let shared = popup::key_spans(context, |action| model.can(action) && everywhere(action), model.look);
+    let own = popup::key_spans(context, |action| model.can(action) && !is_shared(action), model.look);
+    let shared = popup::key_spans(context, |action| model.can(action) && is_shared(action), model.look);
     let mut left = vec![span(" ", model.look.faint())];
     left.extend(own);
     put_ends(buf, area, 0, left, shared);
+}
+
+/// The key that the key bar shows at a place.
+pub fn key_at(model: &Model, area: Rect, at: Position) -> Option<KeyCode> {
+    if area.height < 2 || at.y + 1 != area.bottom() {
+        return None;
+    }
+    let labels =
+        |shared| popup::labels(model.context(), move |action| model.can(action) && is_shared(action) == shared);
+    let look = model.look;
+    let columns = |key, label| width(&key_name(key, look.unicode)) + 1 + width(label);
+    let total: usize = popup::key_spans(model.context(), |action| model.can(action) && is_shared(action), look)
+        .iter()
+        .map(Span::width)
+        .sum();
+    let right = usize::from(area.width).saturating_sub(total);
+    let place = usize::from(at.x);
+    let (mut start, group) = if place >= right { (right, true) } else { (1, false) };
+    for (key, label) in labels(group) {
+        let end = start + columns(key, label);
+        if (start..end).contains(&place) {
+            return Some(key);
+        }
+        start = end + 2;
+    }
+    None
+}
+
+/// Columns of the byte rate, with a space.
+const RATE_WIDTH: usize = 10;
+
+/// Writes the byte rate into the key bar of a finished frame, between the keys of the screen and those of every screen;
+/// not at all where that place is taken.
+pub fn stamp(buf: &mut Buffer, rate: usize, look: Look) {
+    let area = buf.area;
+    let Some(y) = area.bottom().checked_sub(1).filter(|_| area.height > 1) else { return };
+    let is_blank = |x: &u16| buf.cell((*x, y)).is_some_and(|cell| cell.symbol() == " ");
+    // The last stretch of blanks that holds it.
+    let mut end = area.right();
+    loop {
+        let Some(last) = (area.left()..end).rev().find(is_blank) else { return };
+        let first = (area.left()..=last).rev().find(|x| !is_blank(x)).map_or(area.left(), |x| x + 1);
+        if usize::from(last + 1 - first) >= RATE_WIDTH + 3 {
+            let text = format!("{:>RATE_WIDTH$}", format!("{}/s", bytes(rate as u64)));
+            buf.set_stringn(last - 1 - RATE_WIDTH as u16, y, text, RATE_WIDTH, look.faint());
+            return;
+        }
+        if first == area.left() {
+            return;
+        }
+        end = first;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::palette::Depth;
+    use jiff::tz::TimeZone;
+
+    const LOOK: Look = Look { depth: Depth::Many, unicode: true, letters: true };
+
+    fn bar(buf: &Buffer) -> String {
+        let y = buf.area.bottom() - 1;
+        (0..buf.area.width).map(|x| buf[(x, y)].symbol()).collect()
+    }
+
+    #[test]
+    fn the_byte_rate_takes_no_keys_place() {
+        let model = Model::new(LOOK, TimeZone::UTC);
+        for columns in 1..130 {
+            let mut buf = Buffer::empty(Rect::new(0, 0, columns, 3));
+            paint(&model, &mut buf);
+            let before = bar(&buf);
+            stamp(&mut buf, 1234, LOOK);
+            let after = bar(&buf);
+            assert!(after == before || after.contains("  1.2 kB/s  "), "{after:?}");
+            assert_eq!(after.replace(" 1.2 kB/s", "         "), before);
+            assert!(columns < 70 || after != before, "{columns}: {after:?}");
+        }
+        stamp(&mut Buffer::empty(Rect::new(0, 0, 0, 0)), 1, LOOK);
+    }
+
+    #[test]
+    fn a_click_finds_the_key_that_is_shown_there() {
+        let model = Model::new(LOOK, TimeZone::UTC);
+        let area = Rect::new(0, 0, 80, 24);
+        let mut buf = Buffer::empty(area);
+        paint(&model, &mut buf);
+        let text = bar(&buf);
+        for (label, key) in [("n new run", 'n'), ("p presets", 'p'), ("? help", '?'), ("q quit", 'q')] {
+            let start = text.find(label).unwrap_or_else(|| panic!("{label:?} in {text:?}")) as u16;
+            for x in start..start + label.len() as u16 {
+                assert_eq!(key_at(&model, area, Position::new(x, 23)), Some(KeyCode::Char(key)), "{label} {x}");
+            }
+            assert_eq!(key_at(&model, area, Position::new(start, 22)), None);
+            assert_ne!(key_at(&model, area, Position::new(start - 1, 23)), Some(KeyCode::Char(key)));
+        }
+    }
 }

@@ -5,6 +5,7 @@ use autolora::run::view::State;
 use autolora::tui::look::Look;
 use autolora::tui::model::{Model, Screen};
 use autolora::tui::msg::{Effect, Msg};
+use autolora::tui::palette::Depth;
 use autolora::tui::update::update;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
@@ -44,6 +45,9 @@ fn answer(effect: Effect) -> Option<Msg> {
     match effect {
         Effect::Start { .. } => Some(Msg::Started { run: rows()[0].id.clone() }),
         Effect::Pause(_) | Effect::Resume(_) | Effect::Stop(_) | Effect::Remove(_) => done(),
+        Effect::ChooseAllocation { .. } => done(),
+        Effect::Retrain { .. } => Some(Msg::Started { run: rows()[0].id.clone() }),
+        Effect::Fetch { .. } => None,
         Effect::Weigh(run) => Some(Msg::Weighed { run, dir: "/x".into(), files: 1, bytes: 1 }),
         Effect::ListPresets | Effect::CopyPreset { .. } | Effect::DeletePreset(_) => Some(Msg::Presets(preset_rows())),
         Effect::OpenPreset(_) => {
@@ -53,7 +57,7 @@ fn answer(effect: Effect) -> Option<Msg> {
         Effect::SavePreset { name, .. } => Some(Msg::PresetSaved(name)),
         Effect::Check { edit, .. } => Some(Msg::Checked { edit, problems: Vec::new() }),
         Effect::QueueFirst(_) => Some(Msg::Done("demo is first in the queue".into())),
-        Effect::Quit(_) => None,
+        Effect::Quit(_) | Effect::Ring(_) => None,
     }
 }
 
@@ -98,14 +102,15 @@ proptest! {
     #[test]
     fn any_keys_from_the_monitor(steps in steps(), colour: bool, unicode: bool) {
         let mut model = finished().watched(State::Finished);
-        model.look = Look { colour, unicode, letters: unicode };
+        let depth = if colour { Depth::Many } else { Depth::None };
+        model.look = Look { depth, unicode, letters: unicode };
         play(model, steps);
     }
 
     #[test]
     fn any_keys_from_the_monitor_of_a_run_that_writes(steps in steps(), unicode: bool) {
         let mut model = crate::generation::written().watched(State::Finished);
-        model.look = Look { colour: true, unicode, letters: unicode };
+        model.look = Look { depth: Depth::Many, unicode, letters: unicode };
         play(model, steps);
     }
 }

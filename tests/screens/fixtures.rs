@@ -2,11 +2,13 @@
 
 use autolora::experiment::{PresetDoc, Source};
 use autolora::run::event::{AllTerms, Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection, Timing};
+use autolora::run::machine::Machine;
 use autolora::run::view::State;
 use autolora::tui::look::Look;
 use autolora::tui::model::{Model, Screen};
 use autolora::tui::monitor::{Head, Monitor};
 use autolora::tui::msg::Msg;
+use autolora::tui::palette::Depth;
 use autolora::tui::presets::PresetRow;
 use autolora::tui::runs::RunRow;
 use autolora::tui::update::update;
@@ -15,8 +17,8 @@ use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-pub const LOOK: Look = Look { colour: true, unicode: true, letters: true };
-pub const PLAIN: Look = Look { colour: false, unicode: false, letters: false };
+pub const LOOK: Look = Look { depth: Depth::Many, unicode: true, letters: true };
+pub const PLAIN: Look = Look { depth: Depth::None, unicode: false, letters: false };
 
 /// The first screen, nothing read yet.
 pub fn model() -> Model {
@@ -224,7 +226,16 @@ impl Log {
             left_s: (300 - steps) as f64 / 12.34,
             rss_bytes: 183_500_000,
             device_bytes: None,
-        })
+        });
+        let machine = Machine {
+            host_used_bytes: 12_300_000_000,
+            host_total_bytes: 24_600_000_000,
+            load: 1.9,
+            cores: 2,
+            worker_cores: Some(1.8),
+            gpu: None,
+        };
+        self.push(Event::Machine { phase: Phase::Search, machine })
     }
 
     pub fn allocate(&mut self) -> &mut Log {
@@ -289,15 +300,37 @@ impl Log {
         })
     }
 
+    /// All of this log as it reaches the screen.
+    pub fn followed(&self, state: State) -> Msg {
+        Msg::Followed {
+            run: "20261123-203312-a1b2".into(),
+            records: self.records.clone(),
+            places: (0..self.records.len() as u64).collect(),
+            state,
+            left: None,
+        }
+    }
+
+    /// The record at a place, as [`Log::followed`] counts them.
+    pub fn record(&self, place: usize) -> &Record {
+        &self.records[place]
+    }
+
     /// The monitor of a run with this log.
     pub fn watched(&self, state: State) -> Model {
         let mut model = with_runs(rows());
         let run = "20261123-203312-a1b2";
         model.screens.push(Screen::Monitor(Box::new(Monitor::new(run))));
-        let head =
-            Head { id: run.into(), name: "demo".into(), dir: format!("/runs/{run}"), data: "builtin:demo".into() };
+        let head = Head {
+            id: run.into(),
+            name: "demo".into(),
+            dir: format!("/runs/{run}"),
+            data: "builtin:demo".into(),
+            settings: Some(Box::default()),
+            ..Head::default()
+        };
         update(&mut model, Msg::Opened(Box::new(head)));
-        update(&mut model, Msg::Followed { run: run.into(), records: self.records.clone(), state });
+        update(&mut model, self.followed(state));
         model
     }
 }

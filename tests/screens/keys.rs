@@ -267,7 +267,7 @@ fn arrows_walk_the_modules_and_stop_at_the_edges() {
     let mut model = searching().watched(State::Running);
     press(&mut model, "jjjllll");
     assert_eq!(model.monitor().unwrap().cursor, (1, 1));
-    assert!(frame(&model, 80, 24).contains("bert.encoder.layer.1.attention.self.value"));
+    assert!(frame(&model, 80, 24).contains("layer.1.attention.self.value"));
     press(&mut model, "gh");
     assert_eq!(model.monitor().unwrap().cursor, (0, 0));
 }
@@ -291,7 +291,13 @@ fn frame_with_help(about: Context) -> String {
 
 #[test]
 fn what_was_said_of_a_run_goes_when_it_ends_by_itself() {
-    let followed = |state| Msg::Followed { run: "20261123-203312-a1b2".into(), records: Vec::new(), state };
+    let followed = |state| Msg::Followed {
+        run: "20261123-203312-a1b2".into(),
+        records: Vec::new(),
+        places: Vec::new(),
+        state,
+        left: None,
+    };
     for (state, stays) in [(State::Stopped, true), (State::Paused, true), (State::Finished, false)] {
         let mut model = searching().watched(State::Running);
         update(&mut model, Msg::Done("demo goes on".into()));

@@ -4,6 +4,7 @@ mod any;
 mod fixtures;
 mod generation;
 mod keys;
+mod theatre;
 
 use autolora::run::event::Event;
 use autolora::run::view::State;
