@@ -107,6 +107,7 @@ impl From<LifecycleError> for CliError {
     fn from(error: LifecycleError) -> Self {
         let (code, advice) = match &error {
             LifecycleError::Busy { .. } => (4, None),
+            LifecycleError::Unfit { help, .. } => (2, help.clone()),
             LifecycleError::Dir(DirError::Experiment { .. }) => (1, Some("make a new run from its preset.toml".into())),
             LifecycleError::NoAnswer { holder: Some(holder), .. } => {
                 (1, Some(format!("if it hangs, end it on {} with kill -9 {}; then resume", holder.host, holder.pid)))

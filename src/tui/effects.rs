@@ -4,12 +4,12 @@ use super::msg::{Effect, Msg};
 use super::presets::PresetRow;
 use super::seen;
 use super::text::bytes;
-use crate::experiment::{AllocationSettings, Experiment, Origin, PresetDoc, PresetError, Presets, SETTINGS, check};
+use crate::experiment::{AllocationSettings, Origin, PresetDoc, PresetError, Presets, SETTINGS};
 use crate::run::directory::RunDir;
 use crate::run::follow;
 use crate::run::lifecycle::{self, START_LIMIT, When};
 use crate::run::queue::Queue;
-use crate::run::retrain;
+use crate::run::retrain::{as_changes, retrain};
 use crate::run::store::{NewRun, Store};
 use std::error::Error;
 use std::fmt::Display;
@@ -28,8 +28,11 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, stop(dir)?.name()))))
         }
         Effect::Fetch { run, index, place } => one(fetch(&run, index, place)),
-        Effect::ChooseAllocation { run, choice } => one(with_run(&run, |dir| choose(dir, &choice))),
-        Effect::Retrain { run, choice } => one(retrain_from(&run, &choice)),
+        Effect::ChooseAllocation { run, choice } => one(with_run(&run, |dir| {
+            lifecycle::choose_allocation(dir, &choice)?;
+            Ok(format!("{} allocates by {}", dir.info().name, choice.rule))
+        })),
+        Effect::Retrain { run, choice } => one(start_retraining(&run, &choice)),
         Effect::Resume(run) => one(with_run(&run, |dir| {
             lifecycle::resume(dir)?;
             Ok(format!("{} goes on", dir.info().name))
@@ -96,22 +99,9 @@ fn start(doc: &PresetDoc, name: Option<&str>, when: When) -> Result<Msg, RunErro
     Ok(Msg::Started { run: dir.id().to_owned() })
 }
 
-/// Keeps a choice for the allocation to come, where it goes with the settings of the run.
-fn choose(dir: &RunDir, choice: &AllocationSettings) -> Result<String, RunError> {
-    let experiment = Experiment { allocation: choice.clone(), ..dir.experiment()? };
-    if let Some(complaint) =
-        check(&experiment).into_iter().find(|complaint| complaint.keys[0].starts_with("allocation"))
-    {
-        return Err(format!("{} {}", complaint.keys[0], complaint.message).into());
-    }
-    lifecycle::choose_allocation(dir, choice)?;
-    Ok(format!("{} allocates by {}", dir.info().name, choice.rule))
-}
-
-fn retrain_from(run: &str, choice: &AllocationSettings) -> Result<Msg, RunError> {
-    let store = Store::of_user()?;
-    let parent = store.find(run)?.run;
-    let dir = retrain::retrain(&store, &parent, &retrain::sets_of(choice), None)?;
+fn start_retraining(run: &str, choice: &AllocationSettings) -> Result<Msg, RunError> {
+    let parent = Store::of_user()?.find(run)?.run;
+    let dir = retrain(&parent, &as_changes(choice), None)?;
     lifecycle::start_and_wait(&dir, START_LIMIT)?;
     Ok(Msg::Started { run: dir.id().to_owned() })
 }

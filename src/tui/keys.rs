@@ -148,7 +148,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Runs, &[Char('p')], Action::Presets, "presets", "shipped and saved presets"),
     bind(Context::Runs, &[Char(' ')], Action::Pause, "pause", "checkpoint and pause the run"),
     bind(Context::Runs, &[Char('r')], Action::Resume, "resume", "go on from the last checkpoint"),
-    bind(Context::Runs, &[Char('s')], Action::Stop, "stop", "checkpoint and stop the run, or take it from the queue"),
+    bind(Context::Runs, &[Char('s')], Action::Stop, "stop", "checkpoint and stop; one that waits leaves the queue"),
     bind(Context::Runs, &[Char('F')], Action::QueueFirst, "first", "put a run that waits before all others"),
     bind(Context::Runs, &[Char('d'), Delete], Action::Remove, "delete", "delete the run's folder, after a question"),
     bind(Context::Runs, &[Up, Char('k')], Action::Up, "", "one run up"),

@@ -145,6 +145,9 @@ pub fn labels(context: Context, can: impl Fn(Action) -> bool) -> impl Iterator<I
     shown.filter_map(|binding| Some((*binding.keys.first()?, binding.label)))
 }
 
+/// Spans of a key in [`key_spans`], with what parts it from the one before.
+pub const SPANS_OF_KEY: usize = 3;
+
 /// Keys and their labels in one line, those that `can` allows.
 pub fn key_spans(context: Context, can: impl Fn(Action) -> bool, look: Look) -> Vec<Span<'static>> {
     let mut spans: Vec<Span> = Vec::new();

@@ -75,11 +75,20 @@ fn is_shared(action: Action) -> bool {
 /// The keys of the top layer at the left, those of every screen at the right: what does nothing now is left out.
 fn key_bar(buf: &mut Buffer, area: Rect, model: &Model) {
     let context = model.context();
-    let own = popup::key_spans(context, |action| model.can(action) && !is_shared(action), model.look);
+    let mut own = popup::key_spans(context, |action| model.can(action) && !is_shared(action), model.look);
     let shared = popup::key_spans(context, |action| model.can(action) && is_shared(action), model.look);
+    // A key whose label does not fit whole is in the help alone.
+    let room = usize::from(area.width).saturating_sub(columns(&shared) + 2);
+    while columns(&own) > room {
+        own.truncate(own.len().saturating_sub(popup::SPANS_OF_KEY));
+    }
     let mut left = vec![span(" ", model.look.faint())];
     left.extend(own);
     put_ends(buf, area, 0, left, shared);
+}
+
+fn columns(spans: &[Span]) -> usize {
+    spans.iter().map(Span::width).sum()
 }
 
 /// The key that the key bar shows at a place.
@@ -90,7 +99,7 @@ pub fn key_at(model: &Model, area: Rect, at: Position) -> Option<KeyCode> {
     let labels =
         |shared| popup::labels(model.context(), move |action| model.can(action) && is_shared(action) == shared);
     let look = model.look;
-    let columns = |key, label| width(&key_name(key, look.unicode)) + 1 + width(label);
+    let wide = |key, label| width(&key_name(key, look.unicode)) + 1 + width(label);
     let total: usize = popup::key_spans(model.context(), |action| model.can(action) && is_shared(action), look)
         .iter()
         .map(Span::width)
@@ -99,8 +108,8 @@ pub fn key_at(model: &Model, area: Rect, at: Position) -> Option<KeyCode> {
     let place = usize::from(at.x);
     let (mut start, group) = if place >= right { (right, true) } else { (1, false) };
     for (key, label) in labels(group) {
-        let end = start + columns(key, label);
-        if (start..end).contains(&place) {
+        let end = start + wide(key, label);
+        if (start..end).contains(&place) && (group || end < right) {
             return Some(key);
         }
         start = end + 2;

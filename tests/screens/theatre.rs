@@ -123,7 +123,7 @@ fn after_the_allocation_a_choice_is_for_a_new_run() {
     let mut model = finished().watched(State::Finished);
     press(&mut model, "wj");
     let choice = monitor(&mut model).what_if.as_ref().unwrap().choice();
-    assert_eq!(choice.rule, Rule::Mean);
+    assert_eq!(choice.rule, Rule::Energy, "mean does not go with softmax");
     keys(&mut model, &[KeyCode::Enter]);
     assert_eq!(model.context(), Context::Confirm);
     let effects = keys(&mut model, &[KeyCode::Char('y')]);

@@ -28,7 +28,8 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Changes => model.popups.push(Popup::Changes { scroll: 0 }),
         Action::WhatIf => {
             let choice = monitor.allocation();
-            monitor.what_if = Some(WhatIf::new(&choice, monitor.view.rank.max(1)));
+            let selection = monitor.selection_kind();
+            monitor.what_if = Some(WhatIf::new(&choice, selection, monitor.view.rank.max(1)));
             (monitor.focus, monitor.full) = (Pane::Map, false);
         }
         Action::NextPane | Action::PreviousPane => monitor.turn_focus(action == Action::NextPane),

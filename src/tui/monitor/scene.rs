@@ -114,7 +114,8 @@ impl Monitor {
 
     /// The choice of allocation that holds.
     pub fn allocation(&self) -> AllocationSettings {
-        self.settings().map(|settings| settings.allocation.clone()).unwrap_or_default()
+        let said = || self.settings().map(|settings| settings.allocation.clone());
+        self.view.allocation.clone().or_else(said).unwrap_or_default()
     }
 
     /// What a selection value must reach to be kept, where the rule that holds, or that is tried, has such a line.
@@ -125,8 +126,11 @@ impl Monitor {
         };
         match (&self.what_if, self.settings()) {
             (Some(what_if), _) => of(what_if.rule, what_if.threshold()),
-            (None, Some(settings)) => of(settings.allocation.rule, settings.allocation.threshold),
-            (None, None) => self.view.threshold,
+            (None, None) if self.view.allocation.is_none() => self.view.threshold,
+            (None, _) => {
+                let holds = self.allocation();
+                of(holds.rule, holds.threshold)
+            }
         }
     }
 

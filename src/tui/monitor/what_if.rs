@@ -1,7 +1,7 @@
 //! What if: other rules, thresholds and budgets on the values of the moment that is shown; ranks change at once.
 
 use super::Monitor;
-use crate::experiment::{AllocationSettings, Budget, Choice, Rule, SelectionKind};
+use crate::experiment::{AllocationSettings, Budget, Choice, Rule, SelectionKind, rules_for};
 use crate::search::allocation::{Module, allocate, default_threshold};
 use crate::search::selection::logits;
 use crate::tui::draw::{plain, put, rule, span};
@@ -22,6 +22,8 @@ const RULES: [Rule; 5] = [Rule::Threshold, Rule::Mean, Rule::Sigmoid, Rule::Ener
 #[derive(Clone, Debug, PartialEq)]
 pub struct WhatIf {
     pub rule: Rule,
+    /// The rules that go with the run's selection values.
+    rules: Vec<Rule>,
     /// By the rules' places in [`RULES`], so that going through the rules loses nothing.
     thresholds: [f64; RULES.len()],
     pub budget: Budget,
@@ -38,11 +40,12 @@ pub struct Outcome {
 
 impl WhatIf {
     /// Begins with the choice that holds; `k` is the rank of the search.
-    pub fn new(choice: &AllocationSettings, k: usize) -> WhatIf {
+    pub fn new(choice: &AllocationSettings, selection: SelectionKind, k: usize) -> WhatIf {
         let usual = |rule: Rule| default_threshold(rule, k).unwrap_or(0.0);
         let threshold = |rule: Rule| choice.threshold.filter(|_| rule == choice.rule).unwrap_or(usual(rule));
         WhatIf {
             rule: choice.rule,
+            rules: rules_for(selection),
             thresholds: RULES.map(threshold),
             budget: choice.budget.unwrap_or(Budget::MeanRank((k as f64 / 2.0).max(1.0))),
         }
@@ -68,8 +71,10 @@ impl WhatIf {
 
     /// The next rule, or the one before.
     pub fn turn(&mut self, forward: bool) {
-        let step = if forward { 1 } else { RULES.len() - 1 };
-        self.rule = RULES[(self.place() + step) % RULES.len()];
+        let count = self.rules.len().max(1);
+        let at = self.rules.iter().position(|rule| *rule == self.rule).unwrap_or(0);
+        let step = if forward { 1 } else { count - 1 };
+        self.rule = self.rules.get((at + step) % count).copied().unwrap_or(self.rule);
     }
 
     /// Moves the threshold or the budget by so many small strides; `cost` is that of the cheapest term in parameters.
@@ -149,9 +154,14 @@ fn tidy(value: f64) -> f64 {
 }
 
 impl Monitor {
+    /// How the run's logits become selection values.
+    pub fn selection_kind(&self) -> SelectionKind {
+        self.settings().map_or(SelectionKind::Softmax, |settings| settings.search.selection)
+    }
+
     /// The modules' terms at the moment that is shown, as the rules look at them: the exact ones at the end of the search.
     pub fn terms(&self) -> Vec<Module> {
-        let kind = self.settings().map_or(SelectionKind::Softmax, |settings| settings.search.selection);
+        let kind = self.selection_kind();
         let modules = self.view.modules.iter().enumerate();
         modules
             .map(|(index, module)| {
@@ -192,8 +202,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let glyphs = look.glyphs();
     rule(buf, area, 0, "what if", vec![span("nothing is changed before you keep it", look.faint())], look);
     let mut rules: Vec<Span> = vec![span(format!("rule {} ", glyphs.up_down), look.faint())];
-    for candidate in RULES {
-        let style = if candidate == what_if.rule { look.selected().patch(look.strong()) } else { look.faint() };
+    for candidate in &what_if.rules {
+        let style = if *candidate == what_if.rule { look.selected().patch(look.strong()) } else { look.faint() };
         rules.push(span(format!(" {} ", candidate.name()), style));
     }
     put(buf, area, 1, rules);
@@ -246,7 +256,7 @@ mod tests {
     #[test]
     fn a_choice_begins_as_what_holds_and_moves_by_strides() {
         let holds = AllocationSettings { rule: Rule::Energy, threshold: Some(0.3), budget: None };
-        let mut what_if = WhatIf::new(&holds, 4);
+        let mut what_if = WhatIf::new(&holds, SelectionKind::Softmax, 4);
         assert_eq!(what_if.choice(), holds);
         what_if.shift(2.0, 4, 8);
         assert_eq!(what_if.threshold(), Some(0.31));
@@ -259,6 +269,7 @@ mod tests {
         what_if.turn(false);
         what_if.turn(false);
         assert_eq!(what_if.threshold(), Some(0.31), "it is remembered");
+        assert_eq!(what_if.rules, [Rule::Threshold, Rule::Energy, Rule::Budget]);
         what_if.shift(-1000.0, 4, 8);
         assert_eq!(what_if.threshold(), Some(0.0));
     }
@@ -266,7 +277,7 @@ mod tests {
     #[test]
     fn ranks_and_parameters_follow_the_choice() {
         let modules = [module(&[0.6, 0.4], &[3.0, 1.0]), module(&[0.9, 0.1], &[0.5, 0.1])];
-        let mut what_if = WhatIf::new(&AllocationSettings::default(), 2);
+        let mut what_if = WhatIf::new(&AllocationSettings::default(), SelectionKind::Softmax, 2);
         assert_eq!(what_if.outcome(&modules), Outcome { ranks: vec![1, 1], parameters: 16, mean_rank: 1.0 });
         what_if.say("0.4").unwrap();
         assert_eq!(what_if.outcome(&modules).ranks, [2, 1]);
