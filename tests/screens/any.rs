@@ -56,7 +56,6 @@ fn answer(effect: Effect) -> Option<Msg> {
         }
         Effect::SavePreset { name, .. } => Some(Msg::PresetSaved(name)),
         Effect::Check { edit, .. } => Some(Msg::Checked { edit, problems: Vec::new() }),
-        Effect::QueueFirst(_) => Some(Msg::Done("demo is first in the queue".into())),
         Effect::Quit(_) | Effect::Ring(_) => None,
     }
 }
