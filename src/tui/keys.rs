@@ -167,7 +167,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Form, &[Char('s')], Action::Start, "start", "start the run in the background and watch it"),
     bind(Context::Form, &[Char('Q')], Action::Queue, "queue", "start the run once a slot of its device is free"),
     bind(Context::Form, &[Enter], Action::Edit, "edit", "type a value, or take the next one of a choice"),
-    bind(Context::Form, &[Tab, Char(']')], Action::NextGroup, "group", "next group of settings"),
+    bind(Context::Form, &[Tab, Char(']')], Action::NextGroup, "next", "next group of settings"),
     bind(Context::Form, &[BackTab, Char('[')], Action::PreviousGroup, "", "previous group of settings"),
     bind(Context::Form, &[Right, Char('l'), Char(' ')], Action::Right, "", "next value of a choice"),
     bind(Context::Form, &[Left, Char('h')], Action::Left, "", "previous value of a choice"),
