@@ -3,6 +3,7 @@
 use super::CliError;
 use super::out::{bytes, called, duration, table};
 use super::samples::write_samples;
+use super::theatre;
 use crate::experiment::problem::printable;
 use crate::run::directory::RunDir;
 use crate::run::event::{Phase, Selection};
@@ -71,7 +72,8 @@ impl Snapshot {
             .map(|module| (module.path.clone(), module.alpha.clone()))
             .collect();
         let last = |curves: &Curves, metric| curves.last(metric).map(|(_, value)| value);
-        json!({
+        let experiment = self.run.experiment().ok();
+        let mut object = json!({
             "id": info.id,
             "name": info.name,
             "state": self.status.state,
@@ -102,8 +104,12 @@ impl Snapshot {
             "timing": view.timing,
             "error": view.error.as_ref().map(|(error, _)| error),
             "advice": view.error.as_ref().map(|(_, advice)| advice),
-            "experiment": self.run.experiment().ok(),
-        })
+        });
+        if let Some(object) = object.as_object_mut() {
+            object.extend(theatre::fields(view, experiment.as_ref()));
+            object.insert("experiment".into(), json!(experiment));
+        }
+        object
     }
 
     /// One frame of text.
@@ -132,6 +138,7 @@ impl Snapshot {
         if let Some(losses) = losses(view) {
             writeln!(out, "loss     {losses}")?;
         }
+        theatre::write(view, self.run.experiment().ok().as_ref(), self.status.state.is_active(), out)?;
         self.write_error(out)?;
         write_modules(view, out)?;
         write_metrics(view, out)?;
@@ -206,8 +213,11 @@ fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
     if view.modules.is_empty() {
         return Ok(());
     }
-    let mut rows = vec![["module", "rank", "selection values"].map(String::from).to_vec()];
-    for module in &view.modules {
+    let shares = theatre::energy_shares(view);
+    let mut heading = ["module", "rank", "selection values"].map(String::from).to_vec();
+    heading.extend(shares.as_ref().map(|_| "energy".to_owned()));
+    let mut rows = vec![heading];
+    for (index, module) in view.modules.iter().enumerate() {
         let rank = module.rank.map_or("-".to_string(), |rank| format!("{rank} of {}", view.rank));
         let largest = view.threshold.map_or(module.alpha.iter().copied().fold(0.0, f32::max), |line| 2.0 * line as f32);
         let glyph = |alpha: &f32| {
@@ -215,7 +225,9 @@ fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
             char::from(RAMP[(share * (RAMP.len() - 1) as f32).round() as usize])
         };
         let map: String = module.alpha.iter().map(glyph).collect();
-        rows.push(vec![printable(&module.path), rank, format!("[{map}]")]);
+        let mut row = vec![printable(&module.path), rank, format!("[{map}]")];
+        row.extend(shares.as_ref().map(|shares| format!("{:.1} %", 100.0 * shares[index])));
+        rows.push(row);
     }
     table(out, &rows)?;
     let kind = match (view.allocated, view.undecided) {
@@ -224,7 +236,9 @@ fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
         (false, _) => "emerging",
     };
     let full: usize = view.modules.iter().map(|m| view.rank * (m.shape.inputs + m.shape.outputs)).sum();
-    writeln!(out, "ranks    {kind}; {} LoRA parameters, {full} at rank {}", view.lora_parameters(), view.rank)
+    let at_4: usize = view.modules.iter().map(|m| 4 * (m.shape.inputs + m.shape.outputs)).sum();
+    let at_4 = if view.rank == 4 { String::new() } else { format!(", {at_4} at rank 4") };
+    writeln!(out, "ranks    {kind}; {} LoRA parameters, {full} at rank {}{at_4}", view.lora_parameters(), view.rank)
 }
 
 /// Figures a line, the score first, the run's beside what it is compared with.
@@ -304,7 +318,7 @@ mod tests {
             "module    rank    selection values\n\
              a.query   2 of 3  [@+ ]\n\
              b?.value  -       []\n\
-             ranks    emerging; 20 LoRA parameters, 60 at rank 3\n"
+             ranks    emerging; 20 LoRA parameters, 60 at rank 3, 80 at rank 4\n"
         );
     }
 

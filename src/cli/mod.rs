@@ -26,6 +26,7 @@ mod run;
 mod samples;
 mod show;
 mod stop;
+mod theatre;
 mod watch;
 mod worker;
 
