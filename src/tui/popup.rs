@@ -4,8 +4,9 @@ use super::draw::{plain, put, span};
 use super::form::input_spans;
 use super::keys::{Action, Context, bindings, key_name};
 use super::look::Look;
-use super::model::{Model, Popup};
+use super::model::{Model, Popup, first_line};
 use super::monitor::{changes, sample_lines};
+use super::runs::column_lines;
 use super::text::{pad, width, wrap};
 use super::view::screen_area;
 use crossterm::event::KeyCode;
@@ -42,6 +43,16 @@ fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
             let title = "Samples of held-out rows, newest first";
             let title = if newer > 0 { format!("{title} (g: {newer} newer)") } else { title.to_owned() };
             (title, sample_lines(&samples[..shown], inner, look), *scroll)
+        }
+        Popup::Columns { cursor } => {
+            let mut lines = column_lines(model, *cursor);
+            let height = usize::from(area.height.saturating_sub(2));
+            let scroll = first_line(*cursor, lines.len(), height);
+            if lines.len() + 2 <= height {
+                lines.push(Vec::new());
+                lines.push(key_spans(Context::Columns, |_| true, look));
+            }
+            ("Columns of the runs table".to_owned(), lines, scroll)
         }
         Popup::Changes { scroll } => {
             let (title, lines) = model.monitor_shown().map(|monitor| changes(monitor, look)).unwrap_or_default();
@@ -145,9 +156,6 @@ pub fn labels(context: Context, can: impl Fn(Action) -> bool) -> impl Iterator<I
     shown.filter_map(|binding| Some((*binding.keys.first()?, binding.label)))
 }
 
-/// Spans of a key in [`key_spans`], with what parts it from the one before.
-pub const SPANS_OF_KEY: usize = 3;
-
 /// Keys and their labels in one line, those that `can` allows.
 pub fn key_spans(context: Context, can: impl Fn(Action) -> bool, look: Look) -> Vec<Span<'static>> {
     let mut spans: Vec<Span> = Vec::new();
@@ -166,7 +174,8 @@ pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
     let names = |keys: &[KeyCode]| keys.iter().map(|key| key_name(*key, look.unicode)).collect::<Vec<_>>().join(" ");
     let contexts: &[Context] = match about {
         Context::Form => &[Context::Form, Context::FormEdit, Context::FormFilter, Context::Screen],
-        Context::Runs => &[Context::Runs, Context::Screen],
+        Context::Runs => &[Context::Runs, Context::Screen, Context::Columns],
+        Context::Compare => &[Context::Compare, Context::Screen],
         Context::Presets => &[Context::Presets, Context::Screen],
         Context::WhatIf => &[Context::WhatIf],
         _ => &[

@@ -5,7 +5,7 @@ use super::keys::{Action, BINDINGS, Context, key_name};
 use super::look::Look;
 use super::model::{Model, Screen};
 use super::text::{bytes, cut, width};
-use super::{form, monitor, popup, presets, runs};
+use super::{compare, form, monitor, popup, presets, runs};
 use crossterm::event::KeyCode;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -27,6 +27,7 @@ pub fn paint(model: &Model, buf: &mut Buffer) {
     let screen = screen_area(area);
     match model.screen() {
         Screen::Runs => runs::view(buf, screen, model),
+        Screen::Compare(compare) => compare::view(buf, screen, compare, model.look),
         Screen::Presets => presets::view(buf, screen, model),
         Screen::Form(form) => form::view(buf, screen, form, model.look),
         Screen::Monitor(monitor) => monitor::view(buf, screen, monitor, &model.zone, model.look),
@@ -75,20 +76,18 @@ fn is_shared(action: Action) -> bool {
 /// The keys of the top layer at the left, those of every screen at the right: what does nothing now is left out.
 fn key_bar(buf: &mut Buffer, area: Rect, model: &Model) {
     let context = model.context();
-    let mut own = popup::key_spans(context, |action| model.can(action) && !is_shared(action), model.look);
+    let own = popup::key_spans(context, |action| model.can(action) && !is_shared(action), model.look);
     let shared = popup::key_spans(context, |action| model.can(action) && is_shared(action), model.look);
-    // A key whose label does not fit whole is in the help alone.
-    let room = usize::from(area.width).saturating_sub(columns(&shared) + 2);
-    while columns(&own) > room {
-        own.truncate(own.len().saturating_sub(popup::SPANS_OF_KEY));
-    }
     let mut left = vec![span(" ", model.look.faint())];
     left.extend(own);
+    // Half a word helps nobody: what does not fit is in the help.
+    let width = |spans: &[Span]| spans.iter().map(Span::width).sum::<usize>();
+    let room = usize::from(area.width).saturating_sub(width(&shared) + 1);
+    while left.len() > 3 && width(&left) > room {
+        // A blank, a key, its label.
+        left.truncate(left.len() - 3);
+    }
     put_ends(buf, area, 0, left, shared);
-}
-
-fn columns(spans: &[Span]) -> usize {
-    spans.iter().map(Span::width).sum()
 }
 
 /// The key that the key bar shows at a place.
@@ -99,7 +98,7 @@ pub fn key_at(model: &Model, area: Rect, at: Position) -> Option<KeyCode> {
     let labels =
         |shared| popup::labels(model.context(), move |action| model.can(action) && is_shared(action) == shared);
     let look = model.look;
-    let wide = |key, label| width(&key_name(key, look.unicode)) + 1 + width(label);
+    let columns = |key, label| width(&key_name(key, look.unicode)) + 1 + width(label);
     let total: usize = popup::key_spans(model.context(), |action| model.can(action) && is_shared(action), look)
         .iter()
         .map(Span::width)
@@ -108,8 +107,12 @@ pub fn key_at(model: &Model, area: Rect, at: Position) -> Option<KeyCode> {
     let place = usize::from(at.x);
     let (mut start, group) = if place >= right { (right, true) } else { (1, false) };
     for (key, label) in labels(group) {
-        let end = start + wide(key, label);
-        if (start..end).contains(&place) && (group || end < right) {
+        let end = start + columns(key, label);
+        if !group && end >= right {
+            // It does not fit, and is not shown.
+            return None;
+        }
+        if (start..end).contains(&place) {
             return Some(key);
         }
         start = end + 2;
