@@ -267,7 +267,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Form, &[Char('s')], Action::Start, "start", "see what the run would take, then start it"),
     bind(Context::Form, &[Char('S')], Action::StartNow, "", "start at once, in the background, and watch it"),
     bind(Context::Form, &[Enter], Action::Edit, "edit", "type or pick a value, or take the next of a choice"),
-    bind(Context::Form, &[Tab, Char(']')], Action::NextGroup, "group", "next group of settings"),
+    bind(Context::Form, &[Tab, Char(']')], Action::NextGroup, "next", "next group of settings"),
     bind(Context::Form, &[BackTab, Char('[')], Action::PreviousGroup, "", "previous group of settings"),
     bind(Context::Form, &[Right, Char('l'), Char(' ')], Action::Right, "", "next value of a choice"),
     bind(Context::Form, &[Left, Char('h')], Action::Left, "", "previous value of a choice"),
