@@ -4,6 +4,7 @@ mod any;
 mod fixtures;
 mod generation;
 mod keys;
+mod mouse;
 
 use autolora::run::view::State;
 use autolora::tui::msg::Msg;
