@@ -8,6 +8,7 @@ use crate::run::directory::RunDir;
 use crate::run::event::{Phase, Selection};
 use crate::run::fold::evaluated_words;
 use crate::run::follow::Follower;
+use crate::run::history::{Curves, Metric};
 use crate::run::state::{Status, status};
 use crate::run::view::{RunView, State};
 use serde_json::{Value, json};
@@ -60,7 +61,7 @@ impl Snapshot {
             .filter(|module| !module.alpha.is_empty())
             .map(|module| (module.path.clone(), module.alpha.clone()))
             .collect();
-        let last = |series: &[(f64, f64)]| series.last().map(|(_, value)| *value);
+        let last = |curves: &Curves, metric| curves.last(metric).map(|(_, value)| value);
         json!({
             "id": info.id,
             "name": info.name,
@@ -78,9 +79,9 @@ impl Snapshot {
             "created": info.created,
             "version": info.version,
             "losses": {
-                "search_train": last(&view.search_train),
-                "search_validation": last(&view.search_validation),
-                "retrain": last(&view.retrain_loss),
+                "search_train": last(&view.search, Metric::TrainLoss),
+                "search_validation": last(&view.search, Metric::ValidationLoss),
+                "retrain": last(&view.retrain, Metric::TrainLoss),
             },
             "allocated": view.allocated,
             "ranks": view.ranks(),
@@ -172,14 +173,15 @@ pub fn place(view: &RunView) -> Option<String> {
 
 /// The latest losses of the training that goes on, if one does.
 pub fn losses(view: &RunView) -> Option<String> {
-    let last = |series: &[(f64, f64)]| series.last().map(|(_, value)| format!("{value:.4}"));
+    let last = |curves: &Curves, metric| curves.last(metric).map(|(_, value)| format!("{value:.4}"));
     match view.phase? {
         Phase::Search => {
-            let validation = last(&view.search_validation).map_or(String::new(), |loss| format!(", validation {loss}"));
-            Some(format!("{}{validation}", last(&view.search_train)?))
+            let validation =
+                last(&view.search, Metric::ValidationLoss).map_or(String::new(), |loss| format!(", validation {loss}"));
+            Some(format!("{}{validation}", last(&view.search, Metric::TrainLoss)?))
         }
-        Phase::Retrain => last(&view.retrain_loss),
-        Phase::Baseline => last(&view.baseline_loss),
+        Phase::Retrain => last(&view.retrain, Metric::TrainLoss),
+        Phase::Baseline => last(&view.baseline, Metric::TrainLoss),
         _ => None,
     }
 }
@@ -248,6 +250,7 @@ mod tests {
             path: path.into(),
             shape: shape.clone(),
             alpha: alpha.into(),
+            energy: Vec::new(),
             rank,
         };
         RunView {
@@ -294,7 +297,8 @@ mod tests {
 
     #[test]
     fn losses_are_those_of_the_training_that_goes_on() {
-        let searched = RunView { search_train: vec![(1.0, 0.7)], search_validation: vec![(1.0, 0.6)], ..view() };
+        let mut searched = view();
+        searched.search.push(1, 0.0, None, [Some(0.7), Some(0.6), None, None, None, None, None]);
         assert_eq!(losses(&searched).unwrap(), "0.7000, validation 0.6000");
         let retraining = RunView { phase: Some(Phase::Retrain), ..searched };
         assert_eq!(losses(&retraining), None);

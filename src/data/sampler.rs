@@ -67,6 +67,11 @@ impl Sampler {
         (epochs * self.rows as f64 / self.batch_size as f64).ceil() as usize
     }
 
+    /// Passes that `steps` steps make.
+    pub fn epochs(&self, steps: usize) -> f64 {
+        (steps * self.batch_size) as f64 / self.rows as f64
+    }
+
     /// The rows of step `step`, which counts from 0. What it remembers saves time and changes no result.
     pub fn indices(&mut self, step: usize) -> Vec<usize> {
         let first = step * self.batch_size;

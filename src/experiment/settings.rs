@@ -157,6 +157,8 @@ settings! {
         validation_share: f64 = 0.5, Kind::Float { min: 0.0, max: 0.99, exclusive: true }, "", "share of the training rows that is D_val";
         epsilon: f64 = 0.01, POSITIVE, "", "size of the perturbation of the mixed term, divided by |v|";
         clip_norm: Option<f64> = None, POSITIVE, "", "clip the weights' gradient to this norm; unset: off";
+        stop_when_stable: bool = false, Kind::Bool, "", "end the search before its last step once its ranks have settled (search.stable_steps)";
+        stable_steps: usize = 100, COUNT, "steps", "ranks count as settled when none changed for so long, and no value is on its way across its threshold";
         @weights: WeightsSettings;
         @selection_optimizer: SelectionOptimizerSettings;
     }

@@ -44,6 +44,14 @@ pub fn name(device: &Device) -> String {
     }
 }
 
+/// CUDA's number of an open device; none of another one.
+pub fn ordinal(device: &Device) -> Option<usize> {
+    match device.location() {
+        DeviceLocation::Cuda { gpu_id } => Some(gpu_id),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

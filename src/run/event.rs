@@ -1,5 +1,6 @@
 //! The lines of `events.jsonl`: the truth about a run. Append-only, one JSON object a line, first the schema.
 
+use super::machine::Machine;
 use crate::data::error::shown;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -61,6 +62,10 @@ pub struct Record {
 pub type Ranks = BTreeMap<String, usize>;
 /// Selection values alpha by module path, k each.
 pub type Selection = BTreeMap<String, Vec<f32>>;
+/// Energies of the rank-1 terms by module path, k each: s |alpha_j| ||b_j|| ||a_j|| (method.md).
+pub type Energy = BTreeMap<String, Vec<f32>>;
+/// What the rules of allocation look at, by module path.
+pub type AllTerms = BTreeMap<String, Terms>;
 /// Figures by name, e.g. `accuracy`: functions of the inputs only, no times.
 pub type Metrics = BTreeMap<String, f64>;
 /// Times in seconds, rates and memory by name.
@@ -71,6 +76,15 @@ pub type Timing = BTreeMap<String, f64>;
 pub struct ModuleShape {
     pub inputs: usize,
     pub outputs: usize,
+}
+
+/// The rank-1 terms of a module at the end of the search, k of each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    pub alpha: Vec<f64>,
+    /// Selection logits.
+    pub beta: Vec<f64>,
+    pub energy: Vec<f64>,
 }
 
 /// A sample as a line for people.
@@ -103,10 +117,12 @@ pub enum Event {
         phase: Phase,
         step: usize,
     },
-    /// A phase begins or goes on; `total` in steps of the phase, 0 where it has none.
+    /// A phase begins or goes on; `total` in steps of the phase, 0 where it has none; `epochs` are those that the steps make.
     Phase {
         phase: Phase,
         total: usize,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        epochs: Option<f64>,
     },
     /// Model and data are there.
     Prepared {
@@ -175,6 +191,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         validation_loss: Option<f64>,
         lr: f64,
+        /// Learning rate of the selection logits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        selection_lr: Option<f64>,
+        /// Tokens of the training batches of the phase so far, padding left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tokens: Option<u64>,
         /// Norm of the weights' gradient.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grad_norm: Option<f64>,
@@ -191,20 +213,36 @@ pub enum Event {
         total: usize,
         train_loss: f64,
     },
-    /// Selection values after search step `step`, raw.
+    /// Selection values after search step `step`, raw, and the ranks that the rule gives now.
     Selection {
         phase: Phase,
         step: usize,
         modules: Selection,
         ranks: Ranks,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        energy: Energy,
     },
-    /// The ranks that the rule gave.
+    /// The ranks do not move any more (`search.stop_when_stable`): the search ends after `step`, before its last one.
+    Stable {
+        phase: Phase,
+        step: usize,
+        reason: String,
+    },
+    /// The ranks that the rule gave, and what it looked at.
     Allocated {
         phase: Phase,
         ranks: Ranks,
         parameters: usize,
         undecided: bool,
         rule: String,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        terms: AllTerms,
+    },
+    /// What the worker's machine does, every few seconds.
+    Machine {
+        phase: Phase,
+        #[serde(flatten)]
+        machine: Machine,
     },
     /// Figures of a finished evaluation; `what` is `run`, `head_only`, `majority` (of a regression `mean`), ...
     Evaluated {

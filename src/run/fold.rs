@@ -1,8 +1,10 @@
 //! The fold: one record after another into a [`RunView`].
 
-use super::event::{Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection};
+use super::event::{Energy, Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection};
+use super::history::{Metric, Snapshots};
 use super::state::ended;
-use super::view::{ModuleView, RunView, SampleView, Series};
+use super::view::{ModuleView, RunView, SampleView};
+use jiff::Timestamp;
 
 /// Log lines that a view keeps: the newest ones.
 const LOG_LINES: usize = 1000;
@@ -37,7 +39,13 @@ impl RunView {
 
     /// Takes in the next record of the log.
     pub fn apply(&mut self, record: &Record) {
+        self.apply_at(record, None);
+    }
+
+    /// Takes in the next record, `place` being the bytes of the log before its line.
+    pub fn apply_at(&mut self, record: &Record, place: Option<u64>) {
         self.last_seq = Some(record.seq);
+        self.advance_clock(record);
         self.last_time = Some(record.time.clone());
         let event = &record.event;
         if !matches!(event, Event::Unknown) {
@@ -56,10 +64,18 @@ impl RunView {
                 self.forget_pace();
             }
             Event::Resumed { phase, step } => self.void_after(*phase, *step),
-            Event::Phase { phase, total } => {
+            Event::Phase { phase, total, epochs } => {
                 self.enter(*phase);
                 self.total = *total;
+                match phase {
+                    Phase::Search => self.search.plan(*total, *epochs),
+                    Phase::Retrain => self.retrain.plan(*total, *epochs),
+                    Phase::Baseline => self.baseline.plan(*total, *epochs),
+                    _ => {}
+                }
             }
+            Event::Machine { machine, .. } => self.machine = Some(machine.clone()),
+            Event::Stable { reason, .. } => self.stable = Some(reason.clone()),
             Event::Prepared { .. } => self.prepared(event),
             Event::Progress { phase, step, total, rate, left_s, rss_bytes, device_bytes } => {
                 self.enter(*phase);
@@ -68,32 +84,20 @@ impl RunView {
                 (self.rss_bytes, self.device_bytes) = (Some(*rss_bytes), *device_bytes);
                 self.peak_rss_bytes = self.peak_rss_bytes.max(Some(*rss_bytes));
             }
-            Event::Step { phase, step, train_loss, validation_loss, .. } => {
-                self.reach(*phase, *step);
-                self.warmup = None;
-                match phase {
-                    Phase::Search => {
-                        push(&mut self.search_train, *step, *train_loss);
-                        if let Some(loss) = validation_loss {
-                            push(&mut self.search_validation, *step, *loss);
-                        }
-                    }
-                    Phase::Baseline => push(&mut self.baseline_loss, *step, *train_loss),
-                    _ => push(&mut self.retrain_loss, *step, *train_loss),
-                }
-            }
+            Event::Step { .. } => self.stepped(event),
             Event::Warmup { phase, step, total, .. } => {
                 self.enter(*phase);
                 self.warmup = Some((*step, *total));
             }
-            Event::Selection { phase, step, modules, ranks } => {
+            Event::Selection { phase, step, modules, ranks, energy } => {
                 self.reach(*phase, *step);
                 self.warmup = None;
-                self.selected(*step, modules, ranks);
+                self.selected((*step, place), modules, energy, ranks);
             }
-            Event::Allocated { phase, ranks, undecided, .. } => {
+            Event::Allocated { phase, ranks, undecided, terms, .. } => {
                 self.enter(*phase);
                 (self.allocated, self.undecided) = (true, *undecided);
+                self.terms.clone_from(terms);
                 self.set_ranks(ranks);
             }
             Event::Evaluated { phase, what, metrics } => {
@@ -135,6 +139,52 @@ impl RunView {
         }
     }
 
+    /// Counts the time that workers were at it: not the time between two workers.
+    fn advance_clock(&mut self, record: &Record) {
+        let stamp = record.time.parse::<Timestamp>().ok().map(|stamp| stamp.as_millisecond() as f64 / 1000.0);
+        if let (Some(before), Some(now), false) =
+            (self.last_stamp, stamp, matches!(record.event, Event::Started { .. }))
+        {
+            self.active_s += (now - before).max(0.0);
+        }
+        self.last_stamp = stamp.or(self.last_stamp);
+    }
+
+    fn stepped(&mut self, event: &Event) {
+        let Event::Step {
+            phase,
+            step,
+            train_loss,
+            validation_loss,
+            lr,
+            selection_lr,
+            tokens,
+            grad_norm,
+            direct_norm,
+            mixed_norm,
+        } = event
+        else {
+            return;
+        };
+        self.reach(*phase, *step);
+        self.warmup = None;
+        let value = |metric: Metric| match metric {
+            Metric::TrainLoss => Some(*train_loss),
+            Metric::ValidationLoss => *validation_loss,
+            Metric::GradNorm => *grad_norm,
+            Metric::DirectNorm => *direct_norm,
+            Metric::MixedNorm => *mixed_norm,
+            Metric::Lr => Some(*lr),
+            Metric::SelectionLr => *selection_lr,
+        };
+        let curves = match phase {
+            Phase::Search => &mut self.search,
+            Phase::Baseline => &mut self.baseline,
+            _ => &mut self.retrain,
+        };
+        curves.push(*step, self.active_s, *tokens, Metric::ALL.map(value));
+    }
+
     fn reach(&mut self, phase: Phase, step: usize) {
         self.enter(phase);
         self.step = step;
@@ -174,13 +224,14 @@ impl RunView {
         (self.trainable_parameters, self.frozen_parameters) = (*trainable_parameters, *frozen_parameters);
         self.head_parameters = *head_parameters;
         if !self.modules.iter().map(|m| &m.path).eq(modules.iter().map(|(path, _)| path)) {
-            (self.history, self.rank_history) = (Vec::new(), Vec::new());
+            self.snapshots = Snapshots::default();
             self.modules = modules
                 .iter()
                 .map(|(path, shape)| ModuleView {
                     path: path.clone(),
                     shape: shape.clone(),
                     alpha: Vec::new(),
+                    energy: Vec::new(),
                     rank: None,
                 })
                 .collect();
@@ -203,25 +254,34 @@ impl RunView {
         self.samples.push(sample);
     }
 
-    fn selected(&mut self, step: usize, selection: &Selection, ranks: &Ranks) {
+    fn selected(&mut self, (step, place): (usize, Option<u64>), selection: &Selection, energy: &Energy, ranks: &Ranks) {
         if self.modules.is_empty() {
             // The line that names the modules is lost: their order is, too, and their shapes.
             let shape = ModuleShape { inputs: 0, outputs: 0 };
             self.modules = selection
                 .keys()
-                .map(|path| ModuleView { path: path.clone(), shape: shape.clone(), alpha: Vec::new(), rank: None })
+                .map(|path| ModuleView {
+                    path: path.clone(),
+                    shape: shape.clone(),
+                    alpha: Vec::new(),
+                    energy: Vec::new(),
+                    rank: None,
+                })
                 .collect();
         }
         for module in &mut self.modules {
             if let Some(alpha) = selection.get(&module.path) {
                 module.alpha.clone_from(alpha);
             }
+            if let Some(energy) = energy.get(&module.path) {
+                module.energy.clone_from(energy);
+            }
         }
-        cut(&mut self.history, |(known, _)| *known < step);
-        self.history.push((step, self.modules.iter().map(|module| module.alpha.clone()).collect()));
-        let emerging = self.modules.iter().map(|module| ranks.get(&module.path).copied()).collect();
-        cut(&mut self.rank_history, |(known, _)| *known < step);
-        self.rank_history.push((step, emerging));
+        let values: Vec<&[f32]> = self.modules.iter().map(|module| &module.alpha[..]).collect();
+        let energy: Vec<&[f32]> =
+            if energy.is_empty() { Vec::new() } else { self.modules.iter().map(|module| &module.energy[..]).collect() };
+        let emerging: Vec<Option<usize>> = self.modules.iter().map(|module| ranks.get(&module.path).copied()).collect();
+        self.snapshots.push(step, place, &values, &energy, &emerging);
         if !self.allocated {
             self.set_ranks(ranks);
         }
@@ -249,26 +309,24 @@ impl RunView {
             std::cmp::Ordering::Equal => step,
             std::cmp::Ordering::Greater => 0,
         };
-        let curves = [
-            (Phase::Search, &mut self.search_train),
-            (Phase::Search, &mut self.search_validation),
-            (Phase::Retrain, &mut self.retrain_loss),
-            (Phase::Baseline, &mut self.baseline_loss),
-        ];
-        for (of, curve) in curves {
-            cut(curve, |(at, _)| *at <= kept(of) as f64);
-        }
-        cut(&mut self.history, |(at, _)| *at <= kept(Phase::Search));
-        cut(&mut self.rank_history, |(at, _)| *at <= kept(Phase::Search));
+        self.search.truncate_after(kept(Phase::Search));
+        self.retrain.truncate_after(kept(Phase::Retrain));
+        self.baseline.truncate_after(kept(Phase::Baseline));
+        self.snapshots.truncate_after(kept(Phase::Search));
         let stays_allocated = self.allocated && phase >= Phase::Allocate;
+        let newest = self.snapshots.len().checked_sub(1);
+        let ranks = newest.map(|index| self.snapshots.ranks_at(index)).unwrap_or_default();
+        let values = newest.and_then(|index| self.snapshots.at(index));
         for (index, module) in self.modules.iter_mut().enumerate() {
-            module.alpha = self.history.last().map(|(_, alphas)| alphas[index].clone()).unwrap_or_default();
+            module.alpha = values.map(|values| values.values(index).to_vec()).unwrap_or_default();
+            module.energy = values.map(|values| values.energy(index).to_vec()).unwrap_or_default();
             if !stays_allocated {
-                module.rank = self.rank_history.last().and_then(|(_, ranks)| ranks[index]);
+                module.rank = ranks.get(index).copied().flatten();
             }
         }
         if !stays_allocated {
-            (self.allocated, self.undecided) = (false, false);
+            (self.allocated, self.undecided, self.stable) = (false, false, None);
+            self.terms.clear();
         }
         self.evaluations.retain(|(of, ..)| *of <= phase);
         if phase < Phase::Evaluate {
@@ -278,20 +336,6 @@ impl RunView {
         self.timing.clear();
         self.enter(phase);
         (self.step, self.warmup) = (step, None);
-    }
-}
-
-/// Adds a point; one that is there at the same or a later step gives way, so that steps always rise.
-fn push(series: &mut Series, step: usize, value: f64) {
-    let step = step as f64;
-    cut(series, |(at, _)| *at < step);
-    series.push((step, value));
-}
-
-/// Drops points from the end while they are not to be kept.
-fn cut<T>(points: &mut Vec<T>, keep: impl Fn(&T) -> bool) {
-    while points.last().is_some_and(|point| !keep(point)) {
-        points.pop();
     }
 }
 

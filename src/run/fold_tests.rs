@@ -1,4 +1,4 @@
-use super::super::event::Timing;
+use super::super::event::{AllTerms, Energy, Timing};
 use super::super::view::State;
 use super::*;
 use proptest::prelude::*;
@@ -37,6 +37,8 @@ fn step(phase: Phase, step: usize) -> Event {
         train_loss: 1.0 / step as f64,
         validation_loss,
         lr: 1e-3,
+        selection_lr: None,
+        tokens: None,
         grad_norm,
         direct_norm,
         mixed_norm,
@@ -47,7 +49,7 @@ fn selection(step: usize) -> Event {
     let alpha = |module: usize| vec![step as f32, module as f32];
     let modules = MODULES.iter().enumerate().map(|(i, path)| (path.to_string(), alpha(i))).collect();
     let ranks = MODULES.iter().map(|path| (path.to_string(), step % 3)).collect();
-    Event::Selection { phase: Phase::Search, step, modules, ranks }
+    Event::Selection { phase: Phase::Search, step, modules, ranks, energy: Energy::new() }
 }
 
 fn ranks(rank: usize) -> Ranks {
@@ -67,14 +69,17 @@ fn finished() -> Event {
 /// What a worker does from a checkpoint on, one event after another, each with the checkpoint that precedes it.
 fn whole_job(search: usize, retrain: usize) -> Vec<((Phase, usize), Event)> {
     let mut job = vec![((Phase::Prepare, 0), prepared())];
-    job.push(((Phase::Search, 0), Event::Phase { phase: Phase::Search, total: search }));
+    job.push(((Phase::Search, 0), Event::Phase { phase: Phase::Search, total: search, epochs: None }));
     for n in 1..=search {
         job.push(((Phase::Search, n - 1), step(Phase::Search, n)));
         job.push(((Phase::Search, n - 1), selection(n)));
     }
     let (phase, undecided, rule) = (Phase::Allocate, false, "threshold".to_string());
-    job.push(((phase, 0), Event::Allocated { phase, ranks: ranks(1), parameters: 16, undecided, rule }));
-    job.push(((Phase::Retrain, 0), Event::Phase { phase: Phase::Retrain, total: retrain }));
+    job.push((
+        (phase, 0),
+        Event::Allocated { phase, ranks: ranks(1), parameters: 16, undecided, rule, terms: AllTerms::new() },
+    ));
+    job.push(((Phase::Retrain, 0), Event::Phase { phase: Phase::Retrain, total: retrain, epochs: None }));
     for n in 1..=retrain {
         job.push(((Phase::Retrain, n - 1), step(Phase::Retrain, n)));
     }
@@ -132,9 +137,9 @@ proptest! {
     fn steps_rise_in_every_curve_whatever_the_log_says(steps in proptest::collection::vec(1usize..20, 0..60)) {
         let log = records(steps.iter().flat_map(|&n| [step(Phase::Search, n), selection(n)]));
         let view = RunView::of(&log);
-        prop_assert!(view.search_train.windows(2).all(|w| w[0].0 < w[1].0));
-        prop_assert!(view.history.windows(2).all(|w| w[0].0 < w[1].0));
-        prop_assert_eq!(view.history.len(), view.rank_history.len());
+        prop_assert!(view.search.steps().is_sorted_by(|a, b| a < b));
+        let steps: Vec<_> = (0..view.snapshots.len()).map(|i| view.snapshots.step(i)).collect();
+        prop_assert!(steps.is_sorted_by(|a, b| a < b));
     }
 }
 
@@ -147,7 +152,10 @@ fn a_resumed_search_shows_the_selection_and_ranks_of_its_checkpoint() {
     assert_eq!((view.phase, view.step), (Some(Phase::Search), 2));
     assert_eq!(view.modules[1].alpha, [2.0, 1.0]);
     assert_eq!(view.ranks(), ranks(2));
-    assert_eq!((view.search_train.len(), view.search_validation.len(), view.history.len()), (2, 2, 2));
+    assert_eq!(
+        (view.search.len(), view.search.last(Metric::ValidationLoss), view.snapshots.len()),
+        (2, Some((2, 1.0)), 2)
+    );
 }
 
 #[test]
@@ -157,7 +165,7 @@ fn a_resumed_retraining_keeps_the_allocated_ranks() {
     events.extend([Event::Resumed { phase: Phase::Retrain, step: 1 }, prepared()]);
     let view = RunView::of(&records(events));
     assert!(view.allocated);
-    assert_eq!((view.ranks(), view.retrain_loss.len(), view.search_train.len()), (ranks(1), 1, 3));
+    assert_eq!((view.ranks(), view.retrain.len(), view.search.len()), (ranks(1), 1, 3));
     assert_eq!((view.phase, view.step), (Some(Phase::Retrain), 1));
 }
 

@@ -29,6 +29,8 @@ pub struct Line {
     /// As it stands in the file, without the newline; keeps what this version does not know.
     pub text: String,
     pub record: Record,
+    /// Bytes of the log before it.
+    pub place: u64,
 }
 
 impl Follower {
@@ -56,7 +58,9 @@ impl Follower {
         for line in bytes.split_inclusive(|&b| b == b'\n').filter(|line| line.ends_with(b"\n")) {
             let text = &line[..line.len() - 1];
             match serde_json::from_slice::<Record>(text) {
-                Ok(record) => lines.push(Line { text: String::from_utf8_lossy(text).into_owned(), record }),
+                Ok(record) => {
+                    lines.push(Line { text: String::from_utf8_lossy(text).into_owned(), record, place: self.offset })
+                }
                 Err(_) if self.suspect != Some(self.offset) => {
                     self.suspect = Some(self.offset);
                     self.caught_up = false;

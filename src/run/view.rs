@@ -1,6 +1,8 @@
 //! A run as a reader sees it: a fold over its events. Screens, `show`, `watch` and reports all read this.
 
-use super::event::{Metrics, ModuleShape, Phase, Ranks, Timing};
+use super::event::{AllTerms, Metrics, ModuleShape, Phase, Ranks, Timing};
+use super::history::{Curves, Snapshots};
+use super::machine::Machine;
 use crate::experiment::{Choice, MetricKind};
 
 /// What a run is doing, derived from its lock, heartbeat and last event; never stored.
@@ -38,9 +40,6 @@ impl State {
     }
 }
 
-/// One curve: (step, value) with rising steps.
-pub type Series = Vec<(f64, f64)>;
-
 /// A LoRA module of the run and what is known of its selection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModuleView {
@@ -49,6 +48,8 @@ pub struct ModuleView {
     pub shape: ModuleShape,
     /// Latest selection values, k of them; empty before the first.
     pub alpha: Vec<f32>,
+    /// Latest energies of its terms; empty where the log has none.
+    pub energy: Vec<f32>,
     /// Latest rank: emerging in the search, final after allocation.
     pub rank: Option<usize>,
 }
@@ -96,15 +97,21 @@ pub struct RunView {
     /// Whether the ranks of `modules` are allocated, not only emerging.
     pub allocated: bool,
     pub undecided: bool,
-    /// Losses of the search and of retraining.
-    pub search_train: Series,
-    pub search_validation: Series,
-    pub retrain_loss: Series,
-    pub baseline_loss: Series,
-    /// Selection values over time: (step, [module][k]) in the order of `modules`.
-    pub history: Vec<(usize, Vec<Vec<f32>>)>,
-    /// Emerging ranks of the same snapshots as `history`: (step, [module]).
-    pub rank_history: Vec<(usize, Vec<Option<usize>>)>,
+    /// What the rules look at, at the end of the search.
+    pub terms: AllTerms,
+    /// Why the search ended before its last step, if it did.
+    pub stable: Option<String>,
+    /// Figures of the training steps of the phases that have such.
+    pub search: Curves,
+    pub retrain: Curves,
+    pub baseline: Curves,
+    /// Selection values and emerging ranks over the search, modules in the order of `modules`.
+    pub snapshots: Snapshots,
+    /// The machine at the last look.
+    pub machine: Option<Machine>,
+    /// Seconds that workers have been at it, and the time of the last event, in Unix seconds.
+    pub active_s: f64,
+    pub last_stamp: Option<f64>,
     /// What was evaluated, in the order of the phases: (phase, what, figures); `metrics` is made of these.
     pub evaluations: Vec<(Phase, String, Metrics)>,
     pub metrics: Metrics,
@@ -143,6 +150,15 @@ impl RunView {
         let run = of("run")?;
         let blind = ["majority", "mean", "untuned"].into_iter().find_map(|what| Some((what, of(what)?)))?;
         no_better(run, blind.1, &self.metric).map(|_| blind.0)
+    }
+
+    /// The figures of a phase's steps; of a phase without such, those of retraining.
+    pub fn curves(&self, phase: Phase) -> &Curves {
+        match phase {
+            Phase::Prepare | Phase::Search | Phase::Allocate => &self.search,
+            Phase::Baseline => &self.baseline,
+            _ => &self.retrain,
+        }
     }
 
     /// LoRA parameters at the present ranks: sum of r (in + out).

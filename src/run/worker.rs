@@ -9,6 +9,7 @@ use super::file::FileError;
 use super::heartbeat::Heartbeat;
 use super::lock::{Lock, LockError, hostname};
 use super::log::EventLog;
+use super::machine::Looks;
 use super::signals::Signals;
 use super::state::last_event;
 use super::threads;
@@ -110,6 +111,8 @@ pub struct Context<'a> {
     signals: &'a Signals,
     checkpoints: Checkpoints,
     checkpoint: Option<Checkpoint>,
+    /// What the machine does.
+    machine: Looks,
     /// Where the job was when it last spoke: for the last word of one that panics.
     reached: (Phase, usize),
 }
@@ -150,7 +153,12 @@ impl Context<'_> {
             Event::Step { phase, step, .. } | Event::Checkpoint { phase, step } => self.reached = (*phase, *step),
             _ => {}
         }
-        self.log.append(event).map(|_| ())
+        let in_progress = if let Event::Progress { phase, .. } = &event { Some(*phase) } else { None };
+        self.log.append(event)?;
+        if let Some((phase, machine)) = in_progress.and_then(|phase| Some((phase, self.machine.newest()?))) {
+            self.log.append(Event::Machine { phase, machine })?;
+        }
+        Ok(())
     }
 
     /// Makes a checkpoint durable and says so in the log.
@@ -270,7 +278,9 @@ fn begin<'a>(
         let (phase, step) = reached;
         log.append(Event::Resumed { phase, step }).map_err(Begin::File)?;
     }
-    Ok((Context { dir, experiment, device, log, control, signals, checkpoints, checkpoint, reached }, threads))
+    let machine = Looks::start(device::ordinal(&device));
+    let context = Context { dir, experiment, device, log, control, signals, checkpoints, checkpoint, machine, reached };
+    Ok((context, threads))
 }
 
 /// A panic as a failure of the job.

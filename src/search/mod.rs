@@ -1,10 +1,11 @@
 //! The method: selection variables, the bilevel step, allocation. Reads like method.md: first [`selection`], then
-//! [`hypergradient`], the [`step`] that uses it, and [`allocation`] of ranks.
+//! [`hypergradient`], the [`step`] that uses it, and [`allocation`] of ranks; [`stability`] tells when they have settled.
 
 pub mod allocation;
 pub mod hypergradient;
 pub mod lower;
 pub mod selection;
+pub mod stability;
 pub mod step;
 
 use crate::model::Weights;

@@ -1,7 +1,7 @@
 //! Runs as their logs tell them, from the first step to the end.
 
 use autolora::experiment::{PresetDoc, Source};
-use autolora::run::event::{Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection, Timing};
+use autolora::run::event::{AllTerms, Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection, Timing};
 use autolora::run::view::State;
 use autolora::tui::look::Look;
 use autolora::tui::model::{Model, Screen};
@@ -112,7 +112,7 @@ impl Log {
             threads: 2,
             version: "0.1.0".into(),
         });
-        log.push(Event::Phase { phase: Phase::Prepare, total: 0 });
+        log.push(Event::Phase { phase: Phase::Prepare, total: 0, epochs: None });
         log
     }
 
@@ -168,7 +168,7 @@ impl Log {
             max_length: 64,
         });
         self.say("info", "800 rows to train, 800 to validate, 400 held out; none was cut");
-        self.push(Event::Phase { phase: Phase::Search, total: 300 })
+        self.push(Event::Phase { phase: Phase::Search, total: 300, epochs: Some(6.0) })
     }
 
     pub fn warmup(&mut self, steps: usize) -> &mut Log {
@@ -204,12 +204,16 @@ impl Log {
                 train_loss: 0.65 * (-x / 120.0).exp() + 0.1 + wave,
                 validation_loss: Some(0.6 * (-x / 140.0).exp() + 0.15 - wave / 2.0),
                 lr: 1e-3,
+                selection_lr: Some(1e-2),
+                tokens: Some(512 * step as u64),
                 grad_norm: Some(1.0),
                 direct_norm: Some(0.01),
                 mixed_norm: Some(0.001),
             });
             let (modules, ranks) = self.selection(step);
-            self.push(Event::Selection { phase: Phase::Search, step, modules, ranks });
+            let energy =
+                modules.iter().map(|(path, alpha)| (path.clone(), alpha.iter().map(|a| a * a).collect())).collect();
+            self.push(Event::Selection { phase: Phase::Search, step, modules, ranks, energy });
         }
         self.push(Event::Progress {
             phase: Phase::Search,
@@ -231,11 +235,12 @@ impl Log {
             parameters,
             undecided: false,
             rule: "threshold".into(),
+            terms: AllTerms::new(),
         })
     }
 
     pub fn retrain(&mut self) -> &mut Log {
-        self.push(Event::Phase { phase: Phase::Retrain, total: 100 });
+        self.push(Event::Phase { phase: Phase::Retrain, total: 100, epochs: Some(2.0) });
         for step in 1..=100 {
             let spike = if step == 61 { 0.9 } else { 0.0 };
             self.push(Event::Step {
@@ -244,6 +249,8 @@ impl Log {
                 train_loss: 0.6 * (-(step as f64) / 40.0).exp() + 0.02 + spike,
                 validation_loss: None,
                 lr: 1e-3,
+                selection_lr: None,
+                tokens: Some(512 * step as u64),
                 grad_norm: None,
                 direct_norm: None,
                 mixed_norm: None,

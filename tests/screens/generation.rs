@@ -38,7 +38,7 @@ fn sample(input: &str, reference: &str, output: &str) -> Event {
 pub fn writing() -> Log {
     let mut log = Log::of_decoder(4);
     log.prepared_for("generation", "bleu").warmup(20).search(300).allocate().retrain();
-    log.push(Event::Phase { phase: Phase::Evaluate, total: 20 });
+    log.push(Event::Phase { phase: Phase::Evaluate, total: 20, epochs: None });
     for [input, reference, output] in SAMPLES {
         log.push(sample(input, reference, output));
     }

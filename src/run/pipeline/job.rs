@@ -4,6 +4,7 @@ use super::memory::{peak_rss_bytes, report};
 use super::prepare::{Prepared, prepare};
 use super::state::{Carried, Tensors};
 use super::{baseline, evaluate, retrain, search};
+use crate::data::Rows;
 use crate::model::Weights;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::control::Request;
@@ -94,9 +95,24 @@ impl Job<'_, '_> {
 
     /// Announces a phase and gives it the clock.
     pub fn enter(&mut self, phase: Phase, total: usize) -> Result<(), Fault> {
+        self.begin(phase, total, None)
+    }
+
+    /// [`Job::enter`] for a phase whose steps make so many passes over its rows.
+    pub fn enter_epochs(&mut self, phase: Phase, total: usize, epochs: f64) -> Result<(), Fault> {
+        self.begin(phase, total, Some(epochs))
+    }
+
+    fn begin(&mut self, phase: Phase, total: usize, epochs: Option<f64>) -> Result<(), Fault> {
         self.count_time(phase);
         self.reached = 0;
-        Ok(self.ctx.emit(Event::Phase { phase, total })?)
+        Ok(self.ctx.emit(Event::Phase { phase, total, epochs })?)
+    }
+
+    /// Counts the tokens of a training batch, padding left out.
+    pub fn count_tokens(&mut self, what: &str, set: &Rows, rows: &[usize]) {
+        let tokens: usize = rows.iter().map(|row| set.length(*row)).sum();
+        *self.carried.tokens.entry(what.into()).or_default() += tokens as u64;
     }
 
     /// A line for people.

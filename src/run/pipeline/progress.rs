@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 const REPORT_EVERY: Duration = Duration::from_millis(1000);
 /// Steps over which the rate is taken.
 const WINDOW: usize = 32;
+/// Steps from which on a worker's own rate counts.
+const FEW_STEPS: usize = 4;
 
 /// The clock of one phase in one worker.
 pub struct Pace {
@@ -14,6 +16,8 @@ pub struct Pace {
     /// Steps before those that are counted: the warm-up of the search.
     before: usize,
     total: usize,
+    /// Steps a second of an earlier worker: what holds until this one has a few steps of its own.
+    expected: Option<f64>,
     /// Ends of the last steps of this worker: (step, time).
     recent: std::collections::VecDeque<(usize, Instant)>,
     reported: Option<Instant>,
@@ -29,10 +33,33 @@ impl Pace {
             phase,
             before,
             total,
+            expected: None,
             recent: [(step, now)].into(),
             reported: None,
             saved: now,
             save_every: Duration::from_secs_f64(save_every_s),
+        }
+    }
+
+    /// Expects the rate that an earlier worker had, until this one has a few steps of its own.
+    pub fn expecting(self, rate: Option<f64>) -> Pace {
+        Pace { expected: rate.filter(|rate| *rate > 0.0), ..self }
+    }
+
+    /// What can be said before the first step: the time left at the rate that is expected.
+    pub fn first_word(&self) -> Option<Event> {
+        let (step, _) = *self.recent.front()?;
+        self.expected.map(|rate| self.event(step, rate))
+    }
+
+    /// Steps a second over the last while; none before the first step.
+    pub fn rate(&self) -> Option<f64> {
+        let ((first, since), (last, until)) = (self.recent.front()?, self.recent.back()?);
+        let seconds = (*until - *since).as_secs_f64();
+        let steps = last - first;
+        match self.expected {
+            Some(rate) if steps < FEW_STEPS => Some(rate),
+            _ => (seconds > 0.0 && steps > 0).then(|| steps as f64 / seconds),
         }
     }
 
@@ -58,21 +85,20 @@ impl Pace {
             return None;
         }
         self.reported = Some(now);
-        let (first, since) = *self.recent.front()?;
-        let seconds = (now - since).as_secs_f64();
-        let rate = if seconds > 0.0 { (step - first) as f64 / seconds } else { 0.0 };
-        let left_s = if rate > 0.0 { all.saturating_sub(step) as f64 / rate } else { 0.0 };
-        let rss_bytes = rss_bytes().unwrap_or(0);
-        let step = step.saturating_sub(self.before);
-        Some(Event::Progress {
+        Some(self.event(step, self.rate().unwrap_or(0.0)))
+    }
+
+    fn event(&self, step: usize, rate: f64) -> Event {
+        let left = (self.before + self.total).saturating_sub(step) as f64;
+        Event::Progress {
             phase: self.phase,
-            step,
+            step: step.saturating_sub(self.before),
             total: self.total,
             rate,
-            left_s,
-            rss_bytes,
+            left_s: if rate > 0.0 { left / rate } else { 0.0 },
+            rss_bytes: rss_bytes().unwrap_or(0),
             device_bytes: None,
-        })
+        }
     }
 }
 

@@ -43,6 +43,12 @@ impl Fit<'_> {
         Sampler::of(rows, experiment.retrain.batch_size, experiment, "").steps(experiment.retrain.epochs).max(1)
     }
 
+    /// Passes over `rows` that so many training steps make.
+    pub fn epochs_of(rows: &Rows, job: &Job, steps: usize) -> f64 {
+        let experiment = job.ctx.experiment();
+        Sampler::of(rows, experiment.retrain.batch_size, experiment, "").epochs(steps)
+    }
+
     /// Trains to the end, or to a request; `from` is the step of the phase and the state of a checkpoint.
     pub fn run(&self, job: &mut Job, prepared: &Prepared, from: Option<(usize, &Tensors)>) -> Result<Fitted, Fault> {
         let experiment = job.ctx.experiment().clone();
@@ -56,7 +62,10 @@ impl Fit<'_> {
                 let optimizer = tensors.take_adam("optimizer", adam, &job.carried, device)?;
                 (done, FitState { weights: tensors.take("weights", device)?, optimizer })
             }
-            _ => (0, FitState { weights: self.initial.clone(), optimizer: Adam::new(adam) }),
+            _ => {
+                job.carried.tokens.insert(self.purpose.into(), 0);
+                (0, FitState { weights: self.initial.clone(), optimizer: Adam::new(adam) })
+            }
         };
         let mut sampler = Sampler::of(self.rows, settings.batch_size, &experiment, self.purpose);
         let total = Fit::steps_of(self.rows, job);
@@ -72,13 +81,20 @@ impl Fit<'_> {
             before + done,
             (0, before + total + self.steps_after),
             experiment.runtime.checkpoint_every,
-        );
+        )
+        .expecting(job.carried.rates.get(self.phase.name()).copied());
+        if let Some(event) = pace.first_word() {
+            job.ctx.emit(event)?;
+        }
         while done < total {
             if let Some(request) = job.ctx.request() {
+                job.carried.expect_rate(self.phase, pace.rate());
                 save(job, &state, self.phase, before + done)?;
                 return Ok(Fitted::Left(End::requested(request, self.phase, before + done)));
             }
-            let batch = prepared.problem.parts(self.rows, &sampler.indices(done))?;
+            let rows = sampler.indices(done);
+            let batch = prepared.problem.parts(self.rows, &rows)?;
+            job.count_tokens(self.purpose, self.rows, &rows);
             let key = random::stream(experiment.runtime.seed, self.purpose, done as u64).next_u64();
             let (loss, norm) = state.step(&prepared.problem, &rules, &batch, done, key)?;
             let lr = rules.schedule.at(done);
@@ -91,6 +107,8 @@ impl Fit<'_> {
                     train_loss: loss,
                     validation_loss: None,
                     lr,
+                    selection_lr: None,
+                    tokens: job.carried.tokens.get(self.purpose).copied(),
                     grad_norm: Some(norm),
                     direct_norm: None,
                     mixed_norm: None,
@@ -100,6 +118,7 @@ impl Fit<'_> {
                 job.ctx.emit(event)?;
             }
             if pace.save_due() {
+                job.carried.expect_rate(self.phase, pace.rate());
                 save(job, &state, self.phase, before + done)?;
             }
         }
@@ -142,7 +161,7 @@ pub fn retrain(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)
         steps_after: 0,
     };
     let total = Fit::steps_of(&rows, job);
-    job.enter(Phase::Retrain, total)?;
+    job.enter_epochs(Phase::Retrain, total, Fit::epochs_of(&rows, job, total))?;
     match fit.run(job, prepared, from.as_ref().map(|(step, tensors)| (*step, tensors)))? {
         Fitted::Done(weights) => {
             if is_zero(&weights)? {

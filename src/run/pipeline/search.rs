@@ -8,11 +8,13 @@ use super::state::Tensors;
 use crate::data::Rows;
 use crate::data::random;
 use crate::data::sampler::Sampler;
+use crate::experiment::{AllocationSettings, Rule};
 use crate::model::{DropoutRates, Weights};
-use crate::run::event::{Event, Phase, Selection};
+use crate::run::event::{Energy, Event, Phase, Selection, Terms};
 use crate::search::allocation::{self, Module};
 use crate::search::lower::LowerLevel;
 use crate::search::selection::values;
+use crate::search::stability::Settling;
 use crate::search::step::{DropoutKeys, Report, Rules, SearchState};
 use crate::train::gradient::squared_norm;
 use crate::train::optimizer::{Adam, AdamConfig};
@@ -64,6 +66,8 @@ fn initial(job: &mut Job, prepared: &Prepared) -> Result<SearchState, Fault> {
 }
 
 const BETA: &str = "beta";
+/// What the search trains, where its tokens are counted.
+const TOKENS: &str = "search";
 
 fn save(job: &mut Job, state: &SearchState, step: usize) -> Result<(), Fault> {
     let mut tensors = Tensors::default();
@@ -97,7 +101,11 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
     let steps = settings.steps.unwrap_or_else(|| train.steps(settings.epochs)).max(1);
     let (mut done, mut state) = match from {
         Some((done, tensors)) => (job.carried.warmed_up + done, restore(job, prepared, &tensors)?),
-        None => (0, initial(job, prepared)?),
+        None => {
+            job.carried.tokens.insert(TOKENS.into(), 0);
+            job.carried.stability = Settling::default();
+            (0, initial(job, prepared)?)
+        }
     };
     let objective = LowerLevel {
         problem: &prepared.problem,
@@ -105,16 +113,22 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
         dropout: DropoutRates::everywhere(experiment.lora.dropout, experiment.model.dropout.unwrap_or(0.0)),
     };
     let rules = rules(job);
-    job.enter(Phase::Search, steps)?;
-    let mut pace = Pace::new(Phase::Search, done, (warmup, steps), experiment.runtime.checkpoint_every);
+    job.enter_epochs(Phase::Search, steps, train.epochs(steps))?;
+    let mut pace = Pace::new(Phase::Search, done, (warmup, steps), experiment.runtime.checkpoint_every)
+        .expecting(job.carried.rates.get(Phase::Search.name()).copied());
+    if let Some(event) = pace.first_word() {
+        job.ctx.emit(event)?;
+    }
     while done < warmup + steps {
         job.carried.warmed_up = done.min(warmup);
         if let Some(request) = job.ctx.request() {
+            job.carried.expect_rate(Phase::Search, pace.rate());
             let step = done.saturating_sub(warmup);
             save(job, &state, step)?;
             return Ok(Some(End::requested(request, Phase::Search, step)));
         }
-        let tb = prepared.problem.parts(&prepared.train, &train.indices(done))?;
+        let rows = train.indices(done);
+        let tb = prepared.problem.parts(&prepared.train, &rows)?;
         let key = |purpose: &str| Some(random::stream(seed, purpose, done as u64).next_u64());
         let weights = key("dropout/search/weights");
         if done < warmup {
@@ -127,13 +141,19 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
             let vb = prepared.problem.parts(&prepared.validation, &validation.indices(step))?;
             let keys = DropoutKeys { hypergradient: key("dropout/search/replayed"), weights };
             let report = state.step(&rules, &objective, &tb, &vb, keys)?;
-            log_step(job, prepared, &state, &rules, &report, (step + 1, steps))?;
+            job.count_tokens(TOKENS, &prepared.train, &rows);
+            if let Some(reason) = log_step(job, prepared, &state, &rules, &report, (step + 1, steps))? {
+                job.say(Phase::Search, "info", format!("the search ends at step {} of {steps}: {reason}", step + 1))?;
+                job.ctx.emit(Event::Stable { phase: Phase::Search, step: step + 1, reason })?;
+                break;
+            }
         }
         done += 1;
         if let Some(event) = pace.tick(done) {
             job.ctx.emit(event)?;
         }
         if pace.save_due() {
+            job.carried.expect_rate(Phase::Search, pace.rate());
             job.carried.warmed_up = done.min(warmup);
             save(job, &state, done.saturating_sub(warmup))?;
         }
@@ -142,6 +162,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
     Ok(None)
 }
 
+/// Logs a step; gives the reason to end the search here, where `search.stop_when_stable` finds one.
 fn log_step(
     job: &mut Job,
     prepared: &Prepared,
@@ -149,7 +170,7 @@ fn log_step(
     rules: &Rules,
     report: &Report,
     (step, steps): (usize, usize),
-) -> Result<(), Fault> {
+) -> Result<Option<String>, Fault> {
     let validation_loss = report.parts.as_ref().map(|parts| parts.validation_loss);
     job.check_loss(Phase::Search, step, "training", report.train_loss, rules.weights_lr)?;
     job.check_loss(Phase::Search, step, "validation", validation_loss.unwrap_or(0.0), rules.weights_lr)?;
@@ -158,7 +179,7 @@ fn log_step(
         job.say(Phase::Search, "warning", message)?;
     }
     if step % job.ctx.experiment().runtime.log_every != 0 && step != steps {
-        return Ok(());
+        return Ok(None);
     }
     let norm = |t: &Tensor| squared_norm(t).map(f64::sqrt);
     let parts = report.parts.as_ref();
@@ -169,18 +190,38 @@ fn log_step(
         train_loss: report.train_loss,
         validation_loss,
         lr: rules.weights_lr,
+        selection_lr: Some(rules.selection_lr),
+        tokens: job.carried.tokens.get(TOKENS).copied(),
         grad_norm: Some(report.grad_norm),
         direct_norm: parts.map(|p| norm(&p.direct)).transpose()?,
         mixed_norm: parts.and_then(mixed).map(|(m, c)| norm(&m).map(|n| n * c)).transpose()?,
     })?;
     let (modules, ranks) = terms(job, prepared, state, rules)?;
     let alpha: Vec<Vec<f32>> = values(rules.selection, &state.beta)?.to_vec2()?;
-    let named = |(module, alpha): (&Module, Vec<f32>)| (module.path.clone(), alpha);
-    let selection: Selection = modules.iter().zip(alpha).map(named).collect();
     // A module whose logits never moved has no rank yet: "undecided" is not rank k.
-    let decided = modules.iter().zip(ranks).filter(|(module, _)| !module.undecided());
-    let ranks = decided.map(|(module, rank)| (module.path.clone(), rank)).collect();
-    Ok(job.ctx.emit(Event::Selection { phase: Phase::Search, step, modules: selection, ranks })?)
+    let decided: Vec<Option<usize>> =
+        modules.iter().zip(ranks).map(|(module, rank)| (!module.undecided()).then_some(rank)).collect();
+    let settings = job.ctx.experiment();
+    let (patience, may_stop) = (settings.search.stable_steps, settings.search.stop_when_stable);
+    let line = line(&settings.allocation, settings.lora.rank);
+    let stability = job.carried.stability.observe((step, steps), patience, &decided, &alpha, line);
+    let paths = || modules.iter().map(|module| module.path.clone());
+    let selection: Selection = paths().zip(alpha).collect();
+    let energy: Energy = paths().zip(modules.iter().map(|m| m.energy.iter().map(|e| *e as f32).collect())).collect();
+    let ranks = paths().zip(decided).filter_map(|(path, rank)| Some((path, rank?))).collect();
+    job.ctx.emit(Event::Selection { phase: Phase::Search, step, modules: selection, ranks, energy })?;
+    let stops = may_stop && step < steps && stability.verdict.is_safe();
+    Ok(stops.then(|| stability.verdict.reason(|module| modules[module].path.clone())))
+}
+
+/// What a selection value must reach for its term to be kept, where the rule looks at one value at a time.
+pub fn line(allocation: &AllocationSettings, rank: usize) -> Option<f64> {
+    match allocation.rule {
+        Rule::Threshold | Rule::Sigmoid => {
+            allocation.threshold.or(allocation::default_threshold(allocation.rule, rank))
+        }
+        Rule::Mean | Rule::Energy | Rule::Budget => None,
+    }
 }
 
 /// Every module's terms, and the ranks that the rule gives them now.
@@ -222,6 +263,10 @@ fn allocate(job: &mut Job, prepared: &Prepared, state: &SearchState, rules: &Rul
         parameters,
         undecided: job.carried.undecided,
         rule: job.ctx.experiment().allocation.rule.to_string(),
+        terms: modules
+            .into_iter()
+            .map(|Module { path, alpha, beta, energy, .. }| (path, Terms { alpha, beta, energy }))
+            .collect(),
     };
     Ok(job.ctx.emit(event)?)
 }

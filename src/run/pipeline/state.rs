@@ -3,6 +3,7 @@
 use crate::model::Weights;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::event::{Metrics, Phase, Ranks, Timing};
+use crate::search::stability::Settling;
 use crate::train::optimizer::{Adam, AdamConfig};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -25,9 +26,27 @@ pub struct Carried {
     /// Steps that the phase's optimisers have taken.
     #[serde(default)]
     optimizer_steps: BTreeMap<String, u64>,
+    /// Tokens that were trained on, by what they trained; padding left out.
+    #[serde(default)]
+    pub tokens: BTreeMap<String, u64>,
+    /// Steps a second of each phase when it was last saved: what a worker that goes on expects at first.
+    #[serde(default)]
+    pub rates: BTreeMap<String, f64>,
+    /// What the search has seen of its ranks.
+    #[serde(default)]
+    pub stability: Settling,
     /// Losses and counts that an unfinished evaluation has summed.
     #[serde(default)]
     pub partial: BTreeMap<String, f64>,
+}
+
+impl Carried {
+    /// Keeps the rate of a phase for a worker that goes on with it.
+    pub fn expect_rate(&mut self, phase: Phase, rate: Option<f64>) {
+        if let Some(rate) = rate {
+            self.rates.insert(phase.name().into(), rate);
+        }
+    }
 }
 
 /// A checkpoint's tensors by name, prefixed by what they belong to.

@@ -107,8 +107,13 @@ mod tests {
 
     fn grid(paths: &[&str]) -> Grid {
         let shape = ModuleShape { inputs: 1, outputs: 1 };
-        let module =
-            |path: &&str| ModuleView { path: (*path).into(), shape: shape.clone(), alpha: Vec::new(), rank: None };
+        let module = |path: &&str| ModuleView {
+            path: (*path).into(),
+            shape: shape.clone(),
+            alpha: Vec::new(),
+            energy: Vec::new(),
+            rank: None,
+        };
         Grid::of(&paths.iter().map(module).collect::<Vec<_>>())
     }
 

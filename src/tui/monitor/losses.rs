@@ -2,6 +2,7 @@
 
 use super::chart::{self, Curve as Line};
 use super::{Curve, Monitor};
+use crate::run::history::{Axis, Metric};
 use crate::tui::draw::{below, plain, rule, span};
 use crate::tui::look::Look;
 use crate::tui::text::figure;
@@ -14,15 +15,20 @@ pub const LEAST_LINES: u16 = 4;
 /// Draws the losses of the curve that is chosen.
 pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let view = &monitor.view;
-    let (title, train, validation) = match monitor.shown_curve() {
-        Curve::Retrain => ("losses of retraining", &view.retrain_loss[..], &[][..]),
-        Curve::Baseline => ("losses of the head alone", &view.baseline_loss[..], &[][..]),
-        Curve::Search | Curve::Present => ("losses of the search", &view.search_train[..], &view.search_validation[..]),
+    let (title, curves) = match monitor.shown_curve() {
+        Curve::Retrain => ("losses of retraining", &view.retrain),
+        Curve::Baseline => ("losses of the head alone", &view.baseline),
+        Curve::Search | Curve::Present => ("losses of the search", &view.search),
     };
+    let points = |metric| -> Vec<(f64, f64)> {
+        let column = curves.column(metric).iter().enumerate();
+        column.map(|(i, value)| (curves.x(Axis::Step, i), *value)).collect()
+    };
+    let (train, validation) = (points(Metric::TrainLoss), points(Metric::ValidationLoss));
     let (mark, other) = ("*", "o");
     let mut numbers = Vec::new();
     for (name, points, style, mark) in
-        [("train", train, look.accent(), mark), ("validation", validation, look.second(), other)]
+        [("train", &train, look.accent(), mark), ("validation", &validation, look.second(), other)]
     {
         if let Some((_, value)) = points.last() {
             if !numbers.is_empty() {
@@ -34,8 +40,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     }
     rule(buf, area, 0, title, numbers, look);
     let curves = [
-        Line { points: train, style: look.accent(), mark },
-        Line { points: validation, style: look.second(), mark: other },
+        Line { points: &train, style: look.accent(), mark },
+        Line { points: &validation, style: look.second(), mark: other },
     ];
     let shown = if validation.is_empty() { &curves[..1] } else { &curves[..] };
     chart::draw(buf, below(area, 1), shown, look);

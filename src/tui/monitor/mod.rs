@@ -104,7 +104,7 @@ impl Monitor {
     pub fn shown_curve(&self) -> Curve {
         match (self.curve, self.view.phase) {
             (Curve::Present, Some(Phase::Baseline)) => Curve::Baseline,
-            (Curve::Present, _) if !self.view.retrain_loss.is_empty() => Curve::Retrain,
+            (Curve::Present, _) if !self.view.retrain.is_empty() => Curve::Retrain,
             (Curve::Present, _) => Curve::Search,
             (curve, _) => curve,
         }
@@ -117,7 +117,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     let (row, column) = monitor.cursor;
     match action {
         Action::Curve => {
-            monitor.curve = match (monitor.curve, monitor.view.baseline_loss.is_empty()) {
+            monitor.curve = match (monitor.curve, monitor.view.baseline.is_empty()) {
                 (Curve::Present, _) => Curve::Search,
                 (Curve::Search, _) => Curve::Retrain,
                 (Curve::Retrain, false) => Curve::Baseline,

@@ -51,7 +51,7 @@ pub fn phases(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>>
 fn chain(monitor: &Monitor, then: &str, look: Look) -> Vec<Span<'static>> {
     let glyphs = look.glyphs();
     let finished = monitor.state == Some(State::Finished);
-    let has_baseline = monitor.view.phase == Some(Phase::Baseline) || !monitor.view.baseline_loss.is_empty();
+    let has_baseline = monitor.view.phase == Some(Phase::Baseline) || !monitor.view.baseline.is_empty();
     let mut spans = Vec::new();
     for phase in Phase::ALL.into_iter().filter(|phase| *phase != Phase::Baseline || has_baseline) {
         if !spans.is_empty() {
