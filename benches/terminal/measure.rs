@@ -50,9 +50,8 @@ impl Opened {
 /// The first screen with some text on it, of a program that has no updates.
 pub fn first_text(place: &Place) -> Opened {
     let session = place.start();
-    let has_text = |output: &Output| {
-        output.screen.screen().contents().chars().filter(|c| c.is_alphanumeric()).count() >= 40
-    };
+    let has_text =
+        |output: &Output| output.screen.screen().contents().chars().filter(|c| c.is_alphanumeric()).count() >= 40;
     let seen = session.waits(LIMIT, has_text).unwrap_or_else(|| panic!("nothing on:\n{}", session.screen()));
     Opened { first: seen - session.start, session }
 }
@@ -135,8 +134,8 @@ pub struct Keys {
 pub fn keys(session: &mut Session, count: usize) -> Keys {
     // Over the map, through the curves, into the help and back, to the table of runs and back; each changes something.
     const KEYS: [&str; 20] = [
-        "j", "l", "j", "k", "c", "h", "c", "\x1b[6~", "\x1b[5~", "c", "j", "?", "\x1b[B", "\x1b[A", "\x1b", "k", "G", "g",
-        "\x1b", "\r",
+        "j", "l", "j", "k", "c", "h", "c", "\x1b[6~", "\x1b[5~", "c", "j", "?", "\x1b[B", "\x1b[A", "\x1b", "k", "G",
+        "g", "\x1b", "\r",
     ];
     let mut times = Vec::new();
     let mut silent = 0;

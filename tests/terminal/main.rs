@@ -3,6 +3,7 @@
 mod ssh;
 mod stories;
 mod support;
+#[expect(dead_code, reason = "the benchmark needs more of it")]
 mod synthetic;
 
 use portable_pty::PtySize;

@@ -15,8 +15,7 @@ fn kill(session: &Session, signal: Signal) {
 
 /// The state of the newest run, as `show` says it.
 fn state(home: &Path) -> String {
-    let answer =
-        Command::new(PROGRAM).args(["show", "last", "--json"]).env("AUTOLORA_HOME", home).output().unwrap();
+    let answer = Command::new(PROGRAM).args(["show", "last", "--json"]).env("AUTOLORA_HOME", home).output().unwrap();
     let text = String::from_utf8(answer.stdout).unwrap();
     let shown: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
     shown["state"].as_str().unwrap().to_owned()
@@ -124,7 +123,8 @@ fn a_terminal_that_takes_nothing_stops_neither_keys_nor_signals() {
 #[test]
 fn a_live_run_stays_within_its_bytes() {
     let home = tempfile::tempdir().unwrap();
-    let mut run = Run::begin(home.path(), "live", Shape { layers: 12, kinds: 2, steps: 4000, snapshots: 2000, rank: 8 });
+    let mut run =
+        Run::begin(home.path(), "live", Shape { layers: 12, kinds: 2, steps: 4000, snapshots: 2000, rank: 8 });
     let session = with(home.path(), &["watch", "last"], size(160, 45), &[]);
     session.sees("live");
     std::thread::sleep(Duration::from_millis(300));

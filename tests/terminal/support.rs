@@ -48,13 +48,7 @@ fn at_least(size: u16, least: u16) -> NonZero<u16> {
 
 impl Session {
     /// `program` with a home of its own; `variables` come over the usual ones, an empty one is unset.
-    pub fn of(
-        program: &str,
-        home: &Path,
-        arguments: &[&str],
-        size: PtySize,
-        variables: &[(&str, &str)],
-    ) -> Session {
+    pub fn of(program: &str, home: &Path, arguments: &[&str], size: PtySize, variables: &[(&str, &str)]) -> Session {
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(program);
         command.args(arguments);

@@ -110,7 +110,8 @@ impl Run {
             "output.dense",
             "gate",
         ];
-        let of_layer = |layer| KINDS[..self.shape.kinds].iter().map(move |kind| format!("encoder.layer.{layer}.{kind}"));
+        let of_layer =
+            |layer| KINDS[..self.shape.kinds].iter().map(move |kind| format!("encoder.layer.{layer}.{kind}"));
         (0..self.shape.layers).flat_map(of_layer).collect()
     }
 
@@ -174,8 +175,7 @@ impl Run {
 
     fn snapshot(&mut self, step: usize) {
         let paths = self.paths();
-        let modules: Selection =
-            paths.into_iter().enumerate().map(|(i, path)| (path, self.values(i, step))).collect();
+        let modules: Selection = paths.into_iter().enumerate().map(|(i, path)| (path, self.values(i, step))).collect();
         let energy = modules.iter().map(|(path, values)| (path.clone(), values.iter().map(|v| v * 0.3).collect()));
         let event = Event::Selection {
             phase: Phase::Search,
@@ -189,8 +189,7 @@ impl Run {
 
     fn allocate(&mut self, half: usize) {
         let paths = self.paths();
-        let modules: Selection =
-            paths.into_iter().enumerate().map(|(i, path)| (path, self.values(i, half))).collect();
+        let modules: Selection = paths.into_iter().enumerate().map(|(i, path)| (path, self.values(i, half))).collect();
         let ranks = self.ranks(&modules);
         let parameters = ranks.values().sum::<usize>() * 2 * HIDDEN;
         let rule = "threshold".into();

@@ -4,10 +4,10 @@
 //! The runs are real ones of the embedded demo, in a home of their own; they need no network and about a minute.
 
 mod scenes;
-mod svg;
 #[path = "../../../tests/terminal/support.rs"]
 #[expect(dead_code, reason = "the tests need more of it")]
 mod support;
+mod svg;
 
 use scenes::{Moment, SCENES, Scene};
 use std::error::Error;

@@ -29,9 +29,8 @@ struct Ink {
 
 /// The screen as a file.
 pub fn of(screen: &vt100::Screen, title: &str) -> String {
-    let (rows, columns) = screen.size();
-    let (width, height) =
-        (f64::from(columns) * WIDTH + 2.0 * MARGIN, f64::from(rows) * HEIGHT + 2.0 * MARGIN);
+    let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
+    let (width, height) = (f64::from(columns) * WIDTH + 2.0 * MARGIN, f64::from(rows) * HEIGHT + 2.0 * MARGIN);
     let mut out = String::new();
     let mut line = |text: std::fmt::Arguments| {
         // Writing to memory does not fail.
@@ -52,7 +51,9 @@ pub fn of(screen: &vt100::Screen, title: &str) -> String {
             let x = f64::from(column) * WIDTH;
             let (y, wide) = (f64::from(row) * HEIGHT, f64::from(cells) * WIDTH);
             if let Some(ground) = &ink.ground {
-                line(format_args!(r#"<rect x="{x:.1}" y="{y:.1}" width="{wide:.1}" height="{HEIGHT}" fill="{ground}"/>"#));
+                line(format_args!(
+                    r#"<rect x="{x:.1}" y="{y:.1}" width="{wide:.1}" height="{HEIGHT}" fill="{ground}"/>"#
+                ));
             }
             if let Some(opacity) = filled(&text) {
                 let opacity = if ink.dim { opacity * 0.6 } else { opacity };
@@ -86,7 +87,7 @@ pub fn of(screen: &vt100::Screen, title: &str) -> String {
 
 /// The longest piece from a cell on that is drawn alike: its text, its ink, its columns. Shades are pieces of their own.
 fn piece(screen: &vt100::Screen, row: u16, start: u16) -> (String, Ink, u16) {
-    let (_, columns) = screen.size();
+    let columns = screen.size().1.get();
     let at = |column: u16| {
         let cell = screen.cell(row, column);
         let text = cell.map_or(" ", |cell| if cell.has_contents() { cell.contents() } else { " " }).to_owned();
