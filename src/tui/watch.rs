@@ -199,6 +199,11 @@ async fn follow(run: String, to: UnboundedSender<Msg>) {
     }
 }
 
+/// Who a run is, where it can be told at once.
+pub fn head(run: &str) -> Option<Head> {
+    open(run).ok().map(|(_, head)| head)
+}
+
 fn open(run: &str) -> Result<(RunDir, Head), String> {
     let found = Store::of_user().and_then(|store| store.find(run)).map_err(|error| error.to_string())?;
     let experiment = settings(&found.run);
