@@ -132,10 +132,10 @@ pub struct Keys {
 }
 
 pub fn keys(session: &mut Session, count: usize) -> Keys {
-    // Over the map, through the curves, into the help and back, to the table of runs and back; each changes something.
+    // Over the map, into the help, the table of runs, the form, the presets and back; each changes something.
     const KEYS: [&str; 20] = [
-        "j", "l", "j", "k", "c", "h", "c", "\x1b[6~", "\x1b[5~", "c", "j", "?", "\x1b[B", "\x1b[A", "\x1b", "k", "G",
-        "g", "\x1b", "\r",
+        "j", "l", "k", "h", "?", "\x1b", "j", "G", "g", "l", "\x1b", "n", "j", "\x1b[B", "\x1b", "p", "\x1b[B", "\x1b",
+        "\r", "j",
     ];
     let mut times = Vec::new();
     let mut silent = 0;

@@ -13,23 +13,36 @@ fn kill(session: &Session, signal: Signal) {
     kill_process(Pid::from_raw(session.pid() as i32).unwrap(), signal).unwrap();
 }
 
-/// The state of the newest run, as `show` says it.
-fn state(home: &Path) -> String {
+/// What `show` says of the newest run.
+fn shown(home: &Path) -> serde_json::Value {
     let answer = Command::new(PROGRAM).args(["show", "last", "--json"]).env("AUTOLORA_HOME", home).output().unwrap();
     let text = String::from_utf8(answer.stdout).unwrap();
-    let shown: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
-    shown["state"].as_str().unwrap().to_owned()
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"))
+}
+
+/// The newest run is at work, and comes further.
+fn goes_on(home: &Path, after: &str) {
+    let place = |shown: &serde_json::Value| (shown["phase"].clone(), shown["step"].clone());
+    let (start, before) = (Instant::now(), place(&shown(home)));
+    loop {
+        let now = shown(home);
+        assert_eq!(now["state"], "running", "after {after}");
+        if place(&now) != before {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "it stands still after {after}: {now}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
 fn whatever_ends_the_screen_the_terminal_is_given_back_and_the_run_goes_on() {
     let home = tempfile::tempdir().unwrap();
-    let begun = Command::new(PROGRAM)
-        .args(["run", "demo", "--detach", "--set", "search.epochs=2", "--set", "retrain.epochs=1"])
-        .env("AUTOLORA_HOME", home.path())
-        .output()
-        .unwrap();
-    assert!(begun.status.success(), "{}", String::from_utf8_lossy(&begun.stderr));
+    let verb = |arguments: &[&str]| {
+        let answer = Command::new(PROGRAM).args(arguments).env("AUTOLORA_HOME", home.path()).output().unwrap();
+        assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+    };
+    verb(&["run", "demo", "--detach"]);
     for signal in [Signal::TERM, Signal::HUP, Signal::KILL] {
         let session = start(home.path(), &["watch", "last"]);
         session.sees("demo");
@@ -39,18 +52,15 @@ fn whatever_ends_the_screen_the_terminal_is_given_back_and_the_run_goes_on() {
             assert_eq!(code, 130, "{signal:?}");
             assert_restored(&bytes);
         }
-        assert_eq!(state(home.path()), "running", "after {signal:?}");
+        goes_on(home.path(), &format!("{signal:?}"));
     }
     // The terminal itself goes away.
     let session = start(home.path(), &["watch", "last"]);
     session.sees("demo");
     drop(session);
-    assert_eq!(state(home.path()), "running", "after the terminal is gone");
-    let start = Instant::now();
-    while state(home.path()) != "finished" {
-        assert!(start.elapsed() < PATIENCE, "{}", state(home.path()));
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    goes_on(home.path(), "the terminal went away");
+    verb(&["stop", "last"]);
+    assert_eq!(shown(home.path())["state"], "stopped");
 }
 
 /// Only a build with debug assertions can be made to fail; the others pass over it.
@@ -104,7 +114,7 @@ fn a_terminal_that_takes_nothing_stops_neither_keys_nor_signals() {
         // Frames enough to fill whatever lies between.
         for columns in 0..60 {
             session.master.resize(size(300 - columns % 2, 100)).unwrap();
-            session.send("?\x1b[B\x1b");
+            session.send("?");
             std::thread::sleep(Duration::from_millis(5));
         }
         match way {
@@ -175,10 +185,8 @@ fn a_run_that_ends_while_it_is_watched_rings_and_one_that_had_ended_does_not() {
     run.step();
     // On the monitor and on the table.
     let sessions = [start(home.path(), &["watch", "now"]), start(home.path(), &[])];
-    for session in &sessions {
-        session.sees("running");
-    }
-    sessions[1].sees("before");
+    sessions[0].sees("● running");
+    sessions[1].sees("● running");
     run.finish();
     for mut session in sessions {
         session.sends("\x07\x1b]9;autolora: now finished\x07");
@@ -196,7 +204,7 @@ fn bells_are_silent_where_the_user_says_so_and_wrapped_for_tmux() {
     let mut run = Run::begin(home.path(), "gone", Shape::SMALL);
     run.step();
     let mut session = with(home.path(), &[], size(80, 24), &[("TMUX", "/tmp/tmux-0/default,1,0")]);
-    session.sees("running");
+    session.sees("● running");
     run.die();
     session.sends("\x1bPtmux;\x1b\x1b]9;autolora: gone died: its worker is gone\x07\x1b\\");
     session.send("q");
