@@ -5,6 +5,7 @@ use super::preset::PresetVerbError;
 use crate::experiment::PresetError;
 use crate::run::directory::DirError;
 use crate::run::file::FileError;
+use crate::run::inherit::InheritError;
 use crate::run::lifecycle::LifecycleError;
 use crate::run::store::StoreError;
 use crate::tui::TuiError;
@@ -82,6 +83,10 @@ impl From<StoreError> for CliError {
             StoreError::NotFound { .. } => (3, None),
             StoreError::Ambiguous { .. } => (3, Some("say more of its id".into())),
             StoreError::BadName { .. } => (2, Some("choose another one with --name".into())),
+            StoreError::Inherit(
+                error @ (InheritError::Dir(DirError::NotARun { .. }) | InheritError::Differs { .. }),
+            ) => (2, inherit_advice(error)),
+            StoreError::Inherit(error) => (1, inherit_advice(error)),
             StoreError::NoHome(_) => (1, Some("set AUTOLORA_HOME to a folder".into())),
             StoreError::Dir(_) => (1, None),
             StoreError::File(_) => (1, Some("AUTOLORA_HOME moves the runs to another folder".into())),
@@ -90,10 +95,19 @@ impl From<StoreError> for CliError {
     }
 }
 
+fn inherit_advice(error: &InheritError) -> Option<String> {
+    match error {
+        InheritError::NotSearched { run, .. } => Some(format!("autolora resume {run} goes on with it")),
+        InheritError::Differs { .. } => Some("keep them, or search anew".into()),
+        _ => None,
+    }
+}
+
 impl From<LifecycleError> for CliError {
     fn from(error: LifecycleError) -> Self {
         let (code, advice) = match &error {
             LifecycleError::Busy { .. } => (4, None),
+            LifecycleError::Dir(DirError::Experiment { .. }) => (1, Some("make a new run from its preset.toml".into())),
             LifecycleError::NoAnswer { holder: Some(holder), .. } => {
                 (1, Some(format!("if it hangs, end it on {} with kill -9 {}; then resume", holder.host, holder.pid)))
             }

@@ -39,12 +39,12 @@ impl Watched {
     /// Reads on. The run has ended once its worker is gone and the log is read to its end.
     pub fn look(&mut self) -> Result<End, CliError> {
         // The state first: what a worker writes before it goes is in the log then.
-        let state = status(&self.run)?.state;
+        let status = status(&self.run)?;
         for line in self.log.poll_lines()? {
             self.view.apply(&line.record);
             self.new.push(line);
         }
-        Ok(if state.is_active() || !self.log.is_caught_up() { End::NotYet } else { End::As(state) })
+        Ok(if status.has_worker() || !self.log.is_caught_up() { End::NotYet } else { End::As(status.state) })
     }
 
     /// Prints the lines that are new, as they stand in the log.

@@ -9,6 +9,7 @@ use crate::run::event::{Phase, Selection};
 use crate::run::fold::evaluated_words;
 use crate::run::follow::Follower;
 use crate::run::history::{Curves, Metric};
+use crate::run::queue::Queue;
 use crate::run::state::{Status, status};
 use crate::run::view::{RunView, State};
 use serde_json::{Value, json};
@@ -34,6 +35,13 @@ impl Snapshot {
         self.status.holder.as_ref().map(|holder| holder.pid)
     }
 
+    /// Its place in the queue, from 1, while its worker waits.
+    pub fn queue_place(&self) -> Option<usize> {
+        let holder = self.status.holder.as_ref().filter(|_| self.status.state == State::Queued)?;
+        let home = crate::experiment::home().ok()?;
+        Queue::new(&home, &holder.host).look().ok()?.place(self.run.id())
+    }
+
     /// The line of `ls --json`.
     pub fn short_json(&self) -> Value {
         let (info, view) = (self.run.info(), &self.view);
@@ -41,6 +49,7 @@ impl Snapshot {
             "id": info.id,
             "name": info.name,
             "state": self.status.state,
+            "place": self.queue_place(),
             "phase": view.phase,
             "step": view.step,
             "total": view.total,
@@ -66,6 +75,7 @@ impl Snapshot {
             "id": info.id,
             "name": info.name,
             "state": self.status.state,
+            "place": self.queue_place(),
             "phase": view.phase,
             "step": view.step,
             "total": view.total,
@@ -102,6 +112,9 @@ impl Snapshot {
         writeln!(out, "run      {}", called(&self.run))?;
         let worker = self.status.holder.as_ref().map_or(String::new(), |holder| format!(", {holder}"));
         writeln!(out, "state    {}{worker}", self.status.state.name())?;
+        if let Some(place) = self.queue_place() {
+            writeln!(out, "queue    place {place}, waits for {}", view.device)?;
+        }
         if let Some(place) = place(view) {
             writeln!(out, "phase    {}", place)?;
         }

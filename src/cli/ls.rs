@@ -34,7 +34,10 @@ pub fn run(args: &LsArgs, out: &mut impl Write) -> Result<u8, CliError> {
             info.id.clone(),
             printable(&info.name),
             snapshot.status.state.name().into(),
-            place(&snapshot.view).unwrap_or_default(),
+            match snapshot.queue_place() {
+                Some(place) => format!("place {place} in the queue"),
+                None => place(&snapshot.view).unwrap_or_default(),
+            },
             score,
         ]);
     }

@@ -1,5 +1,6 @@
 //! One file per verb of the command line; here what they are, and how their errors end the program.
 
+mod allocation;
 mod base;
 mod completions;
 mod datasets;
@@ -11,12 +12,15 @@ mod frame;
 mod ls;
 mod man;
 mod models;
+mod notifier;
 mod out;
 mod pause;
 mod predict;
 pub mod preset;
 mod progress;
+mod queue;
 mod resume;
+mod retrain;
 mod rm;
 mod run;
 mod samples;
@@ -53,12 +57,17 @@ enum Verb {
     Run(run::RunArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
+    #[command(hide = true)]
+    Notifier(notifier::NotifierArgs),
     Watch(watch::WatchArgs),
     Ls(ls::LsArgs),
     Show(show::ShowArgs),
     Pause(pause::PauseArgs),
     Resume(resume::ResumeArgs),
     Stop(stop::StopArgs),
+    Allocation(allocation::AllocationArgs),
+    Retrain(retrain::RetrainArgs),
+    Queue(queue::QueueArgs),
     Rm(rm::RmArgs),
     Export(export::ExportArgs),
     Predict(predict::PredictArgs),
@@ -90,12 +99,16 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
     match verb {
         Verb::Run(args) => run::run(&args, out),
         Verb::Worker(args) => worker::run(&args),
+        Verb::Notifier(args) => notifier::run(&args),
         Verb::Watch(args) => watch::run(&args, out),
         Verb::Ls(args) => ls::run(&args, out),
         Verb::Show(args) => show::run(&args, out),
         Verb::Pause(args) => pause::run(&args),
         Verb::Resume(args) => resume::run(&args),
         Verb::Stop(args) => stop::run(&args),
+        Verb::Allocation(args) => allocation::run(&args, out),
+        Verb::Retrain(args) => retrain::run(&args, out),
+        Verb::Queue(args) => queue::run(&args, out),
         Verb::Rm(args) => rm::run(&args, out),
         Verb::Export(args) => export::run(&args, out),
         Verb::Predict(args) => predict::run(&args, out),
@@ -113,10 +126,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_well_formed_and_hides_the_worker() {
+    fn the_command_line_is_well_formed_and_hides_what_the_program_starts() {
         Cli::command().debug_assert();
         let hidden: Vec<String> =
             Cli::command().get_subcommands().filter(|c| c.is_hide_set()).map(|c| c.get_name().to_string()).collect();
-        assert_eq!(hidden, ["worker"]);
+        assert_eq!(hidden, ["worker", "notifier"]);
     }
 }

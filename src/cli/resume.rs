@@ -2,8 +2,8 @@
 
 use super::CliError;
 use super::out::{called, find, say};
-use super::run::started_once;
-use crate::run::lifecycle;
+use super::run::{began, started_once};
+use crate::run::lifecycle::{self, When};
 use clap::Args;
 
 /// Go on with a paused, stopped, crashed or failed run in the background, from its last checkpoint
@@ -11,12 +11,16 @@ use clap::Args;
 pub struct ResumeArgs {
     /// Id, unique beginning of one, name, or `last`
     run: String,
+    /// Wait in the background until a slot of its device is free
+    #[arg(long)]
+    queue: bool,
 }
 
 pub fn run(args: &ResumeArgs) -> Result<u8, CliError> {
     started_once()?;
     let run = find(&args.run)?;
-    lifecycle::resume(&run)?;
-    say(format!("run {} goes on; autolora watch {} shows it", called(&run), run.id()));
+    let when = if args.queue { When::InTurn } else { When::Now };
+    lifecycle::resume_when(&run, when)?;
+    say(format!("run {} {}; autolora watch {} shows it", called(&run), began(&run, "goes on")?, run.id()));
     Ok(0)
 }

@@ -9,7 +9,9 @@ use crate::experiment::{Origin, PresetDoc, preset};
 use crate::run::directory::RunDir;
 use crate::run::event::{DOWNLOADING, Event, Phase, Record};
 use crate::run::file::timestamp;
-use crate::run::lifecycle::{START_LIMIT, ask_to_stop, log_tail, start_and_wait};
+use crate::run::lifecycle::{START_LIMIT, When, ask_to_stop, log_tail, start};
+use crate::run::queue::Queue;
+use crate::run::state::status;
 use crate::run::store::{NewRun, Store};
 use crate::run::view::{RunView, State};
 use clap::Args;
@@ -32,6 +34,9 @@ pub struct RunArgs {
     /// Leave once the run is at work in the background; prints its id
     #[arg(long)]
     detach: bool,
+    /// Wait until a slot of its device is free; autolora queue shows who waits
+    #[arg(long)]
+    queue: bool,
     /// Print the events as they come, one JSON object a line; with --detach one object
     #[arg(long)]
     json: bool,
@@ -40,12 +45,34 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs, out: &mut impl Write) -> Result<u8, CliError> {
     started_once()?;
     let run = create(args)?;
-    let interrupted = if args.detach { None } else { Some(heed_interrupts()?) };
-    start_and_wait(&run, START_LIMIT)?;
+    go(run, &Going { detach: args.detach, queue: args.queue, json: args.json }, out)
+}
+
+/// How a new run is started and shown.
+pub(super) struct Going {
+    pub detach: bool,
+    pub queue: bool,
+    pub json: bool,
+}
+
+/// Starts a new run, and follows it unless it is to be left.
+pub(super) fn go(run: RunDir, going: &Going, out: &mut impl Write) -> Result<u8, CliError> {
+    let interrupted = if going.detach { None } else { Some(heed_interrupts()?) };
+    let when = if going.queue { When::InTurn } else { When::Now };
+    start(&run, when, START_LIMIT)?;
     match interrupted {
-        None => detached(args.json, run, out),
-        Some(interrupted) => foreground(args.json, run, &interrupted, out),
+        None => detached(going.json, run, out),
+        Some(interrupted) => foreground(going.json, run, &interrupted, out),
     }
+}
+
+/// What a run that was just started does: `otherwise`, or waits at its place.
+pub(super) fn began(run: &RunDir, otherwise: &str) -> Result<String, CliError> {
+    if status(run)?.state != State::Queued {
+        return Ok(otherwise.into());
+    }
+    let place = Queue::of_user().ok().and_then(|queue| queue.look().ok()?.place(run.id()));
+    Ok(place.map_or("waits in the queue".into(), |place| format!("waits in the queue, place {place}")))
 }
 
 /// A launcher of distributed training (torchrun, accelerate) would start as many runs as there are devices.
@@ -81,7 +108,7 @@ fn create(args: &RunArgs) -> Result<RunDir, CliError> {
     Ok(Store::of_user()?.create(NewRun { name: &name, parent: None, experiment, preset: &said.text() })?)
 }
 
-fn preset_error(problems: crate::experiment::Problems) -> CliError {
+pub(super) fn preset_error(problems: crate::experiment::Problems) -> CliError {
     crate::experiment::PresetError::from(problems).into()
 }
 
@@ -89,7 +116,7 @@ fn detached(json: bool, run: RunDir, out: &mut impl Write) -> Result<u8, CliErro
     if json {
         writeln!(out, "{}", Snapshot::of(run)?.json())?;
     } else {
-        say(format!("run {} is at work; autolora watch {} shows it", called(&run), run.id()));
+        say(format!("run {} {}; autolora watch {} shows it", called(&run), began(&run, "is at work")?, run.id()));
         writeln!(out, "{}", run.id())?;
     }
     Ok(0)
@@ -113,6 +140,9 @@ fn foreground(json: bool, run: RunDir, interrupted: &AtomicBool, out: &mut impl 
     let mut asked = false;
     if !json {
         progress.say(&format!("run {}; Ctrl-C stops it, with a checkpoint", called(&run)));
+        if status(&run)?.state == State::Queued {
+            progress.say(&format!("it {}; Ctrl-C takes it out", began(&run, "is at work")?));
+        }
     }
     let state = loop {
         let end = watched.look()?;

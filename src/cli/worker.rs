@@ -3,6 +3,7 @@
 use super::CliError;
 use crate::run::directory::RunDir;
 use crate::run::lock::LockError;
+use crate::run::queue::{Queue, Turn};
 use crate::run::signals::Signals;
 use crate::run::worker::{Outcome, WorkerError, work};
 use crate::run::{pipeline, process, threads};
@@ -14,6 +15,9 @@ use std::path::PathBuf;
 pub struct WorkerArgs {
     /// The directory of a run
     dir: PathBuf,
+    /// Wait for a free slot of its device first
+    #[arg(long)]
+    queue: bool,
 }
 
 pub fn run(args: &WorkerArgs) -> Result<u8, CliError> {
@@ -25,7 +29,13 @@ pub fn run(args: &WorkerArgs) -> Result<u8, CliError> {
     process::become_worker(&dir)?;
     let signals =
         Signals::install().map_err(|error| CliError::new(1, format!("cannot listen to signals: {error}"), None))?;
-    match work(&dir, &signals, pipeline::run) {
+    let turn = match (Queue::of_user(), args.queue) {
+        (Ok(queue), true) => Turn::Waits(queue),
+        (Ok(queue), false) => Turn::Now(queue),
+        (Err(error), true) => return Err(CliError::new(1, error, None)),
+        (Err(_), false) => Turn::Apart,
+    };
+    match work(&dir, &signals, &turn, pipeline::run) {
         Ok(Outcome::Finished | Outcome::Paused) => Ok(0),
         Ok(Outcome::Stopped) => Ok(130),
         Ok(Outcome::Failed) => Ok(1),

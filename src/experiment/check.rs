@@ -141,6 +141,12 @@ fn targets(experiment: &Experiment, list: &mut Vec<Complaint>) {
 }
 
 /// The selections that a rule goes with.
+/// The rules that go with a way of selection (method.md, "From selection values to ranks").
+pub fn rules_for(selection: SelectionKind) -> Vec<Rule> {
+    let rules = [Rule::Threshold, Rule::Mean, Rule::Sigmoid, Rule::Energy, Rule::Budget];
+    rules.into_iter().filter(|rule| selections_of(*rule).contains(&selection)).collect()
+}
+
 fn selections_of(rule: Rule) -> &'static [SelectionKind] {
     use SelectionKind::{Free, Global, Sigmoid, Softmax};
     match rule {
@@ -155,9 +161,7 @@ fn allocation(experiment: &Experiment, list: &mut Vec<Complaint>) {
     let (rule, selection) = (experiment.allocation.rule, experiment.search.selection);
     if !selections_of(rule).contains(&selection) {
         let right: Vec<_> = selections_of(rule).iter().map(Choice::name).collect();
-        let rules = [Rule::Threshold, Rule::Mean, Rule::Sigmoid, Rule::Energy, Rule::Budget];
-        let fitting: Vec<_> =
-            rules.iter().filter(|rule| selections_of(**rule).contains(&selection)).map(Choice::name).collect();
+        let fitting: Vec<_> = rules_for(selection).iter().map(Choice::name).collect();
         let message = format!("{rule} does not go with search.selection {selection}");
         let help = format!(
             "with rule {rule}: selection {}; with selection {selection}: rule {}",

@@ -9,7 +9,7 @@ use std::path::Path;
 ///
 /// Looks at the file system, and only at names: what the files hold is for who reads them.
 pub fn check_files(experiment: &Experiment) -> Vec<Complaint> {
-    let Experiment { model, data, lora, .. } = experiment;
+    let Experiment { model, data, lora, search, .. } = experiment;
     let mut complaints = Vec::new();
     let files = [("data.train", &data.train), ("data.validation", &data.validation), ("data.test", &data.test)];
     for (key, path) in files {
@@ -21,6 +21,9 @@ pub fn check_files(experiment: &Experiment) -> Vec<Complaint> {
     }
     if let Some(path) = &lora.init_from {
         complaints.extend(missing("lora.init_from", path, "folder", Path::is_dir));
+    }
+    if let Some(path) = &search.from {
+        complaints.extend(missing("search.from", path, "folder", Path::is_dir));
     }
     let id = model.id.as_str();
     if id.starts_with("builtin:") {

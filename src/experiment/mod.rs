@@ -22,7 +22,7 @@ pub mod schema;
 pub mod setting;
 pub mod settings;
 
-pub use check::check;
+pub use check::{check, rules_for};
 pub use config::{Config, ConfigError};
 pub use doc::PresetDoc;
 pub use files::check_files;

@@ -148,6 +148,7 @@ settings! {
     }
     /// `[search]`
     "search" => SearchSettings {
+        from: Option<PathBuf> = None, Kind::Path, "", "directory of a run whose search is taken as it is, so that there is none: see autolora retrain";
         hypergradient: Hypergradient = Hypergradient::Unrolled, Kind::Choice(Hypergradient::NAMES), "", "update rule of the selection variables";
         selection: SelectionKind = SelectionKind::Softmax, Kind::Choice(SelectionKind::NAMES), "", "how logits become selection values";
         steps: Option<usize> = None, COUNT, "steps", "length of the search; unset: search.epochs";
@@ -222,6 +223,10 @@ settings! {
         checkpoint_every: f64 = 5.0, Kind::Float { min: 0.0, max: 3600.0, exclusive: true }, "s", "work between checkpoints";
         keep_checkpoints: usize = 2, Kind::Int { min: 1, max: 1000 }, "", "newest checkpoints that are kept";
     }
+    /// `[notify]`
+    "notify" => NotifySettings {
+        command: Option<String> = None, Kind::Text, "", "command of the shell when a run's worker ends or dies; AUTOLORA_RUN, _NAME, _STATE, _DIR, _SCORE, _ERROR, and show --json on its input";
+    }
 }
 
 /// What to run, all settings resolved.
@@ -237,4 +242,5 @@ pub struct Experiment {
     pub evaluate: EvaluateSettings,
     pub baseline: BaselineSettings,
     pub runtime: RuntimeSettings,
+    pub notify: NotifySettings,
 }

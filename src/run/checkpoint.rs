@@ -48,7 +48,13 @@ impl Checkpoint {
         self.tensors.iter().find(|(known, _)| known == name).map(|(_, tensor)| tensor)
     }
 
-    fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
+    /// Its name as the one after `counter` others.
+    pub(super) fn file_name(&self, counter: u64) -> String {
+        format!("{counter:06}-{}-{}.safetensors", self.phase.name(), self.step)
+    }
+
+    /// As a file.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
         let unwritable = |error: &dyn std::fmt::Display| CheckpointError::Unwritable(error.to_string());
         let header = Header { phase: self.phase, step: self.step, meta: self.meta.clone() };
         let header = serde_json::to_string(&header).map_err(|e| unwritable(&e))?;
@@ -96,8 +102,7 @@ impl Checkpoints {
         fs::create_dir_all(&self.folder).map_err(FileError::at("cannot make", &self.folder))?;
         let known = self.files()?;
         let counter = known.last().map_or(0, |(counter, _)| counter + 1);
-        let name = format!("{counter:06}-{}-{}.safetensors", checkpoint.phase.name(), checkpoint.step);
-        let path = self.folder.join(name);
+        let path = self.folder.join(checkpoint.file_name(counter));
         write_atomically(&path, &checkpoint.to_bytes()?)?;
         for (_, old) in known.iter().rev().skip(self.keep - 1) {
             if let Err(error) = fs::remove_file(old) {

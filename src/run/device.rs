@@ -35,6 +35,17 @@ pub fn open(name: &str) -> Result<Device, DeviceError> {
     Device::new_cuda(ordinal).map_err(|source| DeviceError::Unusable { name: name.into(), source })
 }
 
+/// Opens the device that a run came to; where it was left to the program (`auto`) and does not open, the CPU.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_for(setting: &str, device: &str) -> Result<Device, DeviceError> {
+    match open(device) {
+        Err(DeviceError::Unusable { .. }) if setting == "auto" => Ok(Device::Cpu),
+        opened => opened,
+    }
+}
+
 /// The name of an open device: `cpu`, `cuda:0`, `metal:0`.
 pub fn name(device: &Device) -> String {
     match device.location() {

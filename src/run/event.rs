@@ -2,6 +2,7 @@
 
 use super::machine::Machine;
 use crate::data::error::shown;
+use crate::experiment::{Budget, Rule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -111,6 +112,15 @@ pub enum Event {
         device: String,
         threads: usize,
         version: String,
+    },
+    /// A worker took the lock and waits for a slot of a device, until `started`, or the end that was asked for.
+    Queued {
+        pid: u32,
+        host: String,
+        /// What it waits for, e.g. `cuda:0 or cuda:1`.
+        device: String,
+        /// Its place in the queue when it came, from 1; `autolora queue` has the present one.
+        place: usize,
     },
     /// A worker goes on from a checkpoint: what was logged of `phase` after `step`, or of later phases, is void.
     Resumed {
@@ -222,6 +232,21 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         energy: Energy,
     },
+    /// What is before this line is the search of another run, taken as it is; the ranks are this run's.
+    Inherited {
+        phase: Phase,
+        run: String,
+        dir: String,
+    },
+    /// Another choice of `[allocation]` holds from here on; as said, so that none is the rule's default.
+    Allocation {
+        phase: Phase,
+        rule: Rule,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        threshold: Option<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budget: Option<Budget>,
+    },
     /// The ranks do not move any more (`search.stop_when_stable`): the search ends after `step`, before its last one.
     Stable {
         phase: Phase,
@@ -305,6 +330,11 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether it says nothing of the worker: anyone may write it while there is none.
+    pub fn is_aside(&self) -> bool {
+        matches!(self, Event::Allocation { .. })
+    }
+
     /// Whether a worker that wrote this as its last line ended as it meant to.
     pub fn is_terminal(&self) -> bool {
         matches!(self, Event::Paused { .. } | Event::Stopped { .. } | Event::Failed { .. } | Event::Finished { .. })

@@ -4,6 +4,8 @@ use super::event::{Energy, Event, Metrics, ModuleShape, Phase, Ranks, Record, Se
 use super::history::{Metric, Snapshots};
 use super::state::ended;
 use super::view::{ModuleView, RunView, SampleView};
+use crate::experiment::AllocationSettings;
+use crate::search::allocation::default_threshold;
 use jiff::Timestamp;
 
 /// Log lines that a view keeps: the newest ones.
@@ -48,7 +50,7 @@ impl RunView {
         self.advance_clock(record);
         self.last_time = Some(record.time.clone());
         let event = &record.event;
-        if !matches!(event, Event::Unknown) {
+        if !matches!(event, Event::Unknown) && !event.is_aside() {
             self.ended = ended(Some(event));
         }
         match event {
@@ -56,7 +58,13 @@ impl RunView {
             | Event::Checkpoint { .. }
             | Event::Inputs { .. }
             | Event::Memory { .. }
+            | Event::Inherited { .. }
             | Event::Unknown => {}
+            Event::Queued { pid, host, device, .. } => {
+                (self.pid, self.host, self.device) = (Some(*pid), host.clone(), device.clone());
+                self.error = None;
+                self.forget_pace();
+            }
             Event::Started { pid, host, device, .. } => {
                 self.started.get_or_insert_with(|| record.time.clone());
                 (self.pid, self.host, self.device) = (Some(*pid), host.clone(), device.clone());
@@ -93,6 +101,10 @@ impl RunView {
                 self.reach(*phase, *step);
                 self.warmup = None;
                 self.selected((*step, place), modules, energy, ranks);
+            }
+            &Event::Allocation { rule, threshold, budget, .. } => {
+                self.threshold = threshold.or(default_threshold(rule, self.rank));
+                self.allocation = Some(AllocationSettings { rule, threshold, budget });
             }
             Event::Allocated { phase, ranks, undecided, terms, .. } => {
                 self.enter(*phase);
@@ -143,7 +155,7 @@ impl RunView {
     fn advance_clock(&mut self, record: &Record) {
         let stamp = record.time.parse::<Timestamp>().ok().map(|stamp| stamp.as_millisecond() as f64 / 1000.0);
         if let (Some(before), Some(now), false) =
-            (self.last_stamp, stamp, matches!(record.event, Event::Started { .. }))
+            (self.last_stamp, stamp, matches!(record.event, Event::Started { .. } | Event::Queued { .. }))
         {
             self.active_s += (now - before).max(0.0);
         }
@@ -221,6 +233,9 @@ impl RunView {
         (self.model, self.task, self.metric) = (model.clone(), task.clone(), metric.clone());
         (self.train_rows, self.validation_rows, self.test_rows) = (*train_rows, *validation_rows, *test_rows);
         (self.rank, self.threshold) = (*rank, *threshold);
+        if let Some(choice) = &self.allocation {
+            self.threshold = choice.threshold.or(default_threshold(choice.rule, *rank));
+        }
         (self.trainable_parameters, self.frozen_parameters) = (*trainable_parameters, *frozen_parameters);
         self.head_parameters = *head_parameters;
         if !self.modules.iter().map(|m| &m.path).eq(modules.iter().map(|(path, _)| path)) {

@@ -85,6 +85,11 @@ impl Follower {
         Ok(records)
     }
 
+    /// Bytes of the log that are read.
+    pub fn place(&self) -> u64 {
+        self.offset
+    }
+
     /// Whether the last poll reached the end of the log.
     pub fn is_caught_up(&self) -> bool {
         self.caught_up
@@ -115,6 +120,52 @@ impl Follower {
             want = want.saturating_mul(2).min(new);
         }
     }
+}
+
+/// The record whose line begins after `place` bytes of a log.
+///
+/// # Errors
+/// [`FileError`] where the log cannot be read, or has no record there.
+pub fn record_at(path: &Path, place: u64) -> Result<Record, FileError> {
+    let error = || FileError::at("cannot read", path);
+    let file = File::open(path).map_err(error())?;
+    let mut length = 1 << 14;
+    loop {
+        let mut bytes = vec![0; length];
+        let read = file.read_at(&mut bytes, place).map_err(error())?;
+        let line = bytes[..read].iter().position(|&byte| byte == b'\n');
+        match line {
+            Some(end) => return serde_json::from_slice(&bytes[..end]).map_err(|e| error()(e.into())),
+            None if read < length => return Err(error()(ErrorKind::UnexpectedEof.into())),
+            None => length *= 4,
+        }
+    }
+}
+
+/// Some of the records at both ends of a log: those of its first `head` bytes, and of its last `tail` ones. None where the log
+/// is not longer than both.
+///
+/// # Errors
+/// [`FileError`].
+pub fn both_ends(path: &Path, head: usize, tail: usize) -> Result<Option<Vec<Record>>, FileError> {
+    let error = || FileError::at("cannot read", path);
+    let file = match File::open(path) {
+        Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(error())?,
+    };
+    let length = file.metadata().map_err(error())?.len();
+    if length <= (head + tail) as u64 {
+        return Ok(None);
+    }
+    let mut records = Vec::new();
+    for (place, want) in [(0, head), (length - tail as u64, tail)] {
+        let mut bytes = vec![0; want];
+        let read = file.read_at(&mut bytes, place).map_err(error())?;
+        // The first line of the end may be a part of one, the last of either may be torn: neither parses.
+        let lines = bytes[..read].split(|byte| *byte == b'\n');
+        records.extend(lines.filter_map(|line| serde_json::from_slice(line).ok()));
+    }
+    Ok(Some(records))
 }
 
 #[cfg(test)]
@@ -179,6 +230,31 @@ mod tests {
             }
         }
         assert!(texts[1].contains(r#""y":[1]"#));
+    }
+
+    #[test]
+    fn a_record_is_found_again_by_its_place_and_the_ends_by_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut log = EventLog::open(&path).unwrap();
+        assert_eq!(both_ends(&path, 10_000, 10_000).unwrap(), None);
+        for n in 0..50 {
+            log.append(note(&format!("{n} {}", "x".repeat(1000 * (n % 40))))).unwrap();
+        }
+        let mut follower = Follower::new(&path);
+        let lines = follower.poll_lines().unwrap();
+        for line in &lines {
+            assert_eq!(record_at(&path, line.place).unwrap(), line.record);
+        }
+        assert!(record_at(&path, lines[3].place + 1).is_err());
+        assert!(record_at(&path, 1 << 40).is_err());
+        let ends = both_ends(&path, 10_000, 30_000).unwrap().unwrap();
+        assert_eq!(
+            (ends.first(), ends.last()),
+            (lines.first().map(|line| &line.record), lines.last().map(|line| &line.record))
+        );
+        assert!(ends.len() > 4 && ends.len() < 40);
+        assert_eq!(both_ends(&folder.path().join("none"), 1, 1).unwrap(), None);
     }
 
     #[test]

@@ -1,14 +1,16 @@
-//! What a user does with runs, from a verb or a screen: start, pause, resume, stop, remove.
+//! What a user does with runs, from a verb or a screen: start, pause, resume, stop, choose ranks anew, remove.
 
 use super::control::{self, Request};
-use super::directory::RunDir;
+use super::directory::{DirError, RunDir};
 use super::event::{Event, Phase};
 use super::file::FileError;
 use super::follow::Follower;
 use super::lock::{Holder, Lock, LockError};
 use super::log::EventLog;
-use super::state::{last_event, state, status};
+use super::state::{last_event, status};
 use super::view::{RunView, State};
+use super::worker::keep_allocation;
+use crate::experiment::AllocationSettings;
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -21,6 +23,15 @@ pub const START_LIMIT: Duration = Duration::from_secs(30);
 pub const END_LIMIT: Duration = Duration::from_secs(60);
 /// Time between looks at a run that is waited for.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// When a worker that is started begins its work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    #[default]
+    Now,
+    /// Once a slot of its device is free.
+    InTurn,
+}
 
 /// What was asked of a run cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +50,8 @@ pub enum LifecycleError {
     #[error("cannot start a worker: {0}")]
     Spawn(std::io::Error),
     #[error(transparent)]
+    Dir(#[from] DirError),
+    #[error(transparent)]
     File(#[from] FileError),
 }
 
@@ -55,11 +68,12 @@ fn tail(log: &str) -> String {
 ///
 /// # Errors
 /// [`LifecycleError::Spawn`], or [`LifecycleError::File`] where `worker.log` cannot be opened.
-pub fn spawn_worker(program: &Path, dir: &RunDir) -> Result<Child, LifecycleError> {
+pub fn spawn_worker(program: &Path, dir: &RunDir, when: When) -> Result<Child, LifecycleError> {
     let path = dir.worker_log_path();
     let log = OpenOptions::new().create(true).append(true).open(&path).map_err(FileError::at("cannot open", &path))?;
     let mut command = Command::new(program);
-    command.arg("worker").arg(dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.arg("worker").arg(dir.path()).args((when == When::InTurn).then_some("--queue"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid is one, and nothing is allocated.
     unsafe {
         command.pre_exec(|| {
@@ -77,11 +91,19 @@ pub fn spawn_worker(program: &Path, dir: &RunDir) -> Result<Child, LifecycleErro
 /// [`LifecycleError::Busy`] where another worker was faster, [`LifecycleError::NotStarted`] with the end of its log,
 /// [`LifecycleError::NoAnswer`].
 pub fn start_and_wait(dir: &RunDir, limit: Duration) -> Result<(), LifecycleError> {
-    let program = std::env::current_exe().map_err(LifecycleError::Spawn)?;
-    wait_for_start(dir, spawn_worker(&program, dir)?, limit)
+    start(dir, When::Now, limit)
 }
 
-/// Waits until a worker has begun, then leaves it to a thread that takes its exit status when it ends.
+/// [`start_and_wait`], or returns once the worker waits for its turn.
+///
+/// # Errors
+/// As [`start_and_wait`].
+pub fn start(dir: &RunDir, when: When, limit: Duration) -> Result<(), LifecycleError> {
+    let program = std::env::current_exe().map_err(LifecycleError::Spawn)?;
+    wait_for_start(dir, spawn_worker(&program, dir, when)?, limit)
+}
+
+/// Waits until a worker has begun or waits for its turn, then leaves it to a thread that takes its exit status when it ends.
 ///
 /// # Errors
 /// As [`start_and_wait`].
@@ -89,7 +111,7 @@ pub fn wait_for_start(dir: &RunDir, mut child: Child, limit: Duration) -> Result
     let start = Instant::now();
     let mut log = Follower::new(&dir.events_path());
     loop {
-        let own = |event: &Event| matches!(event, Event::Started { pid, .. } if *pid == child.id());
+        let own = |event: &Event| matches!(event, Event::Started { pid, .. } | Event::Queued { pid, .. } if *pid == child.id());
         if log.read_all()?.iter().any(|record| own(&record.event)) {
             reap(child);
             return Ok(());
@@ -144,8 +166,9 @@ fn reap(mut child: Child) {
 /// in the end is the answer: it may have finished meanwhile.
 pub fn pause(dir: &RunDir) -> Result<State, LifecycleError> {
     let wrong = |state, reason| Err(LifecycleError::WrongState { id: dir.id().into(), state, reason });
-    match state(dir)? {
-        State::Running | State::Stalled => end_worker(dir, &Request::Pause, END_LIMIT),
+    let status = status(dir)?;
+    match status.state {
+        _ if status.has_worker() => end_worker(dir, &Request::Pause, END_LIMIT),
         State::Paused => Ok(State::Paused),
         state @ (State::Queued | State::Crashed) => wrong(state, "no worker is there to pause"),
         state => wrong(state, "it does not run"),
@@ -158,13 +181,12 @@ pub fn pause(dir: &RunDir) -> Result<State, LifecycleError> {
 /// [`LifecycleError::WrongState`] where the run has ended already, [`LifecycleError::NoAnswer`]. The state that the run
 /// has in the end is the answer: it may have finished meanwhile.
 pub fn stop(dir: &RunDir, reason: &str) -> Result<State, LifecycleError> {
-    match state(dir)? {
-        State::Running | State::Stalled => end_worker(dir, &Request::Stop { reason: reason.into() }, END_LIMIT),
+    let status = status(dir)?;
+    match status.state {
+        _ if status.has_worker() => end_worker(dir, &Request::Stop { reason: reason.into() }, END_LIMIT),
         State::Queued | State::Paused | State::Crashed => mark_stopped(dir, reason),
         State::Stopped => Ok(State::Stopped),
-        state @ (State::Failed | State::Finished) => {
-            Err(LifecycleError::WrongState { id: dir.id().into(), state, reason: "there is nothing to stop" })
-        }
+        state => Err(LifecycleError::WrongState { id: dir.id().into(), state, reason: "there is nothing to stop" }),
     }
 }
 
@@ -174,7 +196,7 @@ fn end_worker(dir: &RunDir, request: &Request, limit: Duration) -> Result<State,
     let mut asked = false;
     loop {
         let status = status(dir)?;
-        if !status.state.is_active() {
+        if !status.has_worker() {
             return Ok(status.state);
         }
         // A worker forgets what was asked before it signed its lock.
@@ -219,15 +241,85 @@ fn take(dir: &RunDir, advice: &'static str) -> Result<Lock, LifecycleError> {
 /// [`LifecycleError::Busy`] where one is at work, [`LifecycleError::WrongState`] for a finished run, and those of
 /// [`start_and_wait`].
 pub fn resume(dir: &RunDir) -> Result<(), LifecycleError> {
+    resume_when(dir, When::Now)
+}
+
+/// [`resume`], now or in its turn.
+///
+/// # Errors
+/// As [`resume`].
+pub fn resume_when(dir: &RunDir, when: When) -> Result<(), LifecycleError> {
     let status = status(dir)?;
     let id = dir.id().to_string();
     match status.state {
+        State::Queued if status.has_worker() => {
+            let advice = "it waits for its turn; autolora queue --first puts it before the others";
+            Err(LifecycleError::Busy { id, holder: status.holder, advice })
+        }
         State::Running | State::Stalled => {
             Err(LifecycleError::Busy { id, holder: status.holder, advice: "there is nothing to resume" })
         }
         state @ State::Finished => Err(LifecycleError::WrongState { id, state, reason: "there is nothing to resume" }),
-        _ => start_and_wait(dir, START_LIMIT),
+        _ => start(dir, when, START_LIMIT),
     }
+}
+
+/// Has a run allocate by another choice, where that is still to come: a worker takes it over between two steps; without
+/// one it is kept in `experiment.toml`. That the choice goes with `search.selection` is for the caller to know
+/// ([`crate::experiment::check`]).
+///
+/// # Errors
+/// [`LifecycleError::WrongState`] where the ranks are allocated already, [`LifecycleError::NoAnswer`]. The state that the
+/// run has then is the answer.
+pub fn choose_allocation(dir: &RunDir, choice: &AllocationSettings) -> Result<State, LifecycleError> {
+    let start = Instant::now();
+    let mut log = Follower::new(&dir.events_path());
+    let mut view = RunView::default();
+    let mut asked = false;
+    loop {
+        let status = status(dir)?;
+        for record in log.read_all()? {
+            view.apply(&record);
+            if asked && is_choice(&record.event, choice) {
+                return Ok(status.state);
+            }
+        }
+        if view.allocated || matches!(status.state, State::Finished) {
+            let reason = "its ranks are allocated; autolora retrain makes a run with others from its search";
+            return Err(LifecycleError::WrongState { id: dir.id().into(), state: status.state, reason });
+        }
+        if !status.has_worker() {
+            return keep_choice(dir, choice);
+        }
+        // A worker forgets what was asked before it signed its lock.
+        if !asked && status.holder.is_some() {
+            control::ask_allocation(&dir.control_path(), choice)?;
+            asked = true;
+        }
+        if start.elapsed() > END_LIMIT {
+            return Err(LifecycleError::NoAnswer { id: dir.id().into(), limit: END_LIMIT, holder: status.holder });
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn is_choice(event: &Event, choice: &AllocationSettings) -> bool {
+    matches!(event, Event::Allocation { rule, threshold, budget, .. }
+        if (*rule, *threshold, *budget) == (choice.rule, choice.threshold, choice.budget))
+}
+
+/// Keeps a choice for the next worker of a run that has none.
+fn keep_choice(dir: &RunDir, choice: &AllocationSettings) -> Result<State, LifecycleError> {
+    let lock = take(dir, "a worker took it at this moment")?;
+    let view = RunView::of(&Follower::new(&dir.events_path()).read_all()?);
+    if view.allocated {
+        let reason = "its ranks were allocated at this moment";
+        return Err(LifecycleError::WrongState { id: dir.id().into(), state: State::Running, reason });
+    }
+    let event = keep_allocation(dir, choice, view.phase.unwrap_or(Phase::Prepare))?;
+    EventLog::open(&dir.events_path())?.append(event)?;
+    drop(lock);
+    Ok(status(dir)?.state)
 }
 
 /// Deletes a run that nobody works on; `force` stops its worker first. Gives the bytes that it freed.
@@ -235,7 +327,7 @@ pub fn resume(dir: &RunDir) -> Result<(), LifecycleError> {
 /// # Errors
 /// [`LifecycleError::Busy`], [`LifecycleError::NoAnswer`] where the worker does not stop, [`LifecycleError::File`].
 pub fn remove(dir: &RunDir, force: bool) -> Result<u64, LifecycleError> {
-    if force && state(dir)?.is_active() {
+    if force && status(dir)?.has_worker() {
         stop(dir, "removed")?;
     }
     let lock = take(dir, "stop it first, or use --force")?;

@@ -1,5 +1,7 @@
+use super::super::state::state;
 use super::super::store::{NewRun, Store};
 use super::*;
+use crate::experiment::Rule;
 
 fn new_run() -> (tempfile::TempDir, RunDir) {
     let home = tempfile::tempdir().unwrap();
@@ -44,6 +46,30 @@ fn a_finished_run_is_neither_stopped_nor_paused_nor_resumed() {
         let error = result.unwrap_err();
         assert!(matches!(error, LifecycleError::WrongState { state: State::Finished, .. }), "{error}");
     }
+}
+
+fn choice(rule: Rule) -> AllocationSettings {
+    AllocationSettings { rule, threshold: Some(0.25), budget: None }
+}
+
+#[test]
+fn a_choice_of_an_allocation_is_kept_and_the_state_stays_what_it_was() {
+    let (_home, run) = new_run();
+    let kept = |run: &RunDir| run.experiment().unwrap().allocation;
+    assert_eq!(choose_allocation(&run, &choice(Rule::Energy)).unwrap(), State::Queued);
+    assert_eq!(kept(&run), choice(Rule::Energy));
+    log(&run, Event::Paused { phase: Phase::Search, step: 3 });
+    assert_eq!(choose_allocation(&run, &choice(Rule::Threshold)).unwrap(), State::Paused);
+    assert_eq!(kept(&run), choice(Rule::Threshold));
+    let view = RunView::of(&Follower::new(&run.events_path()).read_all().unwrap());
+    assert_eq!((view.ended, view.threshold, view.step), (Some(State::Paused), Some(0.25), 3));
+    assert_eq!(view.allocation, Some(choice(Rule::Threshold)));
+    let (ranks, terms) = Default::default();
+    let (phase, rule) = (Phase::Allocate, "threshold".into());
+    log(&run, Event::Allocated { phase, ranks, parameters: 0, undecided: false, rule, terms });
+    let error = choose_allocation(&run, &choice(Rule::Energy)).unwrap_err().to_string();
+    assert!(error.contains("autolora retrain"), "{error}");
+    assert_eq!(kept(&run), choice(Rule::Threshold));
 }
 
 #[test]
@@ -100,7 +126,7 @@ fn a_worker_that_dies_before_it_begins_is_reported_with_the_end_of_its_log() {
     let script = run.path().join("program");
     fs::write(&script, "#!/bin/sh\necho cannot do it >&2\nexit 1\n").unwrap();
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let child = spawn_worker(&script, &run).unwrap();
+    let child = spawn_worker(&script, &run, When::Now).unwrap();
     let error = wait_for_start(&run, child, Duration::from_secs(10)).unwrap_err().to_string();
     assert!(error.contains("cannot do it"), "{error}");
 }

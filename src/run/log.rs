@@ -85,6 +85,8 @@ pub(super) struct Tail {
     pub end: u64,
     /// The last line that is a record.
     pub last: Option<Record>,
+    /// The last one that tells of a worker.
+    pub word: Option<Record>,
 }
 
 impl Tail {
@@ -103,11 +105,12 @@ impl Tail {
                 0 => Some(0),
                 _ => bytes.iter().position(|&b| b == b'\n').map(|at| at + 1),
             };
-            let last = first.filter(|first| *first < lines).and_then(|first| {
-                bytes[first..lines].split(|&b| b == b'\n').rev().find_map(|line| serde_json::from_slice(line).ok())
-            });
-            if last.is_some() || start == 0 {
-                return Ok(Tail { end: start + lines as u64, last });
+            let whole = first.filter(|first| *first < lines).map_or(&[][..], |first| &bytes[first..lines]);
+            let mut records = whole.split(|&b| b == b'\n').rev().filter_map(|line| serde_json::from_slice(line).ok());
+            let last: Option<Record> = records.next();
+            let word = last.clone().into_iter().chain(records).find(|record| !record.event.is_aside());
+            if word.is_some() || start == 0 {
+                return Ok(Tail { end: start + lines as u64, last, word });
             }
             window *= 4;
         }

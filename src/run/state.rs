@@ -18,6 +18,13 @@ pub struct Status {
     pub holder: Option<Holder>,
 }
 
+impl Status {
+    /// Whether a worker has the run, be it at work or in the queue.
+    pub fn has_worker(&self) -> bool {
+        self.state.is_active() || self.holder.is_some()
+    }
+}
+
 /// Where a run stands.
 ///
 /// # Errors
@@ -44,16 +51,26 @@ pub fn state(dir: &RunDir) -> Result<State, FileError> {
 }
 
 fn derive(lock: Probe, fresh: bool, last: Option<Event>) -> Status {
+    let waits = matches!(last, Some(Event::Queued { .. }));
     let (state, holder) = match (lock, ended(last.as_ref())) {
+        // A worker that has not signed yet may follow one that died while it waited.
+        (Probe::Held { holder: Some(holder) }, _) if fresh && waits => (State::Queued, Some(holder)),
         (Probe::Held { holder }, _) if fresh => (State::Running, holder),
         (Probe::Held { holder }, _) => (State::Stalled, holder),
         (Probe::Free { .. }, Some(state)) => (state, None),
         // A lock taken on another host may not be seen from here: there the heartbeat tells.
-        (Probe::Free { last: Some(holder) }, None) if fresh && !holder.is_here() => (State::Running, Some(holder)),
-        (Probe::Free { last: None }, None) if last.is_none() => (State::Queued, None),
+        (Probe::Free { last: Some(holder) }, None) if fresh && !holder.is_here() => {
+            (if waits { State::Queued } else { State::Running }, Some(holder))
+        }
+        (Probe::Free { last: None }, None) if is_before_any_worker(last.as_ref()) => (State::Queued, None),
         (Probe::Free { .. }, None) => (State::Crashed, None),
     };
     Status { state, holder }
+}
+
+/// Whether no worker has said a word yet.
+fn is_before_any_worker(last: Option<&Event>) -> bool {
+    matches!(last, None | Some(Event::Schema { .. } | Event::Inherited { .. }))
 }
 
 /// The state that a last event names.
@@ -73,6 +90,7 @@ fn heartbeat_is_fresh(dir: &RunDir) -> bool {
     ages.into_iter().flatten().min().is_some_and(|age| age < STALE)
 }
 
+/// The last event that tells of a worker.
 pub(super) fn last_event(dir: &RunDir) -> Result<Option<Event>, FileError> {
     let path = dir.events_path();
     let tail = match File::open(&path) {
@@ -80,7 +98,7 @@ pub(super) fn last_event(dir: &RunDir) -> Result<Option<Event>, FileError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => Err(error),
     };
-    Ok(tail.map_err(FileError::at("cannot read", &path))?.last.map(|record| record.event))
+    Ok(tail.map_err(FileError::at("cannot read", &path))?.word.map(|record| record.event))
 }
 
 #[cfg(test)]
@@ -125,6 +143,22 @@ mod tests {
         assert_eq!(state(&run).unwrap(), State::Stopped);
         log.append(finished()).unwrap();
         assert_eq!(state(&run).unwrap(), State::Finished);
+    }
+
+    #[test]
+    fn a_worker_that_waits_is_queued_and_a_crash_once_it_is_dead() {
+        let (_home, run) = new_run();
+        let mut lock = Lock::acquire(&run.lock_path()).unwrap();
+        let holder = lock.sign().unwrap();
+        let mut log = EventLog::open(&run.events_path()).unwrap();
+        log.append(Event::Queued { pid: holder.pid, host: "h".into(), device: "cpu".into(), place: 1 }).unwrap();
+        let waits = status(&run).unwrap();
+        assert_eq!(waits, Status { state: State::Queued, holder: Some(holder) });
+        assert!(waits.has_worker());
+        drop(lock);
+        assert_eq!(status(&run).unwrap(), Status { state: State::Crashed, holder: None });
+        let _next = Lock::acquire(&run.lock_path()).unwrap();
+        assert_eq!(state(&run).unwrap(), State::Running, "it has not said yet that it waits");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::directory::{DirError, RunDir, RunInfo};
 use super::file::{FileError, sync_folder, timestamp, write_synced};
+use super::inherit::{InheritError, Inherited};
 use crate::experiment::nearest::ranked;
 use crate::experiment::{Experiment, resolved_toml};
 use std::fs;
@@ -42,6 +43,8 @@ pub enum StoreError {
     Ambiguous { wanted: String, candidates: Vec<String> },
     #[error("a run cannot be called {name:?}: {reason}")]
     BadName { name: String, reason: &'static str },
+    #[error("search.from: {0}")]
+    Inherit(#[from] InheritError),
     #[error(transparent)]
     NoHome(#[from] crate::experiment::home::NoHome),
     #[error(transparent)]
@@ -77,12 +80,15 @@ impl Store {
         &self.root
     }
 
-    /// Makes a run: under a hidden name, all its files on the disk, then renamed, so that nobody sees half of one.
+    /// Makes a run, with the search of another where `search.from` names one: under a hidden name, all its files on the disk, then renamed, so that nobody sees half of one.
     ///
     /// # Errors
-    /// [`StoreError::BadName`], or [`StoreError::File`] where the disk refuses; nothing is left then.
+    /// [`StoreError::BadName`], [`StoreError::Inherit`], or [`StoreError::File`] where the disk refuses; nothing is left then.
     pub fn create(&self, new: NewRun) -> Result<RunDir, StoreError> {
         check_name(new.name)?;
+        let inherited =
+            new.experiment.search.from.as_deref().map(|from| Inherited::of(from, &new.experiment)).transpose()?;
+        let files = inherited.as_ref().map_or(Ok(Vec::new()), Inherited::files)?;
         fs::create_dir_all(&self.root).map_err(FileError::at("cannot make", &self.root))?;
         loop {
             let id = new_id();
@@ -91,11 +97,11 @@ impl Store {
             let info = RunInfo {
                 id,
                 name: new.name.into(),
-                parent: new.parent.map(String::from),
+                parent: new.parent.map(String::from).or_else(|| Some(inherited.as_ref()?.run.clone())),
                 created: timestamp(),
                 version: env!("CARGO_PKG_VERSION").into(),
             };
-            match fill(&hidden, &info, &new).and_then(|()| fs::rename(&hidden, &path)) {
+            match fill(&hidden, &info, &new, &files).and_then(|()| fs::rename(&hidden, &path)) {
                 Ok(()) => {
                     sync_folder(&self.root)?;
                     return Ok(RunDir::new(path, info));
@@ -202,13 +208,18 @@ fn new_id() -> String {
     format!("{}-{fraction:04x}", now.strftime("%Y%m%d-%H%M%S"))
 }
 
-fn fill(folder: &Path, info: &RunInfo, new: &NewRun) -> io::Result<()> {
+fn fill(folder: &Path, info: &RunInfo, new: &NewRun, files: &[(PathBuf, Vec<u8>)]) -> io::Result<()> {
     fs::create_dir(folder)?;
     let mut json = serde_json::to_vec_pretty(info)?;
     json.push(b'\n');
     write_synced(&folder.join("run.json"), &json)?;
     write_synced(&folder.join("experiment.toml"), resolved_toml(&new.experiment).as_bytes())?;
     write_synced(&folder.join("preset.toml"), new.preset.as_bytes())?;
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        write_synced(&path, bytes)?;
+    }
     fs::File::open(folder)?.sync_all()
 }
 

@@ -3,7 +3,7 @@
 use super::event::{AllTerms, Metrics, ModuleShape, Phase, Ranks, Timing};
 use super::history::{Curves, Snapshots};
 use super::machine::Machine;
-use crate::experiment::{Choice, MetricKind};
+use crate::experiment::{AllocationSettings, Choice, MetricKind};
 
 /// What a run is doing, derived from its lock, heartbeat and last event; never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -97,6 +97,8 @@ pub struct RunView {
     /// Whether the ranks of `modules` are allocated, not only emerging.
     pub allocated: bool,
     pub undecided: bool,
+    /// The choice of `[allocation]` that was made after the start, if one was.
+    pub allocation: Option<AllocationSettings>,
     /// What the rules look at, at the end of the search.
     pub terms: AllTerms,
     /// Why the search ended before its last step, if it did.

@@ -1,6 +1,7 @@
 //! The worker: the one process that writes a run. It takes the lock, tells of itself, and hands over to the job.
 
 use super::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
+use super::companion::Companion;
 use super::control::{Control, Request};
 use super::device::{self, DeviceError};
 use super::directory::{DirError, RunDir};
@@ -10,10 +11,13 @@ use super::heartbeat::Heartbeat;
 use super::lock::{Lock, LockError, hostname};
 use super::log::EventLog;
 use super::machine::Looks;
+use super::queue::Turn;
 use super::signals::Signals;
 use super::state::last_event;
 use super::threads;
-use crate::experiment::Experiment;
+use super::view::State;
+use super::waiting::{Ready, Unseated, wait_for_device};
+use crate::experiment::{AllocationSettings, Experiment};
 use candle_core::Device;
 use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::any::Any;
@@ -65,6 +69,18 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    /// The state that it leaves the run in.
+    pub fn state(self) -> State {
+        match self {
+            Outcome::Finished => State::Finished,
+            Outcome::Paused => State::Paused,
+            Outcome::Stopped => State::Stopped,
+            Outcome::Failed => State::Failed,
+        }
+    }
+}
+
 /// A worker could not do its work: nothing, or no last word, is in the log.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
@@ -87,6 +103,8 @@ enum Unready {
     Checkpoint(#[from] CheckpointError),
     #[error("cannot start threads: {0}")]
     Threads(#[from] ThreadPoolBuildError),
+    #[error("cannot wait in the queue: {0}")]
+    Queue(FileError),
 }
 
 impl Unready {
@@ -95,6 +113,7 @@ impl Unready {
             Unready::Dir(_) => "make a new run from its preset.toml",
             Unready::Device(_) => "set runtime.device to auto or cpu",
             Unready::Threads(_) => "set runtime.threads to a smaller number",
+            Unready::Queue(_) => "resume it without --queue, or free what is in the way",
             Unready::Checkpoint(_) => "delete the folder checkpoints of the run to begin anew",
         }
     }
@@ -115,6 +134,8 @@ pub struct Context<'a> {
     machine: Looks,
     /// Where the job was when it last spoke: for the last word of one that panics.
     reached: (Phase, usize),
+    /// Whether the ranks are allocated.
+    allocated: bool,
 }
 
 impl Context<'_> {
@@ -151,6 +172,7 @@ impl Context<'_> {
         match &event {
             Event::Phase { phase, .. } if *phase != self.reached.0 => self.reached = (*phase, 0),
             Event::Step { phase, step, .. } | Event::Checkpoint { phase, step } => self.reached = (*phase, *step),
+            Event::Allocated { .. } => self.allocated = true,
             _ => {}
         }
         let in_progress = if let Event::Progress { phase, .. } = &event { Some(*phase) } else { None };
@@ -172,35 +194,74 @@ impl Context<'_> {
         Ok(self.emit(Event::Checkpoint { phase: checkpoint.phase, step: checkpoint.step })?)
     }
 
-    /// What is asked of the job, to be looked at between steps: it makes a checkpoint and returns.
+    /// What is asked of the job, to be looked at between steps: it makes a checkpoint and returns. Another choice of an
+    /// allocation is taken over.
     pub fn request(&mut self) -> Option<Request> {
+        if let Err(error) = self.heed_allocation() {
+            // Who asked is told that there was no answer.
+            tracing::warn!("another choice of allocation is not kept: {error}");
+        }
         self.signals.request().or_else(|| self.control.poll().cloned())
+    }
+
+    /// Takes another choice of `[allocation]` over, where one was made; refuses it once the ranks are allocated.
+    ///
+    /// # Errors
+    /// [`WorkerError`] where `experiment.toml` or the log cannot be written.
+    pub fn heed_allocation(&mut self) -> Result<(), WorkerError> {
+        let Some(choice) = self.control.take_allocation() else { return Ok(()) };
+        let phase = self.reached.0;
+        if self.allocated {
+            let message = "another choice of allocation came after the ranks were allocated, and changes nothing; \
+                           autolora retrain makes a run with it";
+            return Ok(self.emit(Event::Log { phase, level: "warning".into(), message: message.into() })?);
+        }
+        self.log.append(keep_allocation(self.dir, &choice, phase)?)?;
+        self.experiment.allocation = choice;
+        Ok(())
     }
 }
 
-/// Works on a run until it is done or told to end, and logs how it ended. On a finished run there is nothing to do.
+/// Keeps a choice of `[allocation]` in `experiment.toml`; gives the event that tells it. The caller holds the run.
+///
+/// # Errors
+/// [`DirError`]; the old file stays then.
+pub fn keep_allocation(dir: &RunDir, choice: &AllocationSettings, phase: Phase) -> Result<Event, DirError> {
+    // What is on the disk may say more than a job that began with less, e.g. commits.
+    let mut experiment = dir.experiment()?;
+    experiment.allocation = choice.clone();
+    dir.write_experiment(&experiment)?;
+    let &AllocationSettings { rule, threshold, budget } = choice;
+    Ok(Event::Allocation { phase, rule, threshold, budget })
+}
+
+/// Works on a run until it is done or told to end, and logs how it ended; waits for its turn first. On a finished run
+/// there is nothing to do.
 ///
 /// # Errors
 /// [`WorkerError`] where the run is held by another ([`WorkerError::Lock`]) or its files cannot be used.
 pub fn work(
     dir: &RunDir,
     signals: &Signals,
+    turn: &Turn,
     job: impl FnOnce(&mut Context) -> JobResult + Send,
 ) -> Result<Outcome, WorkerError> {
     let mut lock = Lock::acquire(&dir.lock_path())?;
     if matches!(last_event(dir)?, Some(Event::Finished { .. })) {
         return Ok(Outcome::Finished);
     }
-    let control = Control::clear(&dir.control_path())?;
+    let mut control = Control::clear(&dir.control_path())?;
     let reserve = Reserve::set_aside(dir);
     let heartbeat = Heartbeat::start(&dir.heartbeat_path())?;
     let mut log = EventLog::open(&dir.events_path())?;
     lock.sign()?;
-    let result = match begin(dir, &mut log, control, signals) {
-        Ok((mut context, threads)) => catch_unwind(AssertUnwindSafe(|| threads.install(|| job(&mut context))))
-            .unwrap_or_else(|panic| Err(broken(context.reached, &*panic))),
-        Err(Begin::Unready(error)) => Err(JobError::new(Phase::Prepare, 0, error.to_string(), error.advice())),
-        Err(Begin::File(error)) => return Err(error.into()),
+    let companion = companion(dir);
+    let (seat, result) = match wait_for_device(dir, turn, &mut log, &mut control, signals) {
+        Ok(Ready::Asked(end)) => (None, Ok(end)),
+        Ok(Ready::Seated { mark, device }) => (mark, begin_and_run(dir, &mut log, control, signals, &device, job)?),
+        Err(Unseated::Log(error)) => return Err(error.into()),
+        Err(Unseated::Dir(error)) => (None, Err(unready(error.into()))),
+        Err(Unseated::Queue(error)) => (None, Err(unready(Unready::Queue(error)))),
     };
     let (outcome, event) = last_word(dir, result);
     match log.append(event.clone()) {
@@ -212,9 +273,47 @@ pub fn work(
             written?;
         }
     }
+    drop(seat);
     drop(heartbeat);
     drop(lock);
+    if let Some(companion) = companion {
+        companion.tell(outcome.state());
+    }
     Ok(outcome)
+}
+
+/// Who tells the user how this worker ended, where that is wanted.
+fn companion(dir: &RunDir) -> Option<Companion> {
+    // A broken experiment is for the work itself to report.
+    dir.experiment().ok()?.notify.command?;
+    match Companion::start(dir) {
+        Ok(companion) => Some(companion),
+        Err(error) => {
+            tracing::warn!("nobody will run notify.command: {error}");
+            None
+        }
+    }
+}
+
+fn unready(error: Unready) -> Box<JobError> {
+    JobError::new(Phase::Prepare, 0, error.to_string(), error.advice())
+}
+
+/// The job on `device`, its faults and panics as its failure.
+fn begin_and_run(
+    dir: &RunDir,
+    log: &mut EventLog,
+    control: Control,
+    signals: &Signals,
+    device: &str,
+    job: impl FnOnce(&mut Context) -> JobResult + Send,
+) -> Result<JobResult, WorkerError> {
+    match begin(dir, log, control, signals, device) {
+        Ok((mut context, threads)) => Ok(catch_unwind(AssertUnwindSafe(|| threads.install(|| job(&mut context))))
+            .unwrap_or_else(|panic| Err(broken(context.reached, &*panic)))),
+        Err(Begin::Unready(error)) => Ok(Err(unready(error))),
+        Err(Begin::File(error)) => Err(error.into()),
+    }
 }
 
 /// Space for the last word of a run that fills the disk.
@@ -257,11 +356,12 @@ fn begin<'a>(
     log: &'a mut EventLog,
     control: Control,
     signals: &'a Signals,
+    device: &str,
 ) -> Result<(Context<'a>, ThreadPool), Begin> {
     let unready = |error: Unready| Begin::Unready(error);
     let experiment = dir.experiment().map_err(|e| unready(e.into()))?;
     let threads = threads::pool(experiment.runtime.threads).map_err(|e| unready(e.into()))?;
-    let device = device::open(&experiment.runtime.device).map_err(|e| unready(e.into()))?;
+    let device = device::open_for(&experiment.runtime.device, device).map_err(|e| unready(e.into()))?;
     let checkpoints = Checkpoints::new(&dir.checkpoints_path(), experiment.runtime.keep_checkpoints);
     let checkpoint = checkpoints.newest(&Device::Cpu).map_err(|e| unready(e.into()))?;
     let started = Event::Started {
@@ -273,13 +373,26 @@ fn begin<'a>(
     };
     let resumed = log.is_resumed();
     let reached = checkpoint.as_ref().map_or((Phase::Prepare, 0), |from| (from.phase, from.step));
+    let allocated = reached.0 > Phase::Allocate;
     log.append(started).map_err(Begin::File)?;
     if resumed {
         let (phase, step) = reached;
         log.append(Event::Resumed { phase, step }).map_err(Begin::File)?;
     }
     let machine = Looks::start(device::ordinal(&device));
-    let context = Context { dir, experiment, device, log, control, signals, checkpoints, checkpoint, machine, reached };
+    let context = Context {
+        dir,
+        experiment,
+        device,
+        log,
+        control,
+        signals,
+        checkpoints,
+        checkpoint,
+        machine,
+        reached,
+        allocated,
+    };
     Ok((context, threads))
 }
 

@@ -17,6 +17,20 @@ pub fn values(kind: SelectionKind, beta: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// Logits beta of one module that have these values, up to a number that is added to all of them, which no rule looks at: for
+/// readers of a log, which holds alpha.
+pub fn logits(kind: SelectionKind, alpha: &[f32]) -> Vec<f64> {
+    let of = |alpha: f64| match kind {
+        SelectionKind::Softmax | SelectionKind::Global => alpha.max(f64::MIN_POSITIVE).ln(),
+        SelectionKind::Sigmoid => {
+            let alpha = alpha.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+            (alpha / (1.0 - alpha)).ln()
+        }
+        SelectionKind::Free => alpha - 1.0,
+    };
+    alpha.iter().map(|alpha| of(f64::from(*alpha))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +50,18 @@ mod tests {
         assert_eq!(rows(SelectionKind::Free, &zero), vec![vec![1.0; 2]; 3]);
         for row in rows(SelectionKind::Global, &zero) {
             assert!(row.iter().all(|alpha| (alpha - 0.5).abs() < 1e-12), "mean 1/k: {row:?}");
+        }
+    }
+
+    #[test]
+    fn logits_of_values_are_those_that_made_them() {
+        let beta = [[1.5, -0.25], [0.5, 0.25]];
+        for kind in [SelectionKind::Softmax, SelectionKind::Global, SelectionKind::Sigmoid, SelectionKind::Free] {
+            for (row, beta) in rows(kind, &beta).iter().zip(beta) {
+                let alpha: Vec<f32> = row.iter().map(|alpha| *alpha as f32).collect();
+                let found = logits(kind, &alpha);
+                assert!((found[0] - found[1] - (beta[0] - beta[1])).abs() < 1e-5, "{kind}: {found:?}");
+            }
         }
     }
 

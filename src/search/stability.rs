@@ -58,6 +58,18 @@ impl Verdict {
         matches!(self, Verdict::Safe { .. })
     }
 
+    /// The reason in a few words; `path` names a module.
+    pub fn brief(&self, path: impl Fn(usize) -> String) -> String {
+        match self {
+            Verdict::Undecided { modules } => format!("{modules} modules undecided"),
+            Verdict::Moving { missing } => format!("{missing} to go"),
+            Verdict::Crossing { module, term, in_steps } => {
+                format!("value {} of {} may cross in {in_steps}", term + 1, path(*module))
+            }
+            Verdict::Safe { left, .. } => format!("{left} left"),
+        }
+    }
+
     /// The reason in words; `path` names a module.
     pub fn reason(&self, path: impl Fn(usize) -> String) -> String {
         match self {

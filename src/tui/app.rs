@@ -14,10 +14,13 @@ use crate::experiment::{Config, ConfigError};
 use crossterm::event::Event;
 use jiff::tz::TimeZone;
 use std::io::{self, IsTerminal};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_blocking};
+
+/// Time between two frames of a replay.
+const REPLAY_FRAME: Duration = Duration::from_millis(125);
 
 /// The first screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +69,10 @@ pub fn run(start: Start, mouse: bool) -> Result<u8, TuiError> {
     let look = Look::from_env(|name| std::env::var(name).ok());
     let mut model = Model::new(look, TimeZone::system());
     if let Start::Monitor(run) = start {
+        let mut monitor = Monitor::new(&run);
         // The first frame says whose it is; the rest follows.
-        model.screens.push(Screen::Monitor(Box::new(Monitor { head: head(&run), ..Monitor::new(&run) })));
+        monitor.head = head(&run);
+        model.screens.push(Screen::Monitor(Box::new(monitor)));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
@@ -119,6 +124,7 @@ impl App {
         let mut hang_up = signal(SignalKind::hangup())?;
         let mut resized = signal(SignalKind::window_change())?;
         let mut due = Due::Answer;
+        let mut frame = Instant::now();
         loop {
             watcher.turn_to(self.model.watching(), &to);
             let mut wake = None;
@@ -130,6 +136,7 @@ impl App {
                     Drawn::Busy => {}
                 }
             }
+            let next_frame = frame.max(Instant::now());
             let incoming = tokio::select! {
                 event = events.recv() => Incoming::Event(event),
                 Some(msg) = msgs.recv() => Incoming::Msg(msg),
@@ -138,7 +145,11 @@ impl App {
                 _ = terminate.recv() => Incoming::End,
                 _ = hang_up.recv() => Incoming::End,
                 () = until(wake) => Incoming::Now,
+                () = until(self.model.is_playing().then_some(next_frame)) => Incoming::Msg(Msg::Tick),
             };
+            if matches!(incoming, Incoming::Msg(Msg::Tick)) {
+                frame = Instant::now() + REPLAY_FRAME;
+            }
             // Everything that is there already goes into the same frame.
             let mut next = Some(incoming);
             while let Some(incoming) = next {
@@ -210,7 +221,8 @@ fn due(model: &Model, msg: &Msg) -> Due {
     match (msg, model.screen()) {
         (Msg::Runs(_), _) if !model.runs.loaded => Due::Answer,
         (Msg::Followed { .. }, Screen::Monitor(monitor)) if monitor.state.is_none() => Due::Answer,
-        (Msg::Opened(_) | Msg::Lost { .. } | Msg::Presets(_) | Msg::PresetOpened(_) | Msg::PresetSaved(_), _)
+        (Msg::Opened(_) | Msg::Glimpse { .. } | Msg::Fetched { .. } | Msg::Lost { .. }, _)
+        | (Msg::Presets(_) | Msg::PresetOpened(_) | Msg::PresetSaved(_), _)
         | (Msg::Checked { .. } | Msg::Refused(_) | Msg::Started { .. } | Msg::Weighed { .. }, _)
         | (Msg::Done(_) | Msg::Failed(_), _) => Due::Answer,
         _ => Due::Change,

@@ -2,10 +2,14 @@
 
 use super::msg::{Effect, Msg};
 use super::presets::PresetRow;
+use super::seen;
 use super::text::bytes;
-use crate::experiment::{Origin, PresetDoc, PresetError, Presets, SETTINGS};
+use crate::experiment::{AllocationSettings, Origin, PresetDoc, PresetError, Presets, SETTINGS};
 use crate::run::directory::RunDir;
-use crate::run::lifecycle::{self, START_LIMIT};
+use crate::run::follow;
+use crate::run::lifecycle::{self, START_LIMIT, When};
+use crate::run::queue::Queue;
+use crate::run::retrain::{as_changes, retrain};
 use crate::run::store::{NewRun, Store};
 use std::error::Error;
 use std::fmt::Display;
@@ -15,7 +19,7 @@ use std::path::Path;
 /// Does what is asked and tells how it went.
 pub fn perform(effect: Effect) -> Vec<Msg> {
     match effect {
-        Effect::Start { doc, name } => one(start(&doc, name.as_deref())),
+        Effect::Start { doc, name, when } => one(start(&doc, name.as_deref(), when)),
         Effect::Pause(run) => {
             one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, lifecycle::pause(dir)?.name()))))
         }
@@ -23,12 +27,26 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             let stop = |dir: &RunDir| lifecycle::stop(dir, "asked by the user");
             one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, stop(dir)?.name()))))
         }
+        Effect::Fetch { run, index, place } => one(fetch(&run, index, place)),
+        Effect::ChooseAllocation { run, choice } => one(with_run(&run, |dir| {
+            lifecycle::choose_allocation(dir, &choice)?;
+            Ok(format!("{} allocates by {}", dir.info().name, choice.rule))
+        })),
+        Effect::Retrain { run, choice } => one(start_retraining(&run, &choice)),
         Effect::Resume(run) => one(with_run(&run, |dir| {
             lifecycle::resume(dir)?;
             Ok(format!("{} goes on", dir.info().name))
         })),
+        Effect::QueueFirst(run) => one(with_run(&run, |dir| {
+            let name = &dir.info().name;
+            match Queue::of_user()?.put_first(dir.id())? {
+                true => Ok(format!("{name} is first in the queue")),
+                false => Err(format!("{name} does not wait on this host").into()),
+            }
+        })),
         Effect::Remove(run) => one(with_run(&run, |dir| {
             let freed = lifecycle::remove(dir, false)?;
+            seen::forget(dir.id());
             Ok(format!("{} is deleted, {} are free", dir.info().name, bytes(freed)))
         })),
         Effect::Weigh(run) => one(weigh(&run)),
@@ -66,7 +84,7 @@ fn with_run(run: &str, ask: impl FnOnce(&RunDir) -> Result<String, RunError>) ->
     ask(&found.run).map(Msg::Done)
 }
 
-fn start(doc: &PresetDoc, name: Option<&str>) -> Result<Msg, RunError> {
+fn start(doc: &PresetDoc, name: Option<&str>, when: When) -> Result<Msg, RunError> {
     let experiment = match doc.check() {
         (Some(experiment), problems) if problems.is_empty() => experiment,
         (_, problems) => return Ok(Msg::Refused(problems)),
@@ -77,8 +95,21 @@ fn start(doc: &PresetDoc, name: Option<&str>) -> Result<Msg, RunError> {
     let text = said.text();
     let name = name.unwrap_or(&doc.name);
     let dir = Store::of_user()?.create(NewRun { name, parent: None, experiment, preset: &text })?;
+    lifecycle::start(&dir, when, START_LIMIT)?;
+    Ok(Msg::Started { run: dir.id().to_owned() })
+}
+
+fn start_retraining(run: &str, choice: &AllocationSettings) -> Result<Msg, RunError> {
+    let parent = Store::of_user()?.find(run)?.run;
+    let dir = retrain(&parent, &as_changes(choice), None)?;
     lifecycle::start_and_wait(&dir, START_LIMIT)?;
     Ok(Msg::Started { run: dir.id().to_owned() })
+}
+
+fn fetch(run: &str, index: usize, place: u64) -> Result<Msg, RunError> {
+    let dir = Store::of_user()?.find(run)?.run;
+    let record = follow::record_at(&dir.events_path(), place)?;
+    Ok(Msg::Fetched { run: run.to_owned(), index, record: Box::new(record) })
 }
 
 fn weigh(run: &str) -> Result<Msg, RunError> {

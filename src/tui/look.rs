@@ -173,6 +173,9 @@ pub struct Glyphs {
     pub times: &'static str,
     /// Beside figures that are better where they are less.
     pub less: &'static str,
+    /// Beside a rank that rose, and one that fell.
+    pub up: &'static str,
+    pub down: &'static str,
     /// One for each series.
     pub marks: [&'static str; palette::SERIES],
 }
@@ -204,6 +207,8 @@ static UNICODE: Glyphs = Glyphs {
     at_least: "≥",
     times: "×",
     less: "↓",
+    up: "↑",
+    down: "↓",
     marks: ["●", "■", "▲", "◆", "○", "□", "△", "◇"],
 };
 
@@ -234,6 +239,8 @@ static ASCII: Glyphs = Glyphs {
     at_least: ">=",
     times: "x",
     less: "v",
+    up: "^",
+    down: "v",
     marks: ["o", "x", "+", "*", "#", "@", "%", "="],
 };
 

@@ -19,6 +19,7 @@ pub mod palette;
 pub mod popup;
 pub mod presets;
 pub mod runs;
+pub mod seen;
 pub mod terminal;
 pub mod text;
 pub mod update;

@@ -52,6 +52,10 @@ pub enum Popup {
     /// All samples of the run on the monitor, scrolled down by so many lines. `shown`: how many there were when the
     /// newest one was left, so that later ones do not push away what is read.
     Samples { shown: Option<usize>, scroll: usize },
+    /// The modules whose rank differs between the moment that is shown and the mark.
+    Changes { scroll: usize },
+    /// What happened while one was away.
+    Card(Vec<String>),
     /// A yes-or-no question.
     Confirm { title: &'static str, text: String, then: Then },
     /// A question with a line to type.
@@ -73,6 +77,10 @@ pub enum Asked {
     SaveForm,
     /// The name of the copy of this preset.
     CopyPreset(String),
+    /// A step of the search to show.
+    Step,
+    /// The threshold or budget that is tried.
+    Threshold,
 }
 
 /// One line about the last thing that was asked for.
@@ -119,6 +127,19 @@ impl Model {
         }
     }
 
+    /// The monitor to look at, where it is the screen that is shown.
+    pub fn monitor_shown(&self) -> Option<&Monitor> {
+        match self.screen() {
+            Screen::Monitor(monitor) => Some(monitor),
+            _ => None,
+        }
+    }
+
+    /// Whether a replay goes on.
+    pub fn is_playing(&self) -> bool {
+        self.monitor_shown().is_some_and(|monitor| monitor.moment.playing)
+    }
+
     /// The samples of the run on the monitor.
     pub fn samples(&self) -> &[SampleView] {
         match self.screen() {
@@ -138,6 +159,8 @@ impl Model {
             Screen::Runs => Context::Runs,
             Screen::Presets => Context::Presets,
             Screen::Form(form) => form.context(),
+            Screen::Monitor(monitor) if monitor.log.typing => Context::LogFilter,
+            Screen::Monitor(monitor) if monitor.what_if.is_some() => Context::WhatIf,
             Screen::Monitor(_) => Context::Monitor,
         }
     }
@@ -147,6 +170,8 @@ impl Model {
         match self.popups.last() {
             Some(Popup::Help { .. }) => Context::Help,
             Some(Popup::Samples { .. }) => Context::Samples,
+            Some(Popup::Changes { .. }) => Context::Changes,
+            Some(Popup::Card(_)) => Context::Card,
             Some(Popup::Confirm { .. }) => Context::Confirm,
             Some(Popup::Prompt { .. }) => Context::Prompt,
             None => self.screen_context(),
@@ -185,9 +210,13 @@ impl Model {
                 let resumable = [State::Paused, State::Stopped, State::Crashed, State::Failed];
                 state().is_some_and(|state| resumable.contains(&state))
             }
-            Action::Stop => matches!(state(), Some(State::Running | State::Stalled)),
+            Action::Stop => matches!(state(), Some(State::Running | State::Stalled | State::Queued)),
+            Action::QueueFirst => self.runs.selected().is_some_and(|row| row.place.is_some_and(|place| place > 1)),
             Action::Remove => match self.screen() {
-                Screen::Runs => state().is_some_and(|state| !matches!(state, State::Running | State::Stalled)),
+                Screen::Runs => self
+                    .runs
+                    .selected()
+                    .is_some_and(|row| row.place.is_none() && !matches!(row.state, State::Running | State::Stalled)),
                 _ => self.presets.selected().is_some_and(|row| row.saved),
             },
             Action::Open => match self.screen() {
@@ -196,6 +225,16 @@ impl Model {
             },
             Action::SaveAs => !matches!(self.screen(), Screen::Presets) || self.presets.selected().is_some(),
             Action::Samples => !self.samples().is_empty(),
+            Action::EarlierStep
+            | Action::LaterStep
+            | Action::Earlier
+            | Action::Later
+            | Action::Replay
+            | Action::Mark
+            | Action::Jump
+            | Action::WhatIf => self.monitor_shown().is_some_and(|monitor| !monitor.view.snapshots.is_empty()),
+            Action::Now => self.monitor_shown().is_some_and(Monitor::is_past),
+            Action::Changes => self.monitor_shown().is_some_and(|monitor| monitor.moment.mark.is_some()),
             Action::Back => self.screens.len() > 1,
             _ => true,
         }

@@ -3,9 +3,10 @@
 use super::monitor::Head;
 use super::presets::PresetRow;
 use super::runs::RunRow;
-use crate::experiment::{PresetDoc, Problem};
+use crate::experiment::{AllocationSettings, PresetDoc, Problem};
 use crate::run::event::Record;
-use crate::run::view::State;
+use crate::run::lifecycle::When;
+use crate::run::view::{RunView, State};
 use crossterm::event::{KeyEvent, MouseEvent};
 
 /// Something happened.
@@ -21,8 +22,15 @@ pub enum Msg {
     Runs(Vec<RunRow>),
     /// The run on the monitor was found.
     Opened(Box<Head>),
-    /// New lines of the log of the run on the monitor, or another state.
-    Followed { run: String, records: Vec<Record>, state: State },
+    /// The run on the monitor as the ends of its log tell it: all of it is being read.
+    Glimpse { run: String, view: Box<RunView>, state: State },
+    /// New lines of the log of the run on the monitor, each with the bytes before it, or another state. `left`: the share of
+    /// the log that is read, where that is not all.
+    Followed { run: String, records: Vec<Record>, places: Vec<u64>, state: State, left: Option<f64> },
+    /// A snapshot of the selection that was read from the log.
+    Fetched { run: String, index: usize, record: Box<Record> },
+    /// The time of a replay's next frame has come.
+    Tick,
     /// The run on the monitor cannot be read.
     Lost { run: String, error: String },
     /// The presets that there are.
@@ -51,10 +59,29 @@ pub enum Effect {
     Start {
         doc: Box<PresetDoc>,
         name: Option<String>,
+        when: When,
+    },
+    /// Read the snapshot of the selection that begins after so many bytes of the log.
+    Fetch {
+        run: String,
+        index: usize,
+        place: u64,
+    },
+    /// Keep a choice for the allocation to come.
+    ChooseAllocation {
+        run: String,
+        choice: AllocationSettings,
+    },
+    /// Start a run that takes the search of another and allocates by this choice.
+    Retrain {
+        run: String,
+        choice: AllocationSettings,
     },
     Pause(String),
     Resume(String),
     Stop(String),
+    /// Put a waiting run before all others.
+    QueueFirst(String),
     /// Look how much a run holds, to ask before deleting it.
     Weigh(String),
     Remove(String),

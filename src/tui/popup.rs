@@ -5,7 +5,7 @@ use super::form::input_spans;
 use super::keys::{Action, Context, bindings, key_name};
 use super::look::Look;
 use super::model::{Model, Popup};
-use super::monitor::sample_lines;
+use super::monitor::{changes, sample_lines};
 use super::text::{pad, width, wrap};
 use super::view::screen_area;
 use crossterm::event::KeyCode;
@@ -27,7 +27,7 @@ struct Content {
 }
 
 fn columns(popup: &Popup, area: Rect) -> u16 {
-    area.width.min(if matches!(popup, Popup::Samples { .. }) { TEXT_WIDTH } else { WIDTH })
+    area.width.min(if matches!(popup, Popup::Samples { .. } | Popup::Changes { .. }) { TEXT_WIDTH } else { WIDTH })
 }
 
 fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
@@ -42,6 +42,24 @@ fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
             let title = "Samples of held-out rows, newest first";
             let title = if newer > 0 { format!("{title} (g: {newer} newer)") } else { title.to_owned() };
             (title, sample_lines(&samples[..shown], inner, look), *scroll)
+        }
+        Popup::Changes { scroll } => {
+            let (title, lines) = model.monitor_shown().map(|monitor| changes(monitor, look)).unwrap_or_default();
+            (title, lines, *scroll)
+        }
+        Popup::Card(facts) => {
+            let mut lines: Vec<Vec<Span>> = Vec::new();
+            for fact in facts {
+                // Later lines of a fact stand below its words.
+                let (label, words) = fact.split_at(fact.find("  ").map_or(0, |_| 9.min(fact.len())));
+                for (i, text) in wrap(words, inner.saturating_sub(label.len())).into_iter().enumerate() {
+                    let label = if i == 0 { label.to_owned() } else { " ".repeat(label.len()) };
+                    lines.push(vec![span(label, look.faint()), plain(text)]);
+                }
+            }
+            lines.push(Vec::new());
+            lines.push(key_spans(Context::Card, |_| true, look));
+            ("Since you looked".to_owned(), lines, 0)
         }
         Popup::Confirm { title, text, .. } => {
             ((*title).to_owned(), question(text, inner, Context::Confirm, None, look), 0)
@@ -147,7 +165,15 @@ pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
         Context::Form => &[Context::Form, Context::FormEdit, Context::FormFilter, Context::Screen],
         Context::Runs => &[Context::Runs, Context::Screen],
         Context::Presets => &[Context::Presets, Context::Screen],
-        _ => &[Context::Monitor, Context::Screen, Context::Samples],
+        Context::WhatIf => &[Context::WhatIf],
+        _ => &[
+            Context::Monitor,
+            Context::Screen,
+            Context::WhatIf,
+            Context::LogFilter,
+            Context::Samples,
+            Context::Changes,
+        ],
     };
     let table = || super::keys::BINDINGS.iter();
     let longest = table().map(|binding| width(&names(binding.keys))).max().unwrap_or(0);

@@ -3,9 +3,10 @@
 use super::form::Form;
 use super::keys::{Action, action};
 use super::model::{Asked, Model, Popup, Screen, Then, moved};
-use super::monitor::Monitor;
+use super::monitor::{Go, Monitor};
 use super::msg::{Effect, Msg};
 use super::{form, monitor, mouse, presets, runs};
+use crate::run::event::Event;
 use crate::run::view::State;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -58,14 +59,30 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 monitor.head = Some(*head);
             }
         }
-        Msg::Followed { run, records, state } => {
+        Msg::Glimpse { run, view, state } => {
+            if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
+                monitor.glimpse(*view, state);
+            }
+        }
+        Msg::Fetched { run, index, record } => {
+            let is_shown = |monitor: &&mut Monitor| monitor.head.as_ref().is_some_and(|head| head.id == run);
+            if let (Some(monitor), Event::Selection { modules, energy, .. }) =
+                (model.monitor().filter(is_shown), &record.event)
+            {
+                monitor.fetched(index, modules, energy);
+            }
+        }
+        Msg::Tick => return model.monitor().map(Monitor::tick).unwrap_or_default(),
+        Msg::Followed { run, records, places, state, left } => {
             let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) else { return Vec::new() };
             let ends = monitor.state.is_some_and(|before| before.is_active()) && !state.is_active();
-            monitor.follow(&records, state);
+            monitor.follow(&records, &places, state, left);
+            let card = monitor.take_card();
             // "goes on" would be no longer true, and it covers a line.
             if ends && state != State::Paused && state != State::Stopped {
                 model.notice = None;
             }
+            model.popups.extend(card.map(Popup::Card));
             return rung(model);
         }
         Msg::Lost { run, error } => {
@@ -102,10 +119,12 @@ fn open_form(model: &mut Model, form: Form) -> Vec<Effect> {
 fn paste(model: &mut Model, text: &str) {
     if let Some(Popup::Prompt { input, .. }) = model.popups.last_mut() {
         input.insert(text);
-    } else if model.popups.is_empty()
-        && let Some(form) = model.form()
-    {
-        form.paste(text);
+    } else if model.popups.is_empty() {
+        if let Some(form) = model.form() {
+            form.paste(text);
+        } else if let Some(monitor) = model.monitor().filter(|monitor| monitor.log.typing) {
+            monitor.log.filter.insert(text.trim());
+        }
     }
 }
 
@@ -136,6 +155,8 @@ fn type_key(model: &mut Model, key: KeyEvent) {
         input.key(key);
     } else if let Some(form) = model.form() {
         form.type_key(key);
+    } else if let Some(monitor) = model.monitor() {
+        monitor.log.filter.key(key);
     }
 }
 
@@ -158,6 +179,11 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 form.show_groups();
             } else if model.form().is_some_and(|form| form.is_changed()) {
                 model.popups.push(unsaved("Leave the form", Then::Back));
+            } else if let Some(monitor) = model.monitor().filter(|monitor| monitor.full || monitor.is_past()) {
+                // One thing at a time: the whole screen, the past, then the monitor.
+                if !std::mem::take(&mut monitor.full) {
+                    return monitor.go(Go::Now);
+                }
             } else if let Some(Screen::Monitor(monitor)) = model.screens.pop() {
                 // The cursor follows to the run that was looked at; else a key meant for it would hit another.
                 model.runs.point_to(monitor.head.as_ref().map_or(&monitor.run, |head| &head.id));
@@ -180,6 +206,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Screen::Runs => runs::act(model, action),
             Screen::Presets => presets::act(model, action),
             Screen::Form(_) => form::act(model, action),
+            Screen::Monitor(shown) if shown.what_if.is_some() => monitor::act_what_if(model, action),
             Screen::Monitor(_) => monitor::act(model, action),
         },
     }
@@ -203,8 +230,10 @@ fn control(model: &mut Model, action: Action) -> Vec<Effect> {
 fn in_popup(model: &mut Model, popup: Popup, action: Action) -> Vec<Effect> {
     match (popup, action) {
         (_, Action::Cancel) => Vec::new(),
-        (Popup::Help { .. } | Popup::Samples { .. }, Action::Quit) => act(model, Action::Quit),
-        (popup @ (Popup::Help { .. } | Popup::Samples { .. }), action) => {
+        (Popup::Help { .. } | Popup::Samples { .. } | Popup::Changes { .. } | Popup::Card(_), Action::Quit) => {
+            act(model, Action::Quit)
+        }
+        (popup @ (Popup::Help { .. } | Popup::Samples { .. } | Popup::Changes { .. }), action) => {
             let popup = scrolled(model, popup, action);
             model.popups.push(popup);
             Vec::new()
@@ -234,12 +263,24 @@ fn scrolled(model: &Model, popup: Popup, action: Action) -> Popup {
             let shown = (scroll > 0).then(|| shown.unwrap_or(model.samples().len()));
             Popup::Samples { shown, scroll }
         }
+        Popup::Changes { scroll } => Popup::Changes { scroll: moved(scroll, last + 1, action) },
         other => other,
     }
 }
 
-/// A name was typed.
+/// A line was typed.
 fn answered(model: &mut Model, name: &str, then: Asked) -> Vec<Effect> {
+    if let Asked::Step | Asked::Threshold = then {
+        let said = match (model.monitor(), then) {
+            (Some(monitor), Asked::Step) => monitor.say_step(name),
+            (Some(monitor), _) => monitor.what_if.as_mut().map_or(Ok(()), |tried| tried.say(name)).map(|()| Vec::new()),
+            (None, _) => Ok(Vec::new()),
+        };
+        return said.unwrap_or_else(|error| {
+            model.complain(error);
+            Vec::new()
+        });
+    }
     let name = name.trim().to_owned();
     if name.is_empty() {
         model.complain("nothing saved: a preset needs a name");
@@ -253,6 +294,7 @@ fn answered(model: &mut Model, name: &str, then: Asked) -> Vec<Effect> {
             (Effect::SavePreset { name: name.clone(), doc: Box::new(form.doc.clone()) }, own)
         }
         Asked::CopyPreset(from) => (Effect::CopyPreset { from, to: name.clone() }, false),
+        Asked::Step | Asked::Threshold => return Vec::new(),
     };
     if taken && !own {
         let text = format!("There is a saved preset {name} already. Replace it?");

@@ -4,18 +4,22 @@
 use super::monitor::Head;
 use super::msg::{Msg, Watching};
 use super::runs::RunRow;
+use super::seen::{self, Seen};
 use crate::experiment::Experiment;
 use crate::run::directory::RunDir;
 use crate::run::event::{Metrics, Record};
-use crate::run::follow::Follower;
+use crate::run::file::timestamp;
+use crate::run::follow::{Follower, both_ends};
+use crate::run::queue::Queue;
 use crate::run::state::state;
 use crate::run::store::Store;
 use crate::run::view::{RunView, State};
+use jiff::Timestamp;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -25,6 +29,10 @@ const LOG_LOOK: Duration = Duration::from_millis(250);
 const RUNS_LOOK: Duration = Duration::from_millis(1000);
 /// Bytes at the end of a log that tell how far a run is.
 const TAIL: u64 = 1 << 16;
+/// Bytes at its beginning that tell what it is.
+const HEAD: usize = 1 << 17;
+/// Time between two notes of up to where a run was seen.
+const SEEN_EVERY: Duration = Duration::from_secs(30);
 
 /// Watches until the task is aborted.
 pub fn watch(watching: &Watching, to: UnboundedSender<Msg>) -> Option<JoinHandle<()>> {
@@ -71,7 +79,14 @@ impl RunsTable {
     fn look(&mut self) -> Result<Vec<RunRow>, String> {
         let runs = Store::of_user().and_then(|store| store.list()).map_err(|error| error.to_string())?;
         self.known.retain(|id, _| runs.iter().any(|run| run.id() == id));
-        Ok(runs.iter().rev().map(|run| self.row(run)).collect())
+        let mut rows: Vec<RunRow> = runs.iter().rev().map(|run| self.row(run)).collect();
+        if rows.iter().any(|row| row.state == State::Queued) {
+            let queue = Queue::of_user().ok().and_then(|queue| queue.look().ok()).unwrap_or_default();
+            for row in &mut rows {
+                row.place = queue.place(&row.id).filter(|_| row.state == State::Queued);
+            }
+        }
+        Ok(rows)
     }
 
     fn row(&mut self, run: &RunDir) -> RunRow {
@@ -105,6 +120,7 @@ fn first_row(run: &RunDir, experiment: &Experiment) -> RunRow {
         name: run.info().name.clone(),
         dir: run.path().display().to_string(),
         state: State::Queued,
+        place: None,
         phase: None,
         step: 0,
         total: 0,
@@ -153,7 +169,7 @@ fn tail(path: &Path) -> io::Result<Vec<Record>> {
 async fn follow(run: String, to: UnboundedSender<Msg>) {
     let asked = run.clone();
     let opened = spawn_blocking(move || open(&asked)).await;
-    let (dir, head) = match opened {
+    let Opened { dir, head, glimpse } = match opened {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => {
             // The screen may be gone with its receiver; then nobody needs to know.
@@ -162,7 +178,13 @@ async fn follow(run: String, to: UnboundedSender<Msg>) {
         }
         Err(_) => return,
     };
+    let mut looked = Looked { id: head.id.clone(), kept: None, newest: None };
     if to.send(Msg::Opened(Box::new(head))).is_err() {
+        return;
+    }
+    if let Some((view, state)) = glimpse
+        && to.send(Msg::Glimpse { run: run.clone(), view: Box::new(view), state }).is_err()
+    {
         return;
     }
     let mut follower = Follower::new(&dir.events_path());
@@ -170,22 +192,28 @@ async fn follow(run: String, to: UnboundedSender<Msg>) {
     loop {
         let place = dir.clone();
         // The state first: what it is derived from is then in the records that are read after it.
-        let looked = spawn_blocking(move || {
+        let read = spawn_blocking(move || {
             let now = state(&place);
-            let records = follower.poll();
-            (follower, now, records)
+            let lines = follower.poll_lines();
+            let length = std::fs::metadata(place.events_path()).map_or(0, |file| file.len());
+            (follower, now, lines, length)
         });
-        let Ok((back, now, records)) = looked.await else { return };
+        let Ok((back, now, lines, length)) = read.await else { return };
         follower = back;
-        let msg = match (now, records) {
-            (Ok(now), Ok(records)) => {
-                let more = !records.is_empty();
-                if !more && told == Some(now) {
+        let msg = match (now, lines) {
+            (Ok(now), Ok(lines)) => {
+                let is_new = !lines.is_empty() || told != Some(now) || !follower.is_caught_up();
+                if !is_new {
                     tokio::time::sleep(LOG_LOOK).await;
                     continue;
                 }
                 told = Some(now);
-                Msg::Followed { run: run.clone(), records, state: now }
+                let left = (!follower.is_caught_up()).then(|| follower.place() as f64 / length.max(1) as f64);
+                if left.is_none() {
+                    looked.newest = lines.last().map(|line| line.record.seq).or(looked.newest);
+                }
+                let (places, records) = lines.into_iter().map(|line| (line.place, line.record)).unzip();
+                Msg::Followed { run: run.clone(), records, places, state: now, left }
             }
             (Err(error), _) | (_, Err(error)) => {
                 let _ = to.send(Msg::Lost { run, error: error.to_string() });
@@ -195,23 +223,76 @@ async fn follow(run: String, to: UnboundedSender<Msg>) {
         if to.send(msg).is_err() {
             return;
         }
+        looked.keep_now_and_then();
         tokio::time::sleep(if follower.is_caught_up() { LOG_LOOK } else { Duration::ZERO }).await;
     }
 }
 
-/// Who a run is, where it can be told at once.
-pub fn head(run: &str) -> Option<Head> {
-    open(run).ok().map(|(_, head)| head)
+/// Keeps up to where a run was seen: now and then, since the terminal may be killed, and when the screen is left.
+struct Looked {
+    id: String,
+    /// What was kept last, and when.
+    kept: Option<(u64, Instant)>,
+    newest: Option<u64>,
 }
 
-fn open(run: &str) -> Result<(RunDir, Head), String> {
+impl Looked {
+    fn keep_now_and_then(&mut self) {
+        if self.kept.is_none_or(|(_, at)| at.elapsed() >= SEEN_EVERY) {
+            self.keep();
+        }
+    }
+
+    fn keep(&mut self) {
+        let Some(seq) = self.newest.filter(|seq| self.kept.is_none_or(|(kept, _)| kept != *seq)) else { return };
+        seen::keep(&self.id, &Seen { seq, time: timestamp() });
+        self.kept = Some((seq, Instant::now()));
+    }
+}
+
+impl Drop for Looked {
+    fn drop(&mut self) {
+        self.keep();
+    }
+}
+
+/// A run that was found.
+struct Opened {
+    dir: RunDir,
+    head: Head,
+    /// The run by the ends of its log, where that is long.
+    glimpse: Option<(RunView, State)>,
+}
+
+/// Who a run is, where it can be told at once.
+pub fn head(run: &str) -> Option<Head> {
+    let found = Store::of_user().ok()?.find(run).ok()?;
+    Some(head_of(&found.run))
+}
+
+fn open(run: &str) -> Result<Opened, String> {
     let found = Store::of_user().and_then(|store| store.find(run)).map_err(|error| error.to_string())?;
-    let experiment = settings(&found.run);
-    let head = Head {
-        id: found.run.id().to_owned(),
-        name: found.run.info().name.clone(),
-        dir: found.run.path().display().to_string(),
-        data: data_name(&experiment),
+    let dir = found.run;
+    let head = head_of(&dir);
+    let ends = both_ends(&dir.events_path(), HEAD, TAIL as usize).map_err(|error| error.to_string())?;
+    let glimpse = ends.map(|records| RunView::of(&records)).zip(state(&dir).ok());
+    Ok(Opened { dir, head, glimpse })
+}
+
+fn head_of(dir: &RunDir) -> Head {
+    let experiment = dir.experiment().ok();
+    let seen = seen::load(dir.id());
+    let since = |seen: &Seen| {
+        let then = seen.time.parse::<Timestamp>().ok()?;
+        Some(Timestamp::now().duration_since(then).as_secs_f64().max(0.0))
     };
-    Ok((found.run, head))
+    Head {
+        id: dir.id().to_owned(),
+        name: dir.info().name.clone(),
+        dir: dir.path().display().to_string(),
+        data: data_name(&experiment.clone().unwrap_or_default()),
+        settings: experiment.map(Box::new),
+        away_s: seen.as_ref().and_then(since),
+        seen,
+    }
 }

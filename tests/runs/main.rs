@@ -2,8 +2,11 @@
 
 mod export;
 mod generation;
+mod notify;
 mod predict;
+mod queue;
 mod real;
+mod retrain;
 mod support;
 mod webnlg;
 

@@ -45,6 +45,9 @@ fn answer(effect: Effect) -> Option<Msg> {
     match effect {
         Effect::Start { .. } => Some(Msg::Started { run: rows()[0].id.clone() }),
         Effect::Pause(_) | Effect::Resume(_) | Effect::Stop(_) | Effect::Remove(_) => done(),
+        Effect::ChooseAllocation { .. } | Effect::QueueFirst(_) => done(),
+        Effect::Retrain { .. } => Some(Msg::Started { run: rows()[0].id.clone() }),
+        Effect::Fetch { .. } => None,
         Effect::Weigh(run) => Some(Msg::Weighed { run, dir: "/x".into(), files: 1, bytes: 1 }),
         Effect::ListPresets | Effect::CopyPreset { .. } | Effect::DeletePreset(_) => Some(Msg::Presets(preset_rows())),
         Effect::OpenPreset(_) => {

@@ -2,6 +2,7 @@
 
 use autolora::experiment::{PresetDoc, Source};
 use autolora::run::event::{AllTerms, Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection, Timing};
+use autolora::run::machine::Machine;
 use autolora::run::view::State;
 use autolora::tui::look::Look;
 use autolora::tui::model::{Model, Screen};
@@ -49,6 +50,7 @@ pub fn row(id: &str, name: &str, state: State) -> RunRow {
         name: name.into(),
         dir: format!("/home/ada/.local/share/autolora/runs/{id}"),
         state,
+        place: None,
         phase: Some(Phase::Search),
         step: 120,
         total: 300,
@@ -79,6 +81,7 @@ pub fn rows() -> Vec<RunRow> {
     rows[3].score = Some(("matthews_correlation".into(), 0.4312));
     rows[4].error = Some("the loss is not a number at step 57 (learning rate 0.3)".into());
     (rows[8].phase, rows[8].step, rows[8].total) = (None, 0, 0);
+    rows[8].place = Some(2);
     rows
 }
 
@@ -223,7 +226,16 @@ impl Log {
             left_s: (300 - steps) as f64 / 12.34,
             rss_bytes: 183_500_000,
             device_bytes: None,
-        })
+        });
+        let machine = Machine {
+            host_used_bytes: 12_300_000_000,
+            host_total_bytes: 24_600_000_000,
+            load: 1.9,
+            cores: 2,
+            worker_cores: Some(1.8),
+            gpu: None,
+        };
+        self.push(Event::Machine { phase: Phase::Search, machine })
     }
 
     pub fn allocate(&mut self) -> &mut Log {
@@ -288,15 +300,37 @@ impl Log {
         })
     }
 
+    /// All of this log as it reaches the screen.
+    pub fn followed(&self, state: State) -> Msg {
+        Msg::Followed {
+            run: "20261123-203312-a1b2".into(),
+            records: self.records.clone(),
+            places: (0..self.records.len() as u64).collect(),
+            state,
+            left: None,
+        }
+    }
+
+    /// The record at a place, as [`Log::followed`] counts them.
+    pub fn record(&self, place: usize) -> &Record {
+        &self.records[place]
+    }
+
     /// The monitor of a run with this log.
     pub fn watched(&self, state: State) -> Model {
         let mut model = with_runs(rows());
         let run = "20261123-203312-a1b2";
         model.screens.push(Screen::Monitor(Box::new(Monitor::new(run))));
-        let head =
-            Head { id: run.into(), name: "demo".into(), dir: format!("/runs/{run}"), data: "builtin:demo".into() };
+        let head = Head {
+            id: run.into(),
+            name: "demo".into(),
+            dir: format!("/runs/{run}"),
+            data: "builtin:demo".into(),
+            settings: Some(Box::default()),
+            ..Head::default()
+        };
         update(&mut model, Msg::Opened(Box::new(head)));
-        update(&mut model, Msg::Followed { run: run.into(), records: self.records.clone(), state });
+        update(&mut model, self.followed(state));
         model
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::fixtures::*;
 use crate::show;
-use autolora::run::event::{Event, Metrics, Phase, Ranks, Timing};
+use autolora::run::event::{Event, Metrics, Phase, Ranks, Record, Timing};
 use autolora::run::view::State;
 use autolora::tui::model::{Model, Popup};
 use autolora::tui::msg::Msg;
@@ -169,7 +169,7 @@ fn follow(model: &mut Model, from: usize, to: usize) {
         event: sample(&format!("input {n}."), &format!("reference {n}."), &format!("output {n}.")),
     });
     let run = "20261123-203312-a1b2".into();
-    update(model, Msg::Followed { run, records: records.collect(), state: State::Running });
+    update(model, followed(run, records.collect()));
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn texts_steer_no_terminal_and_keep_their_columns() {
         event: sample(&evil.repeat(20), evil, &evil.repeat(3000)),
     };
     let run: String = "20261123-203312-a1b2".into();
-    update(&mut model, Msg::Followed { run, records: vec![record], state: State::Running });
+    update(&mut model, followed(run, vec![record]));
     for keys in ["", "t"] {
         press(&mut model, keys);
         for (columns, lines) in [(80, 24), (160, 45), (33, 30)] {
@@ -235,4 +235,8 @@ fn texts_steer_no_terminal_and_keep_their_columns() {
     let shown = frame(&model, 80, 24);
     let sides: Vec<&str> = shown.lines().filter(|line| line.contains("owned")).collect();
     assert!(!sides.is_empty() && sides.iter().all(|line| line.matches('│').count() == 2), "{shown}");
+}
+
+fn followed(run: String, records: Vec<Record>) -> Msg {
+    Msg::Followed { run, records, places: Vec::new(), state: State::Running, left: None }
 }

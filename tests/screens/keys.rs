@@ -1,6 +1,7 @@
 //! Keys as (before, keys, after).
 
 use crate::fixtures::*;
+use autolora::run::lifecycle::When;
 use autolora::run::view::State;
 use autolora::tui::keys::{Action, Context};
 use autolora::tui::model::{Model, Screen};
@@ -68,6 +69,27 @@ fn runs_are_paused_resumed_and_stopped_where_their_state_allows() {
     press(&mut model, "jj");
     assert!(matches!(char_effect(&mut model, 'r'), Effect::Resume(run) if run == rows()[2].id));
     assert!(effects(&mut model, KeyCode::Char(' ')).is_empty());
+}
+
+#[test]
+fn a_run_that_waits_is_put_first_or_taken_out() {
+    let mut model = with_runs(rows());
+    assert!(effects(&mut model, KeyCode::Char('F')).is_empty(), "a running run does not wait");
+    press(&mut model, "G");
+    let waits = rows()[8].id.clone();
+    assert!(matches!(char_effect(&mut model, 'F'), Effect::QueueFirst(run) if run == waits));
+    assert!(matches!(char_effect(&mut model, 's'), Effect::Stop(run) if run == waits));
+    let mut first = rows();
+    first[8].place = Some(1);
+    update(&mut model, Msg::Runs(first));
+    assert!(effects(&mut model, KeyCode::Char('F')).is_empty(), "nobody is before it");
+}
+
+#[test]
+fn the_form_starts_a_run_at_once_or_in_its_turn() {
+    for (c, expected) in [('s', When::Now), ('Q', When::InTurn)] {
+        assert!(matches!(char_effect(&mut form(PRESET), c), Effect::Start { when, .. } if when == expected));
+    }
 }
 
 #[test]
@@ -245,7 +267,7 @@ fn arrows_walk_the_modules_and_stop_at_the_edges() {
     let mut model = searching().watched(State::Running);
     press(&mut model, "jjjllll");
     assert_eq!(model.monitor().unwrap().cursor, (1, 1));
-    assert!(frame(&model, 80, 24).contains("bert.encoder.layer.1.attention.self.value"));
+    assert!(frame(&model, 80, 24).contains("layer.1.attention.self.value"));
     press(&mut model, "gh");
     assert_eq!(model.monitor().unwrap().cursor, (0, 0));
 }
@@ -269,7 +291,13 @@ fn frame_with_help(about: Context) -> String {
 
 #[test]
 fn what_was_said_of_a_run_goes_when_it_ends_by_itself() {
-    let followed = |state| Msg::Followed { run: "20261123-203312-a1b2".into(), records: Vec::new(), state };
+    let followed = |state| Msg::Followed {
+        run: "20261123-203312-a1b2".into(),
+        records: Vec::new(),
+        places: Vec::new(),
+        state,
+        left: None,
+    };
     for (state, stays) in [(State::Stopped, true), (State::Paused, true), (State::Finished, false)] {
         let mut model = searching().watched(State::Running);
         update(&mut model, Msg::Done("demo goes on".into()));

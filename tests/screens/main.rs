@@ -5,6 +5,7 @@ mod fixtures;
 mod generation;
 mod keys;
 mod mouse;
+mod theatre;
 
 use autolora::run::view::State;
 use autolora::tui::msg::Msg;

@@ -10,6 +10,7 @@ use crate::run::checkpoint::Checkpoint;
 use crate::run::control::Request;
 use crate::run::event::{Event, Phase};
 use crate::run::export::{self, Facts, Learned};
+use crate::run::inherit;
 use crate::run::worker::{Context, JobEnd, JobError, JobResult};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -203,7 +204,10 @@ fn phases(job: &mut Job, checkpoint: Option<Checkpoint>) -> Progressed {
         job.adapter = (!adapter.is_empty()).then_some(adapter);
         tensors.forget(ADAPTER);
     }
-    for phase in [Phase::Search, Phase::Retrain, Phase::Evaluate, Phase::Baseline, Phase::Export] {
+    let inherited = inherit::terms_of(job.ctx.dir())?;
+    // A search ends with the allocation. Where it was taken from another run, that is all there is to do of it.
+    let skipped = if inherited.is_some() { Phase::Search } else { Phase::Allocate };
+    for phase in Phase::ALL.into_iter().filter(|phase| *phase > Phase::Prepare && *phase != skipped) {
         if from.as_ref().is_some_and(|(at, ..)| *at > phase) {
             continue;
         }
@@ -212,6 +216,10 @@ fn phases(job: &mut Job, checkpoint: Option<Checkpoint>) -> Progressed {
         let state = begun.map(|(_, step, tensors)| (step, tensors));
         if state.is_none() {
             job.save(Tensors::default(), phase, 0)?;
+        }
+        if let (Phase::Allocate, Some(terms)) = (phase, &inherited) {
+            search::allocate_inherited(job, &prepared, terms)?;
+            continue;
         }
         if let Some(end) = run_phase(job, &prepared, phase, state)? {
             return Ok(Some(end));

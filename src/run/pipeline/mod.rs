@@ -14,3 +14,4 @@ mod state;
 mod texts;
 
 pub use job::run;
+pub(in crate::run) use state::before_allocation;

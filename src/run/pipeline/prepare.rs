@@ -64,7 +64,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let (about, data_commit) = (sources.about.clone(), sources.commit.clone());
     let dataset = Dataset::load(&experiment.data, sources, base.config.label_names())?;
     let targets = targets(&experiment, &base.config);
-    pin(ctx, &experiment, base.files.commit.as_ref(), (data_commit, &dataset.columns), &targets)?;
+    pin(ctx, base.files.commit.as_ref(), (data_commit, &dataset.columns), &targets)?;
     let settings = &experiment;
     let max_length = base.max_length(settings.data.max_length);
     let dialogues = match dataset.task {
@@ -341,17 +341,18 @@ fn targets(experiment: &Experiment, config: &ModelConfig) -> Vec<String> {
 /// model, in `experiment.toml`: resumed, or started anew from that file, a run takes the same.
 fn pin(
     ctx: &mut Context,
-    experiment: &Experiment,
     commit: Option<&String>,
     (data_commit, columns): (Option<String>, &Columns),
     targets: &[String],
 ) -> Result<(), Fault> {
-    let mut pinned = experiment.clone();
+    // From the disk: another choice of an allocation may have come meanwhile.
+    let on_disk = ctx.dir().experiment()?;
+    let mut pinned = on_disk.clone();
     pinned.model.revision = commit.cloned().or(pinned.model.revision);
     pinned.data = columns.named_in(&pinned.data);
     pinned.data.revision = data_commit.or(pinned.data.revision);
     pinned.lora.targets.get_or_insert_with(|| Texts::Many(targets.to_vec()));
-    if pinned != *experiment {
+    if pinned != on_disk {
         ctx.dir().write_experiment(&pinned)?;
     }
     Ok(())

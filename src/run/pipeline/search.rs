@@ -10,7 +10,7 @@ use crate::data::random;
 use crate::data::sampler::Sampler;
 use crate::experiment::{AllocationSettings, Rule};
 use crate::model::{DropoutRates, Weights};
-use crate::run::event::{Energy, Event, Phase, Selection, Terms};
+use crate::run::event::{AllTerms, Energy, Event, Phase, Selection, Terms};
 use crate::search::allocation::{self, Module};
 use crate::search::lower::LowerLevel;
 use crate::search::selection::values;
@@ -242,7 +242,27 @@ fn terms(
 
 fn allocate(job: &mut Job, prepared: &Prepared, state: &SearchState, rules: &Rules) -> Result<(), Fault> {
     job.enter(Phase::Allocate, 0)?;
-    let (modules, ranks) = terms(job, prepared, state, rules)?;
+    let (modules, _) = terms(job, prepared, state, rules)?;
+    settle(job, prepared, modules)
+}
+
+/// One rank per module from the search of another run.
+pub fn allocate_inherited(job: &mut Job, prepared: &Prepared, terms: &AllTerms) -> Result<(), Fault> {
+    job.enter(Phase::Allocate, 0)?;
+    let module = |(path, inputs, outputs): &(String, usize, usize)| {
+        let Terms { alpha, beta, energy } =
+            terms.get(path).cloned().ok_or_else(|| Fault::said(format!("the search that was taken has no {path}")))?;
+        Ok(Module { path: path.clone(), inputs: *inputs, outputs: *outputs, alpha, beta, energy })
+    };
+    let modules = prepared.problem.modules.iter().map(module).collect::<Result<Vec<Module>, Fault>>()?;
+    settle(job, prepared, modules)
+}
+
+fn settle(job: &mut Job, prepared: &Prepared, modules: Vec<Module>) -> Result<(), Fault> {
+    // The last moment for another choice.
+    job.ctx.heed_allocation()?;
+    let chosen = job.ctx.experiment().allocation.clone();
+    let ranks = allocation::allocate(chosen.rule, chosen.threshold, chosen.budget, &modules);
     let undecided = modules.iter().filter(|module| module.undecided()).count();
     if undecided > 0 {
         let message = format!(
@@ -262,7 +282,7 @@ fn allocate(job: &mut Job, prepared: &Prepared, state: &SearchState, rules: &Rul
         ranks: job.carried.ranks.clone(),
         parameters,
         undecided: job.carried.undecided,
-        rule: job.ctx.experiment().allocation.rule.to_string(),
+        rule: chosen.rule.to_string(),
         terms: modules
             .into_iter()
             .map(|Module { path, alpha, beta, energy, .. }| (path, Terms { alpha, beta, energy }))

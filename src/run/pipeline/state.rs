@@ -49,6 +49,11 @@ impl Carried {
     }
 }
 
+/// Where a run begins that took the search of another; `inputs` are what that one read.
+pub fn before_allocation(inputs: BTreeMap<String, String>) -> Checkpoint {
+    Tensors::default().checkpoint(Phase::Allocate, 0, &Carried { inputs, ..Carried::default() })
+}
+
 /// A checkpoint's tensors by name, prefixed by what they belong to.
 #[derive(Default)]
 pub struct Tensors(BTreeMap<String, Tensor>);

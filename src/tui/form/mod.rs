@@ -11,6 +11,7 @@ use super::model::{Asked, Model, Popup, moved};
 use super::msg::Effect;
 use super::text::clean;
 use crate::experiment::{Choice, PresetDoc, Problem, Task, check, read};
+use crate::run::lifecycle::When;
 use crossterm::event::KeyEvent;
 use fields::{Field, fields_of, found, groups};
 
@@ -260,17 +261,18 @@ fn with_help(problem: &Problem) -> String {
 fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
     let said = |form: &mut Form, text: &str| form.say(text).map_err(|problem| with_help(&problem));
     match action {
-        Action::Start if form.starting => Ok(Vec::new()),
-        Action::Start if !form.problems.is_empty() => {
+        Action::Start | Action::Queue if form.starting => Ok(Vec::new()),
+        Action::Start | Action::Queue if !form.problems.is_empty() => {
             let problems = std::mem::take(&mut form.problems);
             let first = problems.first().map(with_help).unwrap_or_default();
             form.refuse(problems);
             Err(format!("not started: {first}"))
         }
-        Action::Start => {
+        Action::Start | Action::Queue => {
+            let when = if action == Action::Queue { When::InTurn } else { When::Now };
             form.starting = true;
             let name = Some(form.name.clone()).filter(|name| !name.is_empty());
-            Ok(vec![Effect::Start { doc: Box::new(form.doc.clone()), name }])
+            Ok(vec![Effect::Start { doc: Box::new(form.doc.clone()), name, when }])
         }
         Action::Edit => match (form.stepped(true), form.focus()) {
             (Some(word), _) => said(form, &word),

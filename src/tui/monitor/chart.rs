@@ -1,7 +1,8 @@
 //! Curves as characters. Every column draws its smallest and largest value, so that a spike of one step survives.
 
+use crate::run::history::Axis;
 use crate::tui::look::Look;
-use crate::tui::text::{figure, pad, width};
+use crate::tui::text::{duration, figure, pad, width};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -15,42 +16,114 @@ pub struct Curve<'a> {
     pub mark: &'static str,
 }
 
+/// What is drawn, and how.
+#[derive(Default)]
+pub struct Plot<'a> {
+    pub curves: &'a [Curve<'a>],
+    /// Values that are drawn as a line across, e.g. a threshold.
+    pub levels: &'a [f64],
+    pub axis: Axis,
+    /// Whether the values are spaced by their logarithm; those that have none are left out.
+    pub log: bool,
+    /// The part of the axis to show; all that there is where none.
+    pub range: Option<(f64, f64)>,
+    /// Places on the axis that are marked by a line down: the moment that is shown, the cursor.
+    pub moment: Option<f64>,
+    pub cursor: Option<f64>,
+    /// What to say where there is nothing to draw.
+    pub empty: &'a str,
+}
+
 /// Columns left of the plot: a figure and the axis.
 const MARGIN: u16 = 9;
 
-/// Draws curves with a scale at the left and first and last step below. Needs 2 lines and some columns to show anything.
-pub fn draw(buf: &mut Buffer, area: Rect, curves: &[Curve], look: Look) {
+/// Columns that are left for the curves.
+pub fn plot_columns(width: u16) -> usize {
+    usize::from(width.saturating_sub(MARGIN))
+}
+
+/// Draws curves with a scale at the left and the ends of the axis below. Needs 2 lines and some columns to show anything.
+pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     if area.height < 2 || area.width < MARGIN + 8 {
         return;
     }
-    let plot = Rect { x: area.x + MARGIN, y: area.y, width: area.width - MARGIN, height: area.height - 1 };
-    let all = || curves.iter().flat_map(|curve| curve.points).filter(|point| finite(point));
-    let Some(first) = all().next() else {
-        let text = "no losses yet";
-        buf.set_stringn(plot.x, plot.y + plot.height / 2, text, usize::from(plot.width), look.faint());
+    let inner = Rect { x: area.x + MARGIN, y: area.y, width: area.width - MARGIN, height: area.height - 1 };
+    let shown = |point: &&(f64, f64)| {
+        point.0.is_finite()
+            && scaled(point.1, plot.log).is_finite()
+            && plot.range.is_none_or(|(from, to)| point.0 >= from && point.0 <= to)
+    };
+    let mut all = plot.curves.iter().flat_map(|curve| curve.points).filter(shown);
+    let Some(first) = all.next() else {
+        buf.set_stringn(inner.x, inner.y + inner.height / 2, plot.empty, usize::from(inner.width), look.faint());
         return;
     };
-    let mut range = Range { x: (first.0, first.0), y: (first.1, first.1) };
-    all().for_each(|point| range.take(point));
+    let y = scaled(first.1, plot.log);
+    let mut range = Range { x: (first.0, first.0), y: (y, y) };
+    all.for_each(|point| range.take((point.0, scaled(point.1, plot.log))));
+    if let Some((from, to)) = plot.range {
+        range.x = (from, to);
+    }
+    for level in plot.levels.iter().map(|level| scaled(*level, plot.log)).filter(|level| level.is_finite()) {
+        range.y = (range.y.0.min(level), range.y.1.max(level));
+    }
     range.widen();
 
     // Braille has 2 by 4 dots in a cell; several curves in it need colour to be told apart.
-    let braille = look.unicode && (look.is_coloured() || curves.len() == 1);
+    let braille = look.unicode && (look.is_coloured() || plot.curves.len() == 1);
     let dots = if braille { (2, 4) } else { (1, 1) };
-    let size = (usize::from(plot.width) * dots.0, usize::from(plot.height) * dots.1);
-    for curve in curves {
-        let spans = rasterise(curve.points, &range, size);
+    let size = (usize::from(inner.width) * dots.0, usize::from(inner.height) * dots.1);
+    for level in plot.levels {
+        draw_level(buf, inner, &range, scaled(*level, plot.log), look);
+    }
+    for (place, style) in [(plot.moment, look.accent()), (plot.cursor, look.strong())] {
+        draw_place(buf, inner, &range, place, style, look);
+    }
+    for curve in plot.curves {
+        let spans = rasterise(curve.points, &range, size, plot.log);
         if braille {
-            draw_braille(buf, plot, &spans, curve.style);
+            draw_braille(buf, inner, &spans, curve.style);
         } else {
-            draw_marks(buf, plot, &spans, curve);
+            draw_marks(buf, inner, &spans, curve);
         }
     }
-    scale(buf, area, plot, &range, look);
+    scale(buf, area, inner, &range, plot, look);
+    for level in plot.levels {
+        // Its figure stands at the scale, since curves may hide the line.
+        if let Some(y) = level_row(inner, &range, scaled(*level, plot.log)) {
+            let text = format!("{:>7} {}", figure(*level), look.glyphs().pointer);
+            buf.set_stringn(area.x, y, text, usize::from(MARGIN), look.strong());
+        }
+    }
 }
 
-fn finite(point: &(f64, f64)) -> bool {
-    point.0.is_finite() && point.1.is_finite()
+fn scaled(value: f64, log: bool) -> f64 {
+    if log { value.log10() } else { value }
+}
+
+/// The line of the screen on which a value is, where it is in sight.
+fn level_row(plot: Rect, range: &Range, level: f64) -> Option<u16> {
+    let share = (range.y.1 - level) / (range.y.1 - range.y.0);
+    (0.0..=1.0).contains(&share).then(|| plot.y + (share * f64::from(plot.height - 1)).round() as u16)
+}
+
+/// A line across, below the curves.
+fn draw_level(buf: &mut Buffer, plot: Rect, range: &Range, level: f64, look: Look) {
+    let Some(y) = level_row(plot, range, level) else { return };
+    let glyph = look.glyphs().rule;
+    buf.set_stringn(plot.x, y, glyph.repeat(usize::from(plot.width)), usize::from(plot.width), look.faint());
+}
+
+/// A line down, below the curves.
+fn draw_place(buf: &mut Buffer, plot: Rect, range: &Range, place: Option<f64>, style: Style, look: Look) {
+    let share = place.map(|x| (x - range.x.0) / (range.x.1 - range.x.0));
+    let Some(share) = share.filter(|share| (0.0..=1.0).contains(share)) else { return };
+    let x = plot.x + (share * f64::from(plot.width - 1)).round() as u16;
+    for y in plot.top()..plot.bottom() {
+        if let Some(cell) = buf.cell_mut((x, y)) {
+            cell.set_symbol(look.glyphs().vertical).set_style(style);
+        }
+    }
 }
 
 /// What the plot spans.
@@ -60,9 +133,9 @@ struct Range {
 }
 
 impl Range {
-    fn take(&mut self, (x, y): &(f64, f64)) {
-        self.x = (self.x.0.min(*x), self.x.1.max(*x));
-        self.y = (self.y.0.min(*y), self.y.1.max(*y));
+    fn take(&mut self, (x, y): (f64, f64)) {
+        self.x = (self.x.0.min(x), self.x.1.max(x));
+        self.y = (self.y.0.min(y), self.y.1.max(y));
     }
 
     /// Gives a flat curve some height, and a single point some length.
@@ -78,7 +151,12 @@ impl Range {
 }
 
 /// For every column the lowest and highest row that the curve touches, rows counted from the top.
-fn rasterise(points: &[(f64, f64)], range: &Range, (columns, rows): (usize, usize)) -> Vec<Option<(usize, usize)>> {
+fn rasterise(
+    points: &[(f64, f64)],
+    range: &Range,
+    (columns, rows): (usize, usize),
+    log: bool,
+) -> Vec<Option<(usize, usize)>> {
     let mut spans: Vec<Option<(usize, usize)>> = vec![None; columns];
     if columns == 0 || rows == 0 {
         return spans;
@@ -96,7 +174,8 @@ fn rasterise(points: &[(f64, f64)], range: &Range, (columns, rows): (usize, usiz
     };
     let mut before: Option<(f64, f64)> = None;
     for point in points {
-        if !finite(point) {
+        let point = (point.0, scaled(point.1, log));
+        if !point.0.is_finite() || !point.1.is_finite() || point.0 < range.x.0 || point.0 > range.x.1 {
             before = None;
             continue;
         }
@@ -110,7 +189,7 @@ fn rasterise(points: &[(f64, f64)], range: &Range, (columns, rows): (usize, usiz
             }
         }
         touch(at, point.1);
-        before = Some(*point);
+        before = Some(point);
     }
     join(&mut spans);
     spans
@@ -165,22 +244,45 @@ fn draw_marks(buf: &mut Buffer, plot: Rect, spans: &[Option<(usize, usize)>], cu
     }
 }
 
-/// The axes: largest and smallest value at the left, the middle where there is room, steps below.
-fn scale(buf: &mut Buffer, area: Rect, plot: Rect, range: &Range, look: Look) {
+/// The axes: largest and smallest value at the left, the middle where there is room, the ends of the axis below.
+fn scale(buf: &mut Buffer, area: Rect, inner: Rect, range: &Range, plot: &Plot, look: Look) {
     let glyphs = look.glyphs();
-    let last = plot.height - 1;
-    for y in 0..plot.height {
+    let last = inner.height - 1;
+    for y in 0..inner.height {
         let share = f64::from(y) / f64::from(last.max(1));
         let value = range.y.1 - share * (range.y.1 - range.y.0);
+        let value = if plot.log { 10f64.powf(value) } else { value };
         let has_figure = y == 0 || y == last || (last >= 4 && last.is_multiple_of(2) && y == last / 2);
         let text = if has_figure { figure(value) } else { String::new() };
         let text = format!("{text:>7} {}", glyphs.vertical);
-        buf.set_stringn(area.x, plot.y + y, text, usize::from(MARGIN), look.faint());
+        buf.set_stringn(area.x, inner.y + y, text, usize::from(MARGIN), look.faint());
     }
-    let (from, to) = (format!("step {:.0}", range.x.0), format!("{:.0}", range.x.1));
-    let room = usize::from(plot.width).saturating_sub(width(&to));
+    let log = if plot.log { ", values on a log scale" } else { "" };
+    let from = format!("{} {}{log}", plot.axis.name(), place(plot.axis, range.x.0));
+    let to = place(plot.axis, range.x.1);
+    let room = usize::from(inner.width).saturating_sub(width(&to));
     let line = format!("{}{to}", pad(&from, room, ""));
-    buf.set_stringn(plot.x, plot.bottom(), line, usize::from(plot.width), look.faint());
+    buf.set_stringn(inner.x, inner.bottom(), line, usize::from(inner.width), look.faint());
+}
+
+/// A place on an axis, in words.
+pub fn place(axis: Axis, x: f64) -> String {
+    match axis {
+        Axis::Step => format!("{x:.0}"),
+        Axis::Epoch => format!("{x:.2}"),
+        Axis::Tokens => count(x),
+        Axis::Time => duration(x),
+    }
+}
+
+/// A large number in short: `940`, `12.3k`, `4.56M`.
+fn count(x: f64) -> String {
+    match x {
+        _ if x < 1e4 => format!("{x:.0}"),
+        _ if x < 1e6 => format!("{:.1}k", x / 1e3),
+        _ if x < 1e9 => format!("{:.2}M", x / 1e6),
+        _ => format!("{:.2}G", x / 1e9),
+    }
 }
 
 #[cfg(test)]
@@ -191,7 +293,7 @@ mod tests {
 
     fn range(points: &[(f64, f64)]) -> Range {
         let mut range = Range { x: (points[0].0, points[0].0), y: (points[0].1, points[0].1) };
-        points.iter().for_each(|point| range.take(point));
+        points.iter().for_each(|point| range.take(*point));
         range.widen();
         range
     }
@@ -201,7 +303,7 @@ mod tests {
         let mut points: Vec<(f64, f64)> = (0..50_000).map(|i| (f64::from(i), 1.0)).collect();
         points[31_234].1 = 9.0;
         points[7_001].1 = -3.0;
-        let spans = rasterise(&points, &range(&points), (60, 20));
+        let spans = rasterise(&points, &range(&points), (60, 20), false);
         assert_eq!(spans.iter().flatten().map(|span| span.0).min(), Some(0));
         assert_eq!(spans.iter().flatten().map(|span| span.1).max(), Some(19));
     }
@@ -209,7 +311,7 @@ mod tests {
     #[test]
     fn few_points_are_joined_by_lines() {
         let points = [(1.0, 0.0), (11.0, 10.0)];
-        let spans = rasterise(&points, &range(&points), (11, 11));
+        let spans = rasterise(&points, &range(&points), (11, 11), false);
         let expected: Vec<_> = (0..11).map(|i| Some((10 - i, 10 - i))).collect();
         assert_eq!(spans, expected);
     }
@@ -217,8 +319,29 @@ mod tests {
     #[test]
     fn a_value_that_is_no_number_leaves_a_gap() {
         let points = [(0.0, 1.0), (5.0, f64::NAN), (10.0, 1.0)];
-        let spans = rasterise(&points, &range(&[points[0], points[2]]), (11, 3));
+        let spans = rasterise(&points, &range(&[points[0], points[2]]), (11, 3), false);
         assert_eq!(spans.iter().flatten().count(), 2);
+    }
+
+    #[test]
+    fn a_part_of_the_axis_is_scaled_to_what_is_in_it() {
+        let points: Vec<(f64, f64)> =
+            (0..100).map(|i| (f64::from(i), if i < 50 { 1000.0 } else { f64::from(i) })).collect();
+        let area = Rect::new(0, 0, 60, 8);
+        let mut buf = Buffer::empty(area);
+        let look = Look { depth: Depth::Many, unicode: true, letters: true };
+        let curves = [Curve { points: &points, style: Style::new(), mark: "*" }];
+        draw(&mut buf, area, &Plot { curves: &curves, range: Some((60.0, 90.0)), ..Plot::default() }, look);
+        let row = |y: u16| (0..60).map(|x| buf[(x, y)].symbol()).collect::<String>();
+        assert!(row(0).contains("90.00") && row(6).contains("60.00"), "{} {}", row(0), row(6));
+        assert!(row(7).contains("step 60") && row(7).trim_end().ends_with("90"));
+    }
+
+    #[test]
+    fn places_are_short() {
+        assert_eq!(place(Axis::Tokens, 4_560_000.0), "4.56M");
+        assert_eq!(place(Axis::Epoch, 1.5), "1.50");
+        assert_eq!(place(Axis::Time, 125.0), "2 min 05 s");
     }
 
     proptest! {
@@ -229,6 +352,9 @@ mod tests {
             height in 0u16..12,
             unicode: bool,
             colour: bool,
+            log: bool,
+            range in prop::option::of((prop::num::f64::ANY, prop::num::f64::ANY)),
+            place in prop::option::of(prop::num::f64::ANY),
         ) {
             let points: Vec<(f64, f64)> = values.iter().enumerate().map(|(i, y)| (i as f64, *y)).collect();
             let area = Rect::new(0, 0, width, height);
@@ -236,7 +362,16 @@ mod tests {
             let depth = if colour { Depth::Many } else { Depth::None };
             let look = Look { depth, unicode, letters: true };
             let curve = || Curve { points: &points, style: Style::new(), mark: "*" };
-            draw(&mut buf, area, &[curve(), curve()], look);
+            let plot = Plot {
+                curves: &[curve(), curve()],
+                levels: &[place.unwrap_or(0.5)],
+                log,
+                range,
+                moment: place,
+                cursor: place,
+                ..Plot::default()
+            };
+            draw(&mut buf, area, &plot, look);
         }
     }
 }

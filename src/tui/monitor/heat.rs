@@ -1,9 +1,9 @@
-//! The heat map: selection values and rank of every module, a row per layer, a column per kind.
+//! The heat map: selection values, rank and share of energy of every module, a row per layer, a column per kind.
 
-use super::Monitor;
-use crate::run::view::{ModuleView, State};
-use crate::search::allocation::reaches;
-use crate::tui::draw::{plain, put, rule, span};
+use super::scene::{Against, Scene, Source, is_kept};
+use super::{Monitor, Pane};
+use crate::run::view::State;
+use crate::tui::draw::{plain, put, span};
 use crate::tui::look::Look;
 use crate::tui::model::first_line;
 use crate::tui::text::{grouped, pad, width};
@@ -16,12 +16,22 @@ use ratatui::text::Span;
 const MOST_BLOCKS: usize = 32;
 /// Lines that the map needs besides its rows: rule, headings, sums.
 pub const FRAME_LINES: u16 = 3;
+/// Columns of a share of the energy: ` 12%`.
+const SHARE_WIDTH: usize = 4;
 
 /// Columns of the map with all its kinds.
 pub fn full_width(monitor: &Monitor) -> u16 {
+    u16::try_from(needed(monitor, true)).unwrap_or(u16::MAX)
+}
+
+fn needed(monitor: &Monitor, shares: bool) -> usize {
     let kinds = monitor.grid.kinds.len().max(1);
-    let columns = label_width(monitor) + kinds * (cell_width(monitor) + 2);
-    u16::try_from(columns).unwrap_or(u16::MAX)
+    label_width(monitor) + kinds * (cell_width(monitor, shares) + 2)
+}
+
+/// Whether shares of energy are drawn: where they are known, and all kinds fit beside them.
+fn draws_shares(monitor: &Monitor, scene: &Scene, columns: u16) -> bool {
+    scene.shares.is_some() && needed(monitor, true) <= usize::from(columns)
 }
 
 fn label_width(monitor: &Monitor) -> usize {
@@ -34,25 +44,15 @@ fn terms(monitor: &Monitor) -> usize {
     seen.max(monitor.view.rank)
 }
 
-/// Blocks, a space, the rank.
-fn cell_width(monitor: &Monitor) -> usize {
+/// Blocks, a space, the rank, the mark of a change, and perhaps the share of energy.
+fn cell_width(monitor: &Monitor, shares: bool) -> usize {
     let blocks = terms(monitor).min(MOST_BLOCKS);
     let heading = monitor.grid.kinds.iter().map(|kind| width(kind)).max().unwrap_or(0);
-    (blocks + 1 + rank_width(monitor)).max(heading.min(18))
+    (blocks + 2 + rank_width(monitor) + if shares { SHARE_WIDTH } else { 0 }).max(heading.min(18))
 }
 
 fn rank_width(monitor: &Monitor) -> usize {
     terms(monitor).to_string().len().max(2)
-}
-
-/// What a module's selection values are measured against: the rule's threshold, else their mean.
-pub(super) fn reference(monitor: &Monitor, module: &ModuleView) -> f64 {
-    let mean = || module.alpha.iter().map(|alpha| f64::from(*alpha)).sum::<f64>() / module.alpha.len().max(1) as f64;
-    monitor.view.threshold.unwrap_or_else(mean)
-}
-
-pub(super) fn is_kept(alpha: f32, reference: f64) -> bool {
-    reaches(f64::from(alpha), reference)
 }
 
 /// Shade of a value: 0 and 1 below the reference, 2 to 4 at or above it.
@@ -76,41 +76,59 @@ fn shade_style(shade: usize, look: Look) -> Style {
 }
 
 /// Draws the map with its sums.
-pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
-    let title = if monitor.view.allocated { "allocated ranks" } else { "emerging ranks" };
-    let legend = if monitor.grid.cells.is_empty() { Vec::new() } else { legend(monitor, look) };
-    rule(buf, area, 0, title, legend, look);
+pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look: Look) {
+    let title = match scene.source {
+        Source::Allocated => "allocated ranks".to_owned(),
+        Source::Emerging => "emerging ranks".to_owned(),
+        Source::Past(step) => format!("ranks at step {step}"),
+        Source::Tried => "ranks, if".to_owned(),
+    };
+    let title = format!("{title}{}", difference(scene));
+    let legend = if monitor.grid.cells.is_empty() { Vec::new() } else { legend(scene, look) };
+    monitor.pane_rule(buf, area, Pane::Map, &title, legend, look);
     if monitor.grid.cells.is_empty() {
         let text =
             if monitor.state.is_none() { "reading the log" } else { "no modules yet: the model is being prepared" };
         put(buf, area, 1, vec![span(format!(" {text}"), look.faint())]);
         return;
     }
-    let columns = shown_columns(monitor, area.width);
-    headings(buf, area, monitor, columns.clone(), look);
+    let shares = draws_shares(monitor, scene, area.width);
+    let columns = shown_columns(monitor, area.width, shares);
+    headings(buf, area, monitor, columns.clone(), shares, look);
     let height = usize::from(area.height.saturating_sub(FRAME_LINES));
     let rows = monitor.grid.layers.len();
     let first = first_line(monitor.cursor.0, rows, height);
     let mut line = 2;
     for row in first..rows.min(first + height) {
-        put(buf, area, line, row_spans(monitor, row, columns.clone(), look));
+        put(buf, area, line, row_spans(monitor, scene, row, columns.clone(), shares, look));
         line += 1;
     }
-    put(buf, area, line, sums(monitor, look));
+    put(buf, area, line, sums(monitor, scene, look));
+}
+
+/// How many ranks are others than those that they are compared with.
+fn difference(scene: &Scene) -> String {
+    let changes = scene.changes();
+    match scene.against {
+        Some(Against::Mark(step)) => format!(", {changes} differ from step {step}"),
+        Some(Against::Actual) => format!(", {changes} differ from now"),
+        Some(Against::LastLook(_)) if changes > 0 => format!(", {changes} changed since you looked"),
+        Some(Against::LastLook(_)) | None => String::new(),
+    }
 }
 
 /// The kinds that fit, with the cursor's among them.
-fn shown_columns(monitor: &Monitor, columns: u16) -> std::ops::Range<usize> {
+fn shown_columns(monitor: &Monitor, columns: u16, shares: bool) -> std::ops::Range<usize> {
     let kinds = monitor.grid.kinds.len();
     let room = usize::from(columns).saturating_sub(label_width(monitor));
-    let fit = (room / (cell_width(monitor) + 2)).clamp(1, kinds.max(1));
+    let fit = (room / (cell_width(monitor, shares) + 2)).clamp(1, kinds.max(1));
     let first = first_line(monitor.cursor.1, kinds, fit);
     first..kinds.min(first + fit)
 }
 
-fn legend(monitor: &Monitor, look: Look) -> Vec<Span<'static>> {
+fn legend(scene: &Scene, look: Look) -> Vec<Span<'static>> {
     let glyphs = look.glyphs();
-    let against = match monitor.view.threshold {
+    let against = match scene.line {
         Some(threshold) => format!("{threshold:.3}"),
         None => "its mean".into(),
     };
@@ -125,8 +143,15 @@ fn legend(monitor: &Monitor, look: Look) -> Vec<Span<'static>> {
     spans
 }
 
-fn headings(buf: &mut Buffer, area: Rect, monitor: &Monitor, columns: std::ops::Range<usize>, look: Look) {
-    let (cell, ellipsis) = (cell_width(monitor), look.glyphs().ellipsis);
+fn headings(
+    buf: &mut Buffer,
+    area: Rect,
+    monitor: &Monitor,
+    columns: std::ops::Range<usize>,
+    shares: bool,
+    look: Look,
+) {
+    let (cell, ellipsis) = (cell_width(monitor, shares), look.glyphs().ellipsis);
     let mut text = pad("layer", label_width(monitor), ellipsis);
     for column in columns.clone() {
         text.push_str("  ");
@@ -138,51 +163,76 @@ fn headings(buf: &mut Buffer, area: Rect, monitor: &Monitor, columns: std::ops::
     put(buf, area, 1, vec![span(pad(&text, room, ellipsis), look.faint()), span(more, look.faint())]);
 }
 
-fn row_spans(monitor: &Monitor, row: usize, columns: std::ops::Range<usize>, look: Look) -> Vec<Span<'static>> {
+fn row_spans(
+    monitor: &Monitor,
+    scene: &Scene,
+    row: usize,
+    columns: std::ops::Range<usize>,
+    shares: bool,
+    look: Look,
+) -> Vec<Span<'static>> {
     let label = label_width(monitor);
     let mut spans = vec![span(format!("{:>1$} ", monitor.grid.layers[row], label - 1), look.faint())];
     for column in columns {
         let has_cursor = monitor.cursor == (row, column);
         spans.push(if has_cursor { span(format!(" {}", look.glyphs().pointer), look.strong()) } else { plain("  ") });
-        match monitor.grid.module(row, column).and_then(|index| monitor.view.modules.get(index)) {
-            Some(module) => spans.extend(cell_spans(monitor, module, has_cursor, look)),
-            None => spans.push(plain(" ".repeat(cell_width(monitor)))),
+        match monitor.grid.module(row, column) {
+            Some(module) => spans.extend(cell_spans(monitor, scene, module, has_cursor, shares, look)),
+            None => spans.push(plain(" ".repeat(cell_width(monitor, shares)))),
         }
     }
     spans
 }
 
-fn cell_spans(monitor: &Monitor, module: &ModuleView, has_cursor: bool, look: Look) -> Vec<Span<'static>> {
+fn cell_spans(
+    monitor: &Monitor,
+    scene: &Scene,
+    module: usize,
+    has_cursor: bool,
+    shares: bool,
+    look: Look,
+) -> Vec<Span<'static>> {
     let blocks = terms(monitor).min(MOST_BLOCKS);
-    let mut spans = Vec::with_capacity(blocks + 2);
-    if module.alpha.is_empty() {
+    let mut spans = Vec::with_capacity(blocks + 4);
+    let values = monitor.values(module);
+    if values.is_empty() {
         spans.push(plain(" ".repeat(blocks)));
     } else {
-        let reference = reference(monitor, module);
-        let per_block = module.alpha.len().div_ceil(MOST_BLOCKS);
-        for values in module.alpha.chunks(per_block) {
+        let reference = monitor.reference(scene.line, values);
+        let per_block = values.len().div_ceil(MOST_BLOCKS);
+        for values in values.chunks(per_block) {
             let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let shade = shade(largest, reference);
             spans.push(span(look.glyphs().shades[shade], shade_style(shade, look)));
         }
         spans.push(plain(" ".repeat(blocks.saturating_sub(spans.len()))));
     }
-    let rank = module.rank.map_or("-".to_owned(), |rank| rank.to_string());
+    let rank = scene.rank(module);
+    let text = rank.map_or("-".to_owned(), |rank| rank.to_string());
     let mut style = look.strong();
     if has_cursor {
         style = style.patch(look.selected());
     }
     spans.push(plain(" "));
-    spans.push(span(format!("{rank:>0$}", rank_width(monitor)), style));
-    let used = blocks + 1 + rank_width(monitor);
-    spans.push(plain(" ".repeat(cell_width(monitor).saturating_sub(used))));
+    spans.push(span(format!("{text:>0$}", rank_width(monitor)), style));
+    spans.push(match scene.changed_from(module) {
+        None => plain(" "),
+        Some(before) => span(if before < rank { look.glyphs().up } else { look.glyphs().down }, look.warning()),
+    });
+    let mut used = blocks + 2 + rank_width(monitor);
+    if shares {
+        let share = scene.shares.as_ref().and_then(|shares| shares.get(module)).copied().unwrap_or(0.0);
+        spans.push(span(format!("{:>3.0}%", 100.0 * share), look.faint()));
+        used += SHARE_WIDTH;
+    }
+    spans.push(plain(" ".repeat(cell_width(monitor, shares).saturating_sub(used))));
     spans
 }
 
-/// Mean rank and parameters, against the same rank everywhere.
-fn sums(monitor: &Monitor, look: Look) -> Vec<Span<'static>> {
+/// Mean rank and parameters, against rank 4 and k everywhere.
+fn sums(monitor: &Monitor, scene: &Scene, look: Look) -> Vec<Span<'static>> {
     let view = &monitor.view;
-    let known: Vec<usize> = view.modules.iter().filter_map(|module| module.rank).collect();
+    let known: Vec<usize> = scene.ranks.iter().filter_map(|rank| *rank).collect();
     if known.is_empty() {
         let text = match (view.warmup, monitor.state) {
             (Some((step, total)), Some(State::Running)) => format!("warm-up {step}/{total}: ranks emerge after it"),
@@ -191,18 +241,24 @@ fn sums(monitor: &Monitor, look: Look) -> Vec<Span<'static>> {
         return vec![span(text, look.faint())];
     }
     let mean = known.iter().sum::<usize>() as f64 / known.len() as f64;
-    let uniform: usize =
-        view.modules.iter().map(|module| view.rank * (module.shape.inputs + module.shape.outputs)).sum();
-    let share = 100.0 * view.lora_parameters() as f64 / uniform.max(1) as f64;
-    let (word, style) = match (view.allocated, view.undecided) {
-        (_, true) => ("undecided", look.warning()),
-        (true, false) => ("allocated", look.good()),
-        (false, false) => ("emerging", look.accent()),
+    let costs = view.modules.iter().map(|module| module.shape.inputs + module.shape.outputs);
+    let parameters: usize = scene.ranks.iter().zip(costs).map(|(rank, cost)| rank.unwrap_or(0) * cost).sum();
+    let share = |rank: usize| 100.0 * parameters as f64 / monitor.uniform_parameters(rank).max(1) as f64;
+    let (word, style) = match (scene.source, view.undecided) {
+        (Source::Allocated, true) => ("undecided", look.warning()),
+        (Source::Allocated, false) => ("allocated", look.good()),
+        (Source::Emerging, _) => ("emerging", look.accent()),
+        (Source::Past(_), _) => ("then", look.accent()),
+        (Source::Tried, _) => ("tried", look.warning()),
     };
-    vec![
+    let mut spans = vec![
         span(word, style),
         plain(format!(": mean rank {mean:.2}, ")),
-        span(format!("{} LoRA parameters", grouped(view.lora_parameters())), look.strong()),
-        span(format!(", {share:.0} % of rank {}", view.rank), look.faint()),
-    ]
+        span(format!("{} parameters", grouped(parameters)), look.strong()),
+        span(format!(", {:.0} % of rank {}", share(view.rank), view.rank), look.faint()),
+    ];
+    if view.rank != 4 {
+        spans.push(span(format!(", {:.0} % of 4", share(4)), look.faint()));
+    }
+    spans
 }

@@ -1,37 +1,60 @@
-//! The monitor of one run: a fold over its log, and a cursor on a module.
+//! The monitor of one run: a fold over its log, a moment of its search, a choice that is tried, and panes to look at.
 
+mod act;
+mod catch_up;
+mod changes;
 mod chart;
+mod figures;
 mod grid;
 mod heat;
-mod losses;
+mod history;
+mod log;
+mod machine;
+mod meter;
 mod module;
+mod moment;
 mod outcome;
+mod panes;
 mod samples;
+mod scene;
 mod status;
 mod view;
+mod what_if;
 
+pub use act::{act, act_what_if};
+pub use catch_up::Then;
+pub use changes::changes;
+pub use figures::Figures;
+pub use log::LogView;
+pub use moment::{Go, Moment};
+pub use panes::Pane;
 pub use samples::all_lines as sample_lines;
 pub use status::short;
 pub use view::view;
+pub use what_if::WhatIf;
 
-use super::keys::Action;
-use super::model::{Model, moved};
-use super::msg::Effect;
+use super::seen::Seen;
+use crate::experiment::Experiment;
 use crate::run::event::{Phase, Record};
 use crate::run::view::{RunView, State};
 use grid::Grid;
 
 /// Who a run is, read once when the monitor opens.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Head {
     pub id: String,
     pub name: String,
     pub dir: String,
     /// The dataset, or the training file's name.
     pub data: String,
+    /// The run's settings, where they can be read.
+    pub settings: Option<Box<Experiment>>,
+    /// Up to where the user had seen it, and for how many seconds nobody looked.
+    pub seen: Option<Seen>,
+    pub away_s: Option<f64>,
 }
 
-/// Which losses the chart shows.
+/// Which phase's figures the chart shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Curve {
     /// Those of the present phase.
@@ -39,7 +62,7 @@ pub enum Curve {
     Present,
     Search,
     Retrain,
-    /// Of the head alone.
+    /// Of the baselines.
     Baseline,
 }
 
@@ -52,11 +75,27 @@ pub struct Monitor {
     pub head: Option<Head>,
     /// Known once the log was read.
     pub state: Option<State>,
+    /// The run as it is shown.
     pub view: RunView,
+    /// The run as far as its history is read, while `view` is made of the log's end alone.
+    filling: Option<RunView>,
+    /// Share of the log that is read, while it is not all of it.
+    pub read: Option<f64>,
     pub grid: Grid,
     /// Row and column of the module with the cursor.
     pub cursor: (usize, usize),
     pub curve: Curve,
+    pub figures: Figures,
+    pub moment: Moment,
+    pub what_if: Option<WhatIf>,
+    pub log: LogView,
+    pub focus: Pane,
+    /// Whether the pane with the focus has the whole screen.
+    pub full: bool,
+    /// Where the run stood at the last look, once that event was read.
+    pub then: Option<Then>,
+    /// What happened since, to be shown once.
+    card: Option<Vec<String>>,
     /// Why the run cannot be read.
     pub lost: Option<String>,
 }
@@ -69,21 +108,75 @@ impl Monitor {
             head: None,
             state: None,
             view: RunView::default(),
+            filling: None,
+            read: None,
             grid: Grid::default(),
             cursor: (0, 0),
             curve: Curve::default(),
+            figures: Figures::default(),
+            moment: Moment::default(),
+            what_if: None,
+            log: LogView::default(),
+            focus: Pane::default(),
+            full: false,
+            then: None,
+            card: None,
             lost: None,
         }
     }
 
-    /// Takes in new lines of the log and the state at their end.
-    pub fn follow(&mut self, records: &[Record], state: State) {
-        for record in records {
-            self.view.apply(record);
+    /// The settings of the run, once they are read.
+    pub fn settings(&self) -> Option<&Experiment> {
+        self.head.as_ref()?.settings.as_deref()
+    }
+
+    /// Shows a run by the ends of its log until all of it is read.
+    pub fn glimpse(&mut self, view: RunView, state: State) {
+        self.filling = Some(RunView::default());
+        self.view = view;
+        self.state = Some(state);
+        self.read = Some(0.0);
+        self.arrange();
+    }
+
+    /// The fold that reads on.
+    pub(super) fn reading(&self) -> &RunView {
+        self.filling.as_ref().unwrap_or(&self.view)
+    }
+
+    /// Takes in new lines of the log, each with the bytes before it, and the state at their end. `left`: the share of the log
+    /// that is read, where that is not all.
+    pub fn follow(&mut self, records: &[Record], places: &[u64], state: State, left: Option<f64>) {
+        let seen = self.head.as_ref().and_then(|head| head.seen.as_ref()).map(|seen| seen.seq);
+        for (i, record) in records.iter().enumerate() {
+            let place = places.get(i).copied();
+            match &mut self.filling {
+                Some(view) => view.apply_at(record, place),
+                None => self.view.apply_at(record, place),
+            }
+            if seen == Some(record.seq) {
+                self.then = Some(Then::of(self));
+            }
+        }
+        let was_reading = self.read.is_some() || self.state.is_none();
+        self.read = left;
+        if left.is_none()
+            && let Some(view) = self.filling.take()
+        {
+            self.view = view;
         }
         self.state = Some(state);
         self.lost = None;
+        self.mend_moment();
         self.arrange();
+        if was_reading && left.is_none() {
+            self.card = catch_up::card(self);
+        }
+    }
+
+    /// What happened since the last look, once.
+    pub fn take_card(&mut self) -> Option<Vec<String>> {
+        self.card.take()
     }
 
     /// Arranges the modules anew where there are others.
@@ -103,30 +196,11 @@ impl Monitor {
     /// The curve that is shown, never [`Curve::Present`].
     pub fn shown_curve(&self) -> Curve {
         match (self.curve, self.view.phase) {
+            (Curve::Present, _) if self.is_past() => Curve::Search,
             (Curve::Present, Some(Phase::Baseline)) => Curve::Baseline,
             (Curve::Present, _) if !self.view.retrain.is_empty() => Curve::Retrain,
             (Curve::Present, _) => Curve::Search,
             (curve, _) => curve,
         }
     }
-}
-
-/// An action on the monitor.
-pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    let Some(monitor) = model.monitor() else { return Vec::new() };
-    let (row, column) = monitor.cursor;
-    match action {
-        Action::Curve => {
-            monitor.curve = match (monitor.curve, monitor.view.baseline.is_empty()) {
-                (Curve::Present, _) => Curve::Search,
-                (Curve::Search, _) => Curve::Retrain,
-                (Curve::Retrain, false) => Curve::Baseline,
-                _ => Curve::Present,
-            };
-        }
-        Action::Left => monitor.cursor.1 = column.saturating_sub(1),
-        Action::Right => monitor.cursor.1 = (column + 1).min(monitor.grid.kinds.len().saturating_sub(1)),
-        moving => monitor.cursor.0 = moved(row, monitor.grid.layers.len(), moving),
-    }
-    Vec::new()
 }

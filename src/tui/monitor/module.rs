@@ -1,9 +1,9 @@
 //! The module with the cursor: its selection values in numbers, against the threshold.
 
-use super::Monitor;
-use super::heat::{is_kept, reference};
+use super::scene::{Scene, is_kept};
+use super::{Monitor, Pane};
 use crate::run::view::ModuleView;
-use crate::tui::draw::{plain, put, rule, span};
+use crate::tui::draw::{plain, put, span};
 use crate::tui::look::Look;
 use crate::tui::text::{cut, grouped, width};
 use ratatui::buffer::Buffer;
@@ -16,40 +16,85 @@ pub const LINES: u16 = 2;
 
 /// Lines of its bars: rule, a line a value, the threshold.
 pub fn panel_lines(monitor: &Monitor) -> u16 {
-    let values = module(monitor).map_or(0, |module| module.alpha.len());
+    let values = monitor.module().map_or(0, |module| monitor.values(module).len());
     if values == 0 { LINES } else { u16::try_from(values).unwrap_or(u16::MAX - 2).saturating_add(2) }
 }
 
-fn module(monitor: &Monitor) -> Option<&ModuleView> {
-    monitor.module().and_then(|index| monitor.view.modules.get(index))
+/// A module at the moment that is shown.
+struct Shown<'a> {
+    module: &'a ModuleView,
+    values: &'a [f32],
+    rank: Option<usize>,
+    /// Its share in the energy of all, and each term's in its own.
+    share: Option<f64>,
+    terms: Option<Vec<f64>>,
+    /// What its values are measured against.
+    reference: f64,
+}
+
+impl<'a> Shown<'a> {
+    fn of(monitor: &'a Monitor, scene: &Scene) -> Option<Shown<'a>> {
+        let index = monitor.module()?;
+        let values = monitor.values(index);
+        let energy: Vec<f64> = monitor.energy(index).iter().map(|energy| f64::from(*energy)).collect();
+        let all: f64 = energy.iter().sum();
+        Some(Shown {
+            module: monitor.view.modules.get(index)?,
+            values,
+            rank: scene.rank(index),
+            share: scene.shares.as_ref().and_then(|shares| shares.get(index).copied()),
+            terms: (all > 0.0).then(|| energy.iter().map(|energy| energy / all).collect()),
+            reference: monitor.reference(scene.line, values),
+        })
+    }
 }
 
 /// Draws the module, with bars where they fit, else in two lines.
-pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
-    let Some(module) = module(monitor) else { return };
-    if module.alpha.is_empty() || area.height < panel_lines(monitor) {
-        put(buf, area, 0, about(module, area.width, look));
-        put(buf, area, 1, values(monitor, module, area.width, look));
+pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look: Look) {
+    let Some(mut shown) = Shown::of(monitor, scene) else { return };
+    if shown.values.is_empty() || area.height < panel_lines(monitor) {
+        put(buf, area, 0, about(&shown, area.width, look));
+        put(buf, area, 1, values(scene, &shown, area.width, look));
         return;
     }
-    let facts = facts(module);
-    let room = usize::from(area.width).saturating_sub(width(&facts) + 9);
-    rule(buf, area, 0, &cut_start(&module.path, room, look), vec![span(facts, look.faint())], look);
-    let reference = reference(monitor, module);
-    let largest = module.alpha.iter().copied().fold(0.0, f32::max);
+    // The path counts for more than the share of energy, which the map has, too.
+    let room = |facts: &str| usize::from(area.width).saturating_sub(width(facts) + 11);
+    let mut facts = facts(&shown);
+    if room(&facts) < width(&super::meter::tail(&shown.module.path)) + 2 {
+        shown.share = None;
+        facts = self::facts(&shown);
+    }
+    let title = cut_start(&shown.module.path, room(&facts), look);
+    monitor.pane_rule(buf, area, Pane::Module, &title, vec![span(facts, look.faint())], look);
+    let reference = shown.reference;
+    let largest = shown.values.iter().copied().fold(0.0, f32::max);
     // Room for twice the threshold, so that it stays where it is while values grow.
     let full = f64::from(largest).max(2.0 * reference).max(f64::MIN_POSITIVE);
-    let columns = usize::from(area.width).saturating_sub(12);
-    for (line, alpha) in module.alpha.iter().enumerate() {
+    // A number, the value, its share of the energy where it is known.
+    let margin = if shown.terms.is_some() { 18 } else { 12 };
+    let columns = usize::from(area.width).saturating_sub(margin);
+    for (line, alpha) in shown.values.iter().enumerate() {
         let style = value_style(*alpha, reference, look);
         let mut spans = vec![span(format!("{:>3}  ", line + 1), look.faint()), span(format!("{alpha:.3}  "), style)];
+        if let Some(share) = shown.terms.as_ref().and_then(|terms| terms.get(line)) {
+            spans.push(span(format!("{:>4.0}% ", 100.0 * share), look.faint()));
+        }
         let full_columns = (f64::from(*alpha).max(0.0) / full * columns as f64).round() as usize;
-        spans.push(span(look.glyphs().bar_full.repeat(full_columns), style));
+        spans.push(span(look.glyphs().bar_full.repeat(full_columns.min(columns)), style));
         put(buf, area, 1 + line as u16, spans);
     }
     let at = (reference.max(0.0) / full * columns as f64).round() as usize;
-    let text = format!("{}^ {} {reference:.3}", " ".repeat(12 + at.saturating_sub(1)), reference_name(monitor));
-    put(buf, area, 1 + module.alpha.len() as u16, vec![span(text, look.faint())]);
+    let text = format!("{}^ {} {reference:.3}", " ".repeat(margin + at.saturating_sub(1)), reference_name(scene));
+    let last = 1 + u16::try_from(shown.values.len()).unwrap_or(u16::MAX - 1);
+    put(buf, area, last, vec![span(text, look.faint())]);
+    if shown.terms.is_some() {
+        put(
+            buf,
+            Rect { width: area.width.min(margin as u16), ..area },
+            last,
+            vec![span("     value energy", look.faint())],
+        );
+    }
 }
 
 /// The end of a path, which tells modules apart.
@@ -64,42 +109,44 @@ fn cut_start(path: &str, columns: usize, look: Look) -> String {
     ends.enumerate().find_map(fitting).unwrap_or_else(|| cut(path, columns, mark))
 }
 
-fn reference_name(monitor: &Monitor) -> &'static str {
-    if monitor.view.threshold.is_some() { "threshold" } else { "mean" }
+fn reference_name(scene: &Scene) -> &'static str {
+    if scene.line.is_some() { "threshold" } else { "mean" }
 }
 
 fn value_style(alpha: f32, reference: f64, look: Look) -> Style {
     if is_kept(alpha, reference) { look.accent().add_modifier(Modifier::BOLD) } else { look.faint() }
 }
 
-fn facts(module: &ModuleView) -> String {
-    let k = module.alpha.len();
-    let size = module.rank.map(|rank| rank * (module.shape.inputs + module.shape.outputs));
-    match (module.rank, size) {
-        (Some(rank), Some(size)) if k > 0 => format!("rank {rank} of {k}, {} parameters", grouped(size)),
-        (Some(rank), Some(size)) => format!("rank {rank}, {} parameters", grouped(size)),
-        _ => format!("{} x {}", module.shape.outputs, module.shape.inputs),
+fn facts(shown: &Shown) -> String {
+    let (k, shape) = (shown.values.len(), &shown.module.shape);
+    let share = shown.share.map_or(String::new(), |share| format!(", {:.0} % of energy", 100.0 * share));
+    match shown.rank {
+        Some(rank) => {
+            let of = if k > 0 { format!(" of {k}") } else { String::new() };
+            format!("rank {rank}{of}, {} parameters{share}", grouped(rank * (shape.inputs + shape.outputs)))
+        }
+        None => format!("{} x {}{share}", shape.outputs, shape.inputs),
     }
 }
 
 /// Path, rank and parameters.
-fn about(module: &ModuleView, columns: u16, look: Look) -> Vec<Span<'static>> {
-    let text = format!("  {}", facts(module));
+fn about(shown: &Shown, columns: u16, look: Look) -> Vec<Span<'static>> {
+    let text = format!("  {}", facts(shown));
     let room = usize::from(columns).saturating_sub(width(&text));
-    vec![span(cut_start(&module.path, room, look), look.strong()), plain(text)]
+    vec![span(cut_start(&shown.module.path, room, look), look.strong()), plain(text)]
 }
 
 /// The selection values as numbers.
-fn values(monitor: &Monitor, module: &ModuleView, columns: u16, look: Look) -> Vec<Span<'static>> {
-    if module.alpha.is_empty() {
+fn values(scene: &Scene, shown: &Shown, columns: u16, look: Look) -> Vec<Span<'static>> {
+    if shown.values.is_empty() {
         return Vec::new();
     }
-    let reference = reference(monitor, module);
-    let end = format!(" {} {reference:.3}", reference_name(monitor));
+    let reference = shown.reference;
+    let end = format!(" {} {reference:.3}", reference_name(scene));
     let room = usize::from(columns).saturating_sub(width(&end));
     let mut spans = Vec::new();
     let mut used = 0;
-    for alpha in &module.alpha {
+    for alpha in shown.values {
         let text = format!("{alpha:.3} ");
         used += width(&text);
         if used > room {

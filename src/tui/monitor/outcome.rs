@@ -1,9 +1,9 @@
 //! What came out: figures of the run beside its baselines.
 
-use super::Monitor;
+use super::{Monitor, Pane};
 use crate::run::fold::evaluated_words;
 use crate::run::view::is_better_less;
-use crate::tui::draw::{put, rule, span};
+use crate::tui::draw::{put, span};
 use crate::tui::look::Look;
 use crate::tui::text::{figure, pad, width};
 use ratatui::buffer::Buffer;
@@ -78,7 +78,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let in_block = room.min(names.len().div_ceil(count));
     let shown = &names[..names.len().min(in_block * count)];
     let hidden = names.len() - shown.len();
-    rule(buf, area, 0, "result, held-out split", facts(monitor, shown, hidden, look), look);
+    let facts = facts(monitor, shown, hidden, look);
+    monitor.pane_rule(buf, area, Pane::Result, "result, held-out split", facts, look);
     let block_width = name_width + columns.iter().map(|(_, title)| column_width(title)).sum::<usize>() + GAP;
     for (block, names) in shown.chunks(in_block.max(1)).enumerate() {
         let offset = u16::try_from(block * block_width).unwrap_or(u16::MAX).min(area.width);

@@ -1,8 +1,8 @@
 //! What the model wrote on held-out rows, newest first: a few in a pane, all of them in a popup.
 
-use super::Monitor;
+use super::{Monitor, Pane};
 use crate::run::view::SampleView;
-use crate::tui::draw::{plain, put, rule, span};
+use crate::tui::draw::{plain, put, span};
 use crate::tui::look::Look;
 use crate::tui::text::{cut, wrap};
 use ratatui::buffer::Buffer;
@@ -77,7 +77,7 @@ fn spans((label, text, style): Labelled, look: Look) -> Vec<Span<'static>> {
 pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let samples = &monitor.view.samples;
     let count = vec![span(format!("{} in all", samples.len()), look.faint())];
-    rule(buf, area, 0, "samples, newest first", count, look);
+    monitor.pane_rule(buf, area, Pane::Samples, "samples, newest first", count, look);
     let mut line = 1;
     for sample in samples.iter().rev() {
         // A line between two.

@@ -1,11 +1,11 @@
-//! The first lines of the monitor: who, which state, which phase, how far; and the log at its end.
+//! The first lines of the monitor: who, which state, which phase, how far.
 
 use super::Monitor;
 use crate::run::event::Phase;
 use crate::run::view::State;
-use crate::tui::draw::{bar, plain, put, put_ends, rule, span};
+use crate::tui::draw::{bar, plain, put_ends, span};
 use crate::tui::look::Look;
-use crate::tui::text::{bytes, clock, cut, duration, moment, wrap};
+use crate::tui::text::{bytes, cut, duration, moment, wrap};
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -26,7 +26,11 @@ pub fn title(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
         let (glyph, style) = look.state(state);
         left.push(span(format!("{glyph} {}", state.name()), style));
     }
-    if area.width >= 100 {
+    if let Some(step) = monitor.past_step() {
+        left.push(span(format!("  at step {step}"), look.accent().patch(look.strong())));
+    } else if let Some(read) = monitor.read {
+        left.push(span(format!("  reading its history, {:.0} %", 100.0 * read), look.faint()));
+    } else if area.width >= 100 {
         left.push(span(format!("  {id}"), look.faint()));
     }
     let data = monitor.head.as_ref().map_or("", |head| &head.data);
@@ -80,7 +84,8 @@ pub fn progress(monitor: &Monitor, columns: u16, zone: &TimeZone, look: Look) ->
     let phase = view.phase.map_or("", Phase::name);
     match monitor.state {
         None => vec![span("reading the log", look.faint())],
-        Some(State::Queued) => vec![plain("waiting for its worker")],
+        Some(State::Queued) if view.device.is_empty() => vec![plain("waiting for its worker")],
+        Some(State::Queued) => vec![plain(format!("waiting in the queue for {}; s takes it out", view.device))],
         Some(State::Finished) => {
             let time = |time: &Option<String>| time.as_deref().map_or("?".into(), |time| moment(time, zone));
             let memory = view.peak_rss_bytes.map_or(String::new(), |rss| format!(", at most {} of memory", bytes(rss)));
@@ -150,60 +155,4 @@ pub fn failure(monitor: &Monitor, columns: u16, most: usize, look: Look) -> Vec<
     }
     lines.truncate(most);
     lines
-}
-
-/// Columns of the time before a message.
-const TIME_WIDTH: u16 = 9;
-
-/// Lines that the whole log would take, with its rule.
-pub fn log_lines(monitor: &Monitor, columns: u16) -> u16 {
-    let room = usize::from(columns.saturating_sub(TIME_WIDTH));
-    // More messages than a screen has lines make no difference.
-    let messages = monitor.view.log.iter().rev().take(100);
-    let lines: usize = messages.map(|(_, _, message)| wrap(message, room).len()).sum();
-    u16::try_from(lines).unwrap_or(u16::MAX - 1) + 1
-}
-
-/// The log's end under a rule that names the machine.
-pub fn log(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, look: Look) {
-    rule(buf, area, 0, "log", machine(monitor, look), look);
-    let lines = usize::from(area.height.saturating_sub(1));
-    let log = &monitor.view.log;
-    let shown = &log[log.len().saturating_sub(lines)..];
-    let room = usize::from(area.width.saturating_sub(TIME_WIDTH));
-    let mut line = 0;
-    for (i, (time, level, message)) in shown.iter().enumerate() {
-        let style = if level == "warning" { look.warning() } else { Style::new() };
-        // A message takes more lines where the later ones leave some.
-        let left = (lines - line).saturating_sub(shown.len() - i - 1).max(1);
-        let mut parts = wrap(message, room);
-        if parts.len() > left {
-            let rest = parts.split_off(left - 1);
-            parts.push(cut(&rest.join(" "), room, look.glyphs().ellipsis));
-        }
-        for (n, part) in parts.into_iter().enumerate() {
-            let start = if n == 0 { format!("{} ", clock(time, zone)) } else { " ".repeat(usize::from(TIME_WIDTH)) };
-            put(buf, area, 1 + line as u16, vec![span(start, look.faint()), span(part, style)]);
-            line += 1;
-        }
-    }
-}
-
-/// Where the worker runs and what it holds.
-fn machine(monitor: &Monitor, look: Look) -> Vec<Span<'static>> {
-    let view = &monitor.view;
-    let mut facts = Vec::new();
-    if !view.host.is_empty() {
-        facts.push(cut(&view.host, 20, look.glyphs().ellipsis));
-    }
-    if let Some(pid) = view.pid.filter(|_| monitor.state == Some(State::Running)) {
-        facts.push(format!("pid {pid}"));
-    }
-    if let Some(rss) = view.rss_bytes {
-        facts.push(format!("memory {}", bytes(rss)));
-    }
-    if let Some(device) = view.device_bytes {
-        facts.push(format!("device memory {}", bytes(device)));
-    }
-    vec![span(facts.join(&format!(" {} ", look.glyphs().separator)), look.faint())]
 }

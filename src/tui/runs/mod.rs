@@ -22,6 +22,8 @@ pub struct RunRow {
     pub name: String,
     pub dir: String,
     pub state: State,
+    /// Its place in the queue, from 1, while it waits.
+    pub place: Option<usize>,
     pub phase: Option<Phase>,
     /// Step of the phase and its total (0: unknown).
     pub step: usize,
@@ -89,6 +91,9 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 let monitor = Monitor::new(&row.id);
                 model.screens.push(Screen::Monitor(Box::new(monitor)));
             }
+        }
+        Action::QueueFirst => {
+            return model.runs.selected().map(|row| Effect::QueueFirst(row.id.clone())).into_iter().collect();
         }
         Action::NewRun => return vec![Effect::OpenPreset(FIRST_PRESET.into())],
         Action::Remove => return model.runs.selected().map(|row| Effect::Weigh(row.id.clone())).into_iter().collect(),

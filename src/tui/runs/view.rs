@@ -54,6 +54,7 @@ fn phase(row: &RunRow, _: &TimeZone, _: Look) -> (String, Style) {
 
 fn progress(row: &RunRow, _: &TimeZone, _: Look) -> (String, Style) {
     let text = match (row.state, row.total) {
+        (State::Queued, _) => row.place.map_or(String::new(), |place| format!("place {place}")),
         (State::Finished, _) | (_, 0) => String::new(),
         (_, total) => {
             let percent = 100.0 * row.step as f64 / total as f64;
@@ -158,6 +159,10 @@ fn detail(buf: &mut Buffer, area: Rect, row: &RunRow, model: &Model) {
     put(buf, area, 2, field("started", &started, Style::new()));
     put(buf, area, 3, field("folder", &row.dir, Style::new()));
     match (&row.error, &row.score) {
+        _ if row.place.is_some() => {
+            let text = format!("place {}; it starts when a slot of its device is free", row.place.unwrap_or_default());
+            put(buf, area, 4, field("queue", &text, Style::new()));
+        }
         (Some(error), _) => put(buf, area, 4, field("error", error, look.bad())),
         (None, Some((name, value))) => {
             let less = if is_better_less(name) { " (less is better)" } else { "" };

@@ -1,0 +1,91 @@
+//! A new run that takes the search of another as it is, and allocates, retrains and evaluates by other settings.
+
+use super::directory::RunDir;
+use super::file::FileError;
+use super::store::{NewRun, Store, StoreError};
+use crate::experiment::{
+    AllocationSettings, Budget, Experiment, PresetDoc, Problem, Problems, Source, parse_with_files,
+};
+use std::fs;
+
+/// The search of a run cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum RetrainError {
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes the run, not yet started: the settings of `parent` with `KEY=VALUE` changes, called `name` or as `parent` is.
+///
+/// # Errors
+/// [`RetrainError`]: settings that do not fit, or a parent whose search has not ended.
+pub fn retrain(parent: &RunDir, sets: &[String], name: Option<&str>) -> Result<RunDir, RetrainError> {
+    let experiment = changed(parent, sets)?;
+    let preset = said(parent, sets)?;
+    let name = name.unwrap_or(&parent.info().name);
+    Ok(Store::of_user()?.create(NewRun { name, parent: Some(parent.id()), experiment, preset: &preset })?)
+}
+
+/// A choice of allocation as changes; what it does not say is taken back.
+pub fn as_changes(choice: &AllocationSettings) -> Vec<String> {
+    let threshold = choice.threshold.map_or(String::new(), |threshold| format!("{threshold:?}"));
+    let budget = match choice.budget {
+        Some(Budget::Parameters(count)) => count.to_string(),
+        Some(Budget::MeanRank(mean)) => format!("{mean:?}"),
+        None => String::new(),
+    };
+    vec![
+        format!("allocation.rule={}", choice.rule),
+        format!("allocation.threshold={threshold}"),
+        format!("allocation.budget={budget}"),
+    ]
+}
+
+/// The settings of the parent with those that are said.
+fn changed(parent: &RunDir, sets: &[String]) -> Result<Experiment, RetrainError> {
+    let path = parent.experiment_path();
+    let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
+    let source = Source { name: path.display().to_string(), text, folder: Some(parent.path().into()) };
+    let mut experiment = parse_with_files(&source, sets)?;
+    experiment.search.from = Some(parent.path().into());
+    Ok(experiment)
+}
+
+/// The preset of the parent, with what is said now.
+fn said(parent: &RunDir, sets: &[String]) -> Result<String, RetrainError> {
+    let path = parent.preset_path();
+    let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
+    let source = Source { name: path.display().to_string(), text, folder: Some(parent.path().into()) };
+    let mut doc = PresetDoc::open(&source)?;
+    doc.apply(sets)?;
+    doc.set("search.from", &toml::Value::String(parent.path().display().to_string()))?;
+    Ok(doc.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Rule, read};
+
+    #[test]
+    fn a_choice_survives_as_changes() {
+        let choices = [
+            AllocationSettings { rule: Rule::Energy, threshold: Some(0.2), budget: None },
+            AllocationSettings { rule: Rule::Budget, threshold: None, budget: Some(Budget::MeanRank(4.0)) },
+            AllocationSettings { rule: Rule::Budget, threshold: None, budget: Some(Budget::Parameters(5000)) },
+            AllocationSettings::default(),
+        ];
+        let text = "[data]\nid = \"builtin:demo\"\n[allocation]\nrule = \"budget\"\nbudget = 3\n";
+        let source = Source { name: "p".into(), text: text.into(), folder: None };
+        for choice in choices {
+            let reading = read(&source, &as_changes(&choice), &[]);
+            assert_eq!((reading.experiment.allocation, reading.problems), (choice, Vec::new()));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The history of one module: a line for each of its selection values, and the threshold across.
+
+use super::chart::{self, Curve, Plot};
+use super::scene::Scene;
+use super::{Monitor, Pane};
+use crate::tui::draw::{below, span};
+use crate::tui::look::Look;
+use crate::tui::palette::SERIES;
+use crate::tui::text::cut;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Lines below which there is no history.
+pub const LEAST_LINES: u16 = 6;
+
+/// Draws the history of the module with the cursor.
+pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look: Look) {
+    let Some(index) = monitor.module() else { return };
+    let Some(module) = monitor.view.modules.get(index) else { return };
+    let k = monitor.values(index).len();
+    let mut points: Vec<Vec<(f64, f64)>> = vec![Vec::new(); k];
+    for snapshot in monitor.view.snapshots.kept(usize::MAX) {
+        for (term, value) in snapshot.values(index).iter().enumerate().take(k) {
+            points[term].push((snapshot.step as f64, f64::from(*value)));
+        }
+    }
+    let rank = scene.rank(index).map_or(String::new(), |rank| format!("  rank {rank} of {k}"));
+    let flips = monitor.view.snapshots.flips_between(0, usize::MAX).iter();
+    let changes = flips.filter(|flip| flip.module as usize == index).count();
+    let facts = vec![span(format!("{changes} changes{rank}"), look.faint())];
+    let room = usize::from(area.width).saturating_sub(facts[0].width() + 18);
+    let path = cut(&super::meter::tail(&module.path), room, look.glyphs().ellipsis);
+    monitor.pane_rule(buf, area, Pane::History, &format!("history of {path}"), facts, look);
+    let curves: Vec<Curve> = points
+        .iter()
+        .enumerate()
+        .map(|(term, points)| Curve { points, style: look.series(term), mark: look.glyphs().marks[term % SERIES] })
+        .collect();
+    let levels: Vec<f64> = scene.line.into_iter().collect();
+    let step =
+        |index: Option<usize>| index.and_then(|index| monitor.view.snapshots.step(index)).map(|step| step as f64);
+    let plot = Plot {
+        curves: &curves,
+        levels: &levels,
+        moment: step(monitor.moment.at),
+        cursor: step(monitor.moment.mark),
+        empty: "no selection values yet",
+        ..Plot::default()
+    };
+    chart::draw(buf, below(area, 1), &plot, look);
+}
