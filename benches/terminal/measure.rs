@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// How long anything may take at most.
 const LIMIT: Duration = Duration::from_secs(120);
 /// A screen that sends nothing for so long is done.
-const QUIET: Duration = Duration::from_millis(1200);
+const QUIET: Duration = Duration::from_secs(5);
 /// Bytes that end an update.
 const END: &[u8] = b"\x1b[?2026l";
 

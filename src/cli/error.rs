@@ -3,10 +3,12 @@
 use super::out::say;
 use super::preset::PresetVerbError;
 use crate::experiment::PresetError;
+use crate::run::compare::CompareError;
 use crate::run::directory::DirError;
 use crate::run::file::FileError;
 use crate::run::inherit::InheritError;
 use crate::run::lifecycle::LifecycleError;
+use crate::run::notes::NotesError;
 use crate::run::store::StoreError;
 use crate::tui::TuiError;
 use miette::Report;
@@ -127,6 +129,22 @@ impl From<DirError> for CliError {
 impl From<TuiError> for CliError {
     fn from(error: TuiError) -> Self {
         CliError::Told { code: error.exit_code(), report: Report::new(error) }
+    }
+}
+
+impl From<NotesError> for CliError {
+    fn from(error: NotesError) -> Self {
+        let code = match &error {
+            NotesError::BadTag { .. } | NotesError::TooMany { .. } | NotesError::LongNote { .. } => 2,
+            NotesError::Broken { .. } | NotesError::File(_) => 1,
+        };
+        CliError::new(code, error, None)
+    }
+}
+
+impl From<CompareError> for CliError {
+    fn from(error: CompareError) -> Self {
+        CliError::new(2, error, None)
     }
 }
 

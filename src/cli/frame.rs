@@ -1,14 +1,17 @@
 //! A run as text and as JSON: what `show`, `watch --once` and the end of `run` print.
 
 use super::CliError;
-use super::out::{bytes, called, duration, table};
+use super::out::{bytes, called, duration, say, table};
 use super::samples::write_samples;
+use super::theatre;
 use crate::experiment::problem::printable;
+use crate::run::best::At;
 use crate::run::directory::RunDir;
 use crate::run::event::{Phase, Selection};
 use crate::run::fold::evaluated_words;
 use crate::run::follow::Follower;
 use crate::run::history::{Curves, Metric};
+use crate::run::notes::Notes;
 use crate::run::queue::Queue;
 use crate::run::state::{Status, status};
 use crate::run::view::{RunView, State};
@@ -20,6 +23,8 @@ pub struct Snapshot {
     pub run: RunDir,
     pub status: Status,
     pub view: RunView,
+    /// What the user keeps about it.
+    pub notes: Notes,
 }
 
 impl Snapshot {
@@ -27,7 +32,26 @@ impl Snapshot {
     pub fn of(run: RunDir) -> Result<Snapshot, CliError> {
         let status = status(&run)?;
         let view = RunView::of(&Follower::new(&run.events_path()).read_all()?);
-        Ok(Snapshot { run, status, view })
+        let notes = Notes::read(&run).unwrap_or_else(|error| {
+            say(format!("warning: {error}"));
+            Notes::default()
+        });
+        Ok(Snapshot { run, status, view, notes })
+    }
+
+    /// The best validation loss of the search, and its step.
+    pub fn best(&self) -> Option<At> {
+        self.view.search.least(Metric::ValidationLoss)
+    }
+
+    /// The latest one.
+    fn last(&self) -> Option<At> {
+        self.view.search.last(Metric::ValidationLoss)
+    }
+
+    fn validation_json(&self) -> Value {
+        let at = |at: Option<At>| at.map(|(step, loss)| json!({"step": step, "loss": loss}));
+        json!({"best": at(self.best()), "last": at(self.last())})
     }
 
     /// The worker's process, while one works.
@@ -58,6 +82,10 @@ impl Snapshot {
             "parent": info.parent,
             "created": info.created,
             "metrics": view.metrics,
+            "validation": self.validation_json(),
+            "star": self.notes.star,
+            "tags": self.notes.tags,
+            "note": self.notes.note,
         })
     }
 
@@ -71,7 +99,8 @@ impl Snapshot {
             .map(|module| (module.path.clone(), module.alpha.clone()))
             .collect();
         let last = |curves: &Curves, metric| curves.last(metric).map(|(_, value)| value);
-        json!({
+        let experiment = self.run.experiment().ok();
+        let mut object = json!({
             "id": info.id,
             "name": info.name,
             "state": self.status.state,
@@ -93,6 +122,10 @@ impl Snapshot {
                 "search_validation": last(&view.search, Metric::ValidationLoss),
                 "retrain": last(&view.retrain, Metric::TrainLoss),
             },
+            "validation": self.validation_json(),
+            "star": self.notes.star,
+            "tags": self.notes.tags,
+            "note": self.notes.note,
             "allocated": view.allocated,
             "ranks": view.ranks(),
             "parameters": view.lora_parameters(),
@@ -102,8 +135,12 @@ impl Snapshot {
             "timing": view.timing,
             "error": view.error.as_ref().map(|(error, _)| error),
             "advice": view.error.as_ref().map(|(_, advice)| advice),
-            "experiment": self.run.experiment().ok(),
-        })
+        });
+        if let Some(object) = object.as_object_mut() {
+            object.extend(theatre::fields(view, experiment.as_ref()));
+            object.insert("experiment".into(), json!(experiment));
+        }
+        object
     }
 
     /// One frame of text.
@@ -132,12 +169,29 @@ impl Snapshot {
         if let Some(losses) = losses(view) {
             writeln!(out, "loss     {losses}")?;
         }
+        if let (Some((best_step, best)), Some((step, last))) = (self.best(), self.last()) {
+            writeln!(out, "validate best {best:.4} at step {best_step}, last {last:.4} at step {step}")?;
+        }
+        self.write_notes(out)?;
+        theatre::write(view, self.run.experiment().ok().as_ref(), self.status.state.is_active(), out)?;
         self.write_error(out)?;
         write_modules(view, out)?;
         write_metrics(view, out)?;
         write_samples(&view.samples, out)?;
         if self.status.state == State::Finished {
             writeln!(out, "adapter  {}", self.run.adapter_path().display())?;
+        }
+        Ok(())
+    }
+
+    fn write_notes(&self, out: &mut impl Write) -> io::Result<()> {
+        let star = self.notes.star.then(|| "starred".to_owned());
+        let tags: Vec<String> = star.into_iter().chain(self.notes.tags.iter().map(|tag| printable(tag))).collect();
+        if !tags.is_empty() {
+            writeln!(out, "tags     {}", tags.join(", "))?;
+        }
+        if !self.notes.note.is_empty() {
+            writeln!(out, "note     {}", printable(&self.notes.note))?;
         }
         Ok(())
     }
@@ -206,8 +260,11 @@ fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
     if view.modules.is_empty() {
         return Ok(());
     }
-    let mut rows = vec![["module", "rank", "selection values"].map(String::from).to_vec()];
-    for module in &view.modules {
+    let shares = theatre::energy_shares(view);
+    let mut heading = ["module", "rank", "selection values"].map(String::from).to_vec();
+    heading.extend(shares.as_ref().map(|_| "energy".to_owned()));
+    let mut rows = vec![heading];
+    for (index, module) in view.modules.iter().enumerate() {
         let rank = module.rank.map_or("-".to_string(), |rank| format!("{rank} of {}", view.rank));
         let largest = view.threshold.map_or(module.alpha.iter().copied().fold(0.0, f32::max), |line| 2.0 * line as f32);
         let glyph = |alpha: &f32| {
@@ -215,7 +272,9 @@ fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
             char::from(RAMP[(share * (RAMP.len() - 1) as f32).round() as usize])
         };
         let map: String = module.alpha.iter().map(glyph).collect();
-        rows.push(vec![printable(&module.path), rank, format!("[{map}]")]);
+        let mut row = vec![printable(&module.path), rank, format!("[{map}]")];
+        row.extend(shares.as_ref().map(|shares| format!("{:.1} %", 100.0 * shares[index])));
+        rows.push(row);
     }
     table(out, &rows)?;
     let kind = match (view.allocated, view.undecided) {
@@ -224,7 +283,9 @@ fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
         (false, _) => "emerging",
     };
     let full: usize = view.modules.iter().map(|m| view.rank * (m.shape.inputs + m.shape.outputs)).sum();
-    writeln!(out, "ranks    {kind}; {} LoRA parameters, {full} at rank {}", view.lora_parameters(), view.rank)
+    let at_4: usize = view.modules.iter().map(|m| 4 * (m.shape.inputs + m.shape.outputs)).sum();
+    let at_4 = if view.rank == 4 { String::new() } else { format!(", {at_4} at rank 4") };
+    writeln!(out, "ranks    {kind}; {} LoRA parameters, {full} at rank {}{at_4}", view.lora_parameters(), view.rank)
 }
 
 /// Figures a line, the score first, the run's beside what it is compared with.
@@ -304,7 +365,7 @@ mod tests {
             "module    rank    selection values\n\
              a.query   2 of 3  [@+ ]\n\
              b?.value  -       []\n\
-             ranks    emerging; 20 LoRA parameters, 60 at rank 3\n"
+             ranks    emerging; 20 LoRA parameters, 60 at rank 3, 80 at rank 4\n"
         );
     }
 

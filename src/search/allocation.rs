@@ -1,6 +1,6 @@
 //! From selection values to one rank per module (method.md, "From selection values to ranks").
 
-use crate::experiment::{Budget, Rule};
+use crate::experiment::{AllocationSettings, Budget, Rule};
 use crate::model::Weights;
 use crate::model::lora::{a_name, b_name};
 use candle_core::{D, DType, Result, Tensor};
@@ -62,6 +62,14 @@ pub fn default_threshold(rule: Rule, k: usize) -> Option<f64> {
         Rule::Sigmoid => Some(0.5),
         Rule::Energy => Some(0.15),
         Rule::Mean | Rule::Budget => None,
+    }
+}
+
+/// What a selection value must reach for its term to be kept, where the rule looks at one value at a time.
+pub fn line_of(choice: &AllocationSettings, k: usize) -> Option<f64> {
+    match choice.rule {
+        Rule::Threshold | Rule::Sigmoid => choice.threshold.or(default_threshold(choice.rule, k)),
+        Rule::Mean | Rule::Energy | Rule::Budget => None,
     }
 }
 

@@ -6,6 +6,11 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Context {
     Runs,
+    /// The filter of the runs is being typed.
+    RunsFilter,
+    /// The list of columns of the runs table.
+    Columns,
+    Compare,
     Presets,
     Form,
     /// A value of the form is being typed.
@@ -37,6 +42,9 @@ impl Context {
     pub fn title(self) -> &'static str {
         match self {
             Context::Runs => "Runs",
+            Context::RunsFilter => "Typing a filter",
+            Context::Columns => "Columns",
+            Context::Compare => "Compare",
             Context::Presets => "Presets",
             Context::Form => "Form",
             Context::FormEdit => "Typing a value",
@@ -56,7 +64,10 @@ impl Context {
 
     /// Whether keys that no binding takes go into a line of text.
     pub fn is_typing(self) -> bool {
-        matches!(self, Context::FormEdit | Context::FormFilter | Context::LogFilter | Context::Prompt)
+        matches!(
+            self,
+            Context::RunsFilter | Context::FormEdit | Context::FormFilter | Context::LogFilter | Context::Prompt
+        )
     }
 }
 
@@ -75,6 +86,21 @@ pub enum Action {
     PreviousGroup,
     Open,
     NewRun,
+    Rerun,
+    MarkRun,
+    MarkAll,
+    Compare,
+    Star,
+    Tag,
+    Note,
+    Sort,
+    Reverse,
+    Columns,
+    Toggle,
+    MoveUp,
+    MoveDown,
+    NextPane,
+    PreviousPane,
     Presets,
     Pause,
     Resume,
@@ -89,8 +115,6 @@ pub enum Action {
     QueueFirst,
     Curve,
     Samples,
-    NextPane,
-    PreviousPane,
     Full,
     EarlierStep,
     LaterStep,
@@ -144,6 +168,7 @@ const fn bind(
 /// Every key of the program.
 pub static BINDINGS: &[Binding] = &[
     bind(Context::Runs, &[Enter], Action::Open, "open", "watch the run"),
+    bind(Context::Runs, &[Char('c')], Action::Compare, "compare", "compare the marked runs, 2 to 8 of them"),
     bind(Context::Runs, &[Char('n')], Action::NewRun, "new run", "fill in the form for a new run"),
     bind(Context::Runs, &[Char('p')], Action::Presets, "presets", "shipped and saved presets"),
     bind(Context::Runs, &[Char(' ')], Action::Pause, "pause", "checkpoint and pause the run"),
@@ -151,12 +176,44 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Runs, &[Char('s')], Action::Stop, "stop", "checkpoint and stop; one that waits leaves the queue"),
     bind(Context::Runs, &[Char('F')], Action::QueueFirst, "first", "put a run that waits before all others"),
     bind(Context::Runs, &[Char('d'), Delete], Action::Remove, "delete", "delete the run's folder, after a question"),
+    bind(Context::Runs, &[Char('v')], Action::MarkRun, "mark", "mark the run, to compare or delete several"),
+    bind(Context::Runs, &[Char('V')], Action::MarkAll, "", "mark all runs that are shown, or none of them"),
+    bind(Context::Runs, &[Char('e')], Action::Rerun, "rerun", "the form with what the run's preset says, to change it"),
+    bind(Context::Runs, &[Char('/')], Action::Filter, "find", "show the runs with some words; state:failed tag:x"),
+    bind(Context::Runs, &[Char('o')], Action::Sort, "", "sort by the next column"),
+    bind(Context::Runs, &[Char('O')], Action::Reverse, "", "turn the order round"),
+    bind(Context::Runs, &[Char('C')], Action::Columns, "", "choose the columns"),
+    bind(Context::Runs, &[Char('*')], Action::Star, "", "star the run, or take the star away"),
+    bind(Context::Runs, &[Char('t')], Action::Tag, "", "tags of the run"),
+    bind(Context::Runs, &[Char('N')], Action::Note, "", "a note on the run"),
     bind(Context::Runs, &[Up, Char('k')], Action::Up, "", "one run up"),
     bind(Context::Runs, &[Down, Char('j')], Action::Down, "", "one run down"),
     bind(Context::Runs, &[PageUp], Action::PageUp, "", "ten runs up"),
     bind(Context::Runs, &[PageDown], Action::PageDown, "", "ten runs down"),
-    bind(Context::Runs, &[Home, Char('g')], Action::First, "", "the newest run"),
-    bind(Context::Runs, &[End, Char('G')], Action::Last, "", "the oldest run"),
+    bind(Context::Runs, &[Home, Char('g')], Action::First, "", "the first run"),
+    bind(Context::Runs, &[End, Char('G')], Action::Last, "", "the last run"),
+    bind(Context::RunsFilter, &[Enter, Tab, Down], Action::Accept, "to the runs", "to the runs that were found"),
+    bind(Context::RunsFilter, &[Esc], Action::Cancel, "clear", "show all runs again"),
+    bind(Context::Columns, &[Char(' '), Char('x')], Action::Toggle, "show or hide", "show the column, or hide it"),
+    bind(Context::Columns, &[Char('K')], Action::MoveUp, "", "move the column to the left"),
+    bind(Context::Columns, &[Char('J')], Action::MoveDown, "move", "move the column to the right"),
+    bind(Context::Columns, &[Char('u'), Delete], Action::Unset, "usual ones", "the usual columns again"),
+    bind(Context::Columns, &[Up, Char('k')], Action::Up, "", "one column up"),
+    bind(Context::Columns, &[Down, Char('j')], Action::Down, "", "one column down"),
+    bind(Context::Columns, &[Home, Char('g')], Action::First, "", "the first column"),
+    bind(Context::Columns, &[End, Char('G')], Action::Last, "", "the last column"),
+    bind(Context::Columns, &[Esc, Enter, Char('C')], Action::Cancel, "close", "back to the runs"),
+    bind(Context::Compare, &[Tab, Char(']')], Action::NextPane, "next pane", "curves, settings, ranks, scores"),
+    bind(Context::Compare, &[BackTab, Char('[')], Action::PreviousPane, "", "the pane before"),
+    bind(Context::Compare, &[Char('c')], Action::Curve, "curve", "which losses: validation, training, retraining"),
+    bind(Context::Compare, &[Left, Char('h')], Action::Left, "", "runs to the left, where not all fit"),
+    bind(Context::Compare, &[Right, Char('l')], Action::Right, "", "runs to the right"),
+    bind(Context::Compare, &[Up, Char('k')], Action::Up, "", "one line up"),
+    bind(Context::Compare, &[Down, Char('j')], Action::Down, "", "one line down"),
+    bind(Context::Compare, &[PageUp], Action::PageUp, "", "ten lines up"),
+    bind(Context::Compare, &[PageDown, Char(' ')], Action::PageDown, "", "ten lines down"),
+    bind(Context::Compare, &[Home, Char('g')], Action::First, "", "the first line"),
+    bind(Context::Compare, &[End, Char('G')], Action::Last, "", "the last line"),
     bind(Context::Presets, &[Enter], Action::Open, "use", "load the preset into the form"),
     bind(Context::Presets, &[Char('w')], Action::SaveAs, "save as", "save a copy under another name"),
     bind(Context::Presets, &[Char('d'), Delete], Action::Remove, "delete", "delete a saved preset, after a question"),
@@ -282,7 +339,8 @@ pub static BINDINGS: &[Binding] = &[
 
 /// The bindings that hold in a context, its own first.
 pub fn bindings(context: Context) -> impl Iterator<Item = &'static Binding> {
-    let is_screen = matches!(context, Context::Runs | Context::Presets | Context::Form | Context::Monitor);
+    let is_screen =
+        matches!(context, Context::Runs | Context::Compare | Context::Presets | Context::Form | Context::Monitor);
     let own = BINDINGS.iter().filter(move |binding| binding.context == context);
     own.chain(BINDINGS.iter().filter(move |binding| is_screen && binding.context == Context::Screen))
 }
@@ -328,8 +386,11 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const CONTEXTS: [Context; 14] = [
+    const CONTEXTS: [Context; 17] = [
         Context::Runs,
+        Context::RunsFilter,
+        Context::Columns,
+        Context::Compare,
         Context::Presets,
         Context::Form,
         Context::FormEdit,

@@ -4,8 +4,9 @@ use super::draw::{plain, put, span};
 use super::form::input_spans;
 use super::keys::{Action, Context, bindings, key_name};
 use super::look::Look;
-use super::model::{Model, Popup};
+use super::model::{Model, Popup, first_line};
 use super::monitor::{changes, sample_lines};
+use super::runs::column_lines;
 use super::text::{pad, width, wrap};
 use super::view::screen_area;
 use crossterm::event::KeyCode;
@@ -42,6 +43,16 @@ fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
             let title = "Samples of held-out rows, newest first";
             let title = if newer > 0 { format!("{title} (g: {newer} newer)") } else { title.to_owned() };
             (title, sample_lines(&samples[..shown], inner, look), *scroll)
+        }
+        Popup::Columns { cursor } => {
+            let mut lines = column_lines(model, *cursor);
+            let height = usize::from(area.height.saturating_sub(2));
+            let scroll = first_line(*cursor, lines.len(), height);
+            if lines.len() + 2 <= height {
+                lines.push(Vec::new());
+                lines.push(key_spans(Context::Columns, |_| true, look));
+            }
+            ("Columns of the runs table".to_owned(), lines, scroll)
         }
         Popup::Changes { scroll } => {
             let (title, lines) = model.monitor_shown().map(|monitor| changes(monitor, look)).unwrap_or_default();
@@ -163,7 +174,8 @@ pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
     let names = |keys: &[KeyCode]| keys.iter().map(|key| key_name(*key, look.unicode)).collect::<Vec<_>>().join(" ");
     let contexts: &[Context] = match about {
         Context::Form => &[Context::Form, Context::FormEdit, Context::FormFilter, Context::Screen],
-        Context::Runs => &[Context::Runs, Context::Screen],
+        Context::Runs => &[Context::Runs, Context::Screen, Context::Columns],
+        Context::Compare => &[Context::Compare, Context::Screen],
         Context::Presets => &[Context::Presets, Context::Screen],
         Context::WhatIf => &[Context::WhatIf],
         _ => &[

@@ -5,6 +5,7 @@ mod fixtures;
 mod generation;
 mod keys;
 mod mouse;
+mod runs;
 mod theatre;
 
 use autolora::run::view::State;
@@ -49,9 +50,7 @@ fn a_failed_run_selected_says_why() {
 fn deleting_a_run_asks_first() {
     let mut model = with_runs(rows());
     press(&mut model, "jjj");
-    let (run, dir) =
-        ("20261122-235959-abcd".to_owned(), "/home/ada/.local/share/autolora/runs/20261122-235959-abcd".to_owned());
-    update(&mut model, Msg::Weighed { run, dir, files: 17, bytes: 41_300_000 });
+    update(&mut model, Msg::Weighed(vec![weight("20261122-235959-abcd")]));
     show("runs_delete", &model);
 }
 

@@ -36,5 +36,12 @@ pub const SCENES: &[Scene] = &[
     scene("runs", Moment::Finished, &[], &[("again", "")]),
     scene("form", Moment::Finished, &[], &[("again", "n"), ("ready to start", "")]),
     scene("presets", Moment::Finished, &[], &[("again", "p"), ("shipped", "")]),
-    scene("help", Moment::Finished, &["watch", "demo"], &[("allocated: mean rank", "?"), ("Everywhere", "")]),
+    scene(
+        "what-if",
+        Moment::Finished,
+        &["watch", "demo"],
+        &[("allocated: mean rank", "w"), ("before you keep it", "lll")],
+    ),
+    scene("compare", Moment::Finished, &[], &[("again", "V"), ("3 marked", "c"), ("AutoLoRA  compare", "")]),
+    scene("help", Moment::Finished, &["watch", "demo"], &[("allocated: mean rank", "?"), ("Help", "")]),
 ];

@@ -8,7 +8,6 @@ use super::state::Tensors;
 use crate::data::Rows;
 use crate::data::random;
 use crate::data::sampler::Sampler;
-use crate::experiment::{AllocationSettings, Rule};
 use crate::model::{DropoutRates, Weights};
 use crate::run::event::{AllTerms, Energy, Event, Phase, Selection, Terms};
 use crate::search::allocation::{self, Module};
@@ -122,7 +121,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
     while done < warmup + steps {
         job.carried.warmed_up = done.min(warmup);
         if let Some(request) = job.ctx.request() {
-            job.carried.expect_rate(Phase::Search, pace.rate());
+            job.carried.expect_rate(Phase::Search.name(), pace.rate());
             let step = done.saturating_sub(warmup);
             save(job, &state, step)?;
             return Ok(Some(End::requested(request, Phase::Search, step)));
@@ -153,7 +152,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
             job.ctx.emit(event)?;
         }
         if pace.save_due() {
-            job.carried.expect_rate(Phase::Search, pace.rate());
+            job.carried.expect_rate(Phase::Search.name(), pace.rate());
             job.carried.warmed_up = done.min(warmup);
             save(job, &state, done.saturating_sub(warmup))?;
         }
@@ -203,7 +202,7 @@ fn log_step(
         modules.iter().zip(ranks).map(|(module, rank)| (!module.undecided()).then_some(rank)).collect();
     let settings = job.ctx.experiment();
     let (patience, may_stop) = (settings.search.stable_steps, settings.search.stop_when_stable);
-    let line = line(&settings.allocation, settings.lora.rank);
+    let line = allocation::line_of(&settings.allocation, settings.lora.rank);
     let stability = job.carried.stability.observe((step, steps), patience, &decided, &alpha, line);
     let paths = || modules.iter().map(|module| module.path.clone());
     let selection: Selection = paths().zip(alpha).collect();
@@ -212,16 +211,6 @@ fn log_step(
     job.ctx.emit(Event::Selection { phase: Phase::Search, step, modules: selection, ranks, energy })?;
     let stops = may_stop && step < steps && stability.verdict.is_safe();
     Ok(stops.then(|| stability.verdict.reason(|module| modules[module].path.clone())))
-}
-
-/// What a selection value must reach for its term to be kept, where the rule looks at one value at a time.
-pub fn line(allocation: &AllocationSettings, rank: usize) -> Option<f64> {
-    match allocation.rule {
-        Rule::Threshold | Rule::Sigmoid => {
-            allocation.threshold.or(allocation::default_threshold(allocation.rule, rank))
-        }
-        Rule::Mean | Rule::Energy | Rule::Budget => None,
-    }
 }
 
 /// Every module's terms, and the ranks that the rule gives them now.

@@ -21,6 +21,8 @@ pub struct Form {
     pub doc: PresetDoc,
     /// What the run will be called; empty: as the preset.
     pub name: String,
+    /// Id of the run whose preset this is, where it is a run's.
+    pub parent: Option<String>,
     /// The saved preset that this is, so that saving over it needs no question.
     pub saved_as: Option<String>,
     /// What is wrong now.
@@ -46,6 +48,7 @@ impl Form {
         let mut form = Form {
             doc,
             name: String::new(),
+            parent: None,
             saved_as: None,
             problems: Vec::new(),
             edit: 0,
@@ -272,7 +275,7 @@ fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
             let when = if action == Action::Queue { When::InTurn } else { When::Now };
             form.starting = true;
             let name = Some(form.name.clone()).filter(|name| !name.is_empty());
-            Ok(vec![Effect::Start { doc: Box::new(form.doc.clone()), name, when }])
+            Ok(vec![Effect::Start { doc: Box::new(form.doc.clone()), name, parent: form.parent.clone(), when }])
         }
         Action::Edit => match (form.stepped(true), form.focus()) {
             (Some(word), _) => said(form, &word),

@@ -1,9 +1,9 @@
 //! The ranks that a frame shows, what they are compared with, and their parts: worked out once a frame.
 
 use super::Monitor;
-use crate::experiment::{AllocationSettings, Rule};
+use crate::experiment::AllocationSettings;
 use crate::run::settled::stability;
-use crate::search::allocation::{default_threshold, reaches};
+use crate::search::allocation::{line_of, reaches};
 use crate::search::stability::Stability;
 
 /// Where the ranks of a frame come from.
@@ -120,17 +120,10 @@ impl Monitor {
 
     /// What a selection value must reach to be kept, where the rule that holds, or that is tried, has such a line.
     pub fn line(&self) -> Option<f64> {
-        let of = |rule: Rule, threshold: Option<f64>| match rule {
-            Rule::Threshold | Rule::Sigmoid => threshold.or(default_threshold(rule, self.view.rank)),
-            _ => None,
-        };
-        match (&self.what_if, self.settings()) {
-            (Some(what_if), _) => of(what_if.rule, what_if.threshold()),
-            (None, None) if self.view.allocation.is_none() => self.view.threshold,
-            (None, _) => {
-                let holds = self.allocation();
-                of(holds.rule, holds.threshold)
-            }
+        match &self.what_if {
+            Some(what_if) => line_of(&what_if.choice(), self.view.rank),
+            None if self.settings().is_none() && self.view.allocation.is_none() => self.view.threshold,
+            None => line_of(&self.allocation(), self.view.rank),
         }
     }
 

@@ -1,0 +1,177 @@
+//! What the monitor shows beside ranks and scores, for `show` and `watch --once`: as text and as fields of the JSON object.
+
+use crate::experiment::Experiment;
+use crate::experiment::problem::printable;
+use crate::run::event::Phase;
+use crate::run::history::{Curves, Metric};
+use crate::run::machine::Machine;
+use crate::run::settled::stability;
+use crate::run::view::RunView;
+use crate::search::allocation::line_of;
+use crate::search::stability::Stability;
+use serde_json::{Map, Value, json};
+use std::io::{self, Write};
+
+use super::out::bytes;
+
+/// Messages of the log that are told.
+const LOG_LINES: usize = 20;
+
+/// How settled the search is after its newest snapshot.
+fn settled(view: &RunView, settings: Option<&Experiment>) -> Option<Stability> {
+    let newest = view.snapshots.len().checked_sub(1)?;
+    let patience = settings.map_or(100, |settings| settings.search.stable_steps);
+    let choice = view.allocation.clone().or_else(|| Some(settings?.allocation.clone()));
+    let line = match choice {
+        Some(choice) => line_of(&choice, view.rank),
+        None => view.threshold,
+    };
+    stability(view, newest, patience, line)
+}
+
+/// Share of each module in the energy of all; none where the log has no energies.
+pub fn energy_shares(view: &RunView) -> Option<Vec<f64>> {
+    let sums: Vec<f64> =
+        view.modules.iter().map(|module| module.energy.iter().map(|energy| f64::from(*energy)).sum()).collect();
+    let all: f64 = sums.iter().sum();
+    (all > 0.0).then(|| sums.iter().map(|sum| sum / all).collect())
+}
+
+/// LoRA parameters with one rank in every module.
+fn uniform(view: &RunView, rank: usize) -> usize {
+    view.modules.iter().map(|module| rank * (module.shape.inputs + module.shape.outputs)).sum()
+}
+
+fn path_of(view: &RunView, module: usize) -> String {
+    view.modules.get(module).map_or(String::new(), |module| module.path.clone())
+}
+
+/// The newest value of every figure that was logged.
+fn newest(curves: &Curves) -> Map<String, Value> {
+    let of = |metric: Metric| Some((metric.key().to_owned(), json!(curves.last(metric)?.1)));
+    Metric::ALL.into_iter().filter_map(of).collect()
+}
+
+/// Fields for the object of `show --json`.
+pub fn fields(view: &RunView, settings: Option<&Experiment>) -> Map<String, Value> {
+    let stability = settled(view, settings).map(|found| {
+        json!({
+            "steps_since_change": found.since_change,
+            "flips_in_100": found.flips,
+            "entropy": found.entropy,
+            "safe_to_stop": found.verdict.is_safe(),
+            "reason": found.verdict.reason(|module| path_of(view, module)),
+        })
+    });
+    let best = view.search.least(Metric::ValidationLoss).map(|(step, value)| json!({"step": step, "value": value}));
+    let energy: Option<Map<String, Value>> = energy_shares(view).map(|shares| {
+        view.modules.iter().zip(shares).map(|(module, share)| (module.path.clone(), json!(share))).collect()
+    });
+    let log: Vec<Value> = view
+        .log
+        .iter()
+        .rev()
+        .take(LOG_LINES)
+        .rev()
+        .map(|(time, level, message)| json!({"time": time, "level": level, "message": message}))
+        .collect();
+    let fields = json!({
+        "stability": stability,
+        "ended_early": view.stable,
+        "figures": {
+            "search": newest(&view.search),
+            "retrain": newest(&view.retrain),
+            "baseline": newest(&view.baseline),
+        },
+        "best_validation_loss": best,
+        "energy_share": energy,
+        "allocation": view.allocation,
+        "parameters_at_rank_4": uniform(view, 4),
+        "parameters_at_k": uniform(view, view.rank),
+        "rss_bytes": view.rss_bytes,
+        "machine": view.machine,
+        "log": log,
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The same as lines.
+pub fn write(view: &RunView, settings: Option<&Experiment>, is_active: bool, out: &mut impl Write) -> io::Result<()> {
+    if view.phase.is_none_or(|phase| phase <= Phase::Search)
+        && let Some(found) = settled(view, settings)
+    {
+        let word = if found.verdict.is_safe() { "safe to stop" } else { "not settled" };
+        let since = found.since_change.map_or(String::new(), |steps| format!("; no change for {steps} steps"));
+        let entropy = found.entropy.map_or(String::new(), |entropy| format!(", entropy {entropy:.3}"));
+        let reason = printable(&found.verdict.reason(|module| path_of(view, module)));
+        writeln!(out, "ranks    {word}: {reason}{since}, {} flips in 100{entropy}", found.flips)?;
+    }
+    if let Some(reason) = &view.stable {
+        writeln!(out, "search   ended early: {}", printable(reason))?;
+    }
+    let curves = view.curves(view.phase.unwrap_or(Phase::Search));
+    let figures: Vec<String> = newest(curves).iter().map(|(name, value)| format!("{name} {value}")).collect();
+    if is_active && !figures.is_empty() {
+        writeln!(out, "figures  {}", figures.join(", "))?;
+    }
+    if let Some(machine) = view.machine.as_ref().filter(|_| is_active) {
+        writeln!(out, "machine  {}", printable(&machine_words(machine)))?;
+    }
+    Ok(())
+}
+
+fn machine_words(machine: &Machine) -> String {
+    let mut words = vec![
+        format!("host memory {} of {}", bytes(machine.host_used_bytes), bytes(machine.host_total_bytes)),
+        format!("load {:.1} on {} cores", machine.load, machine.cores),
+    ];
+    if let Some(gpu) = &machine.gpu {
+        words.push(format!("{} {} of {}", gpu.name, bytes(gpu.used_bytes), bytes(gpu.total_bytes)));
+        words.extend(gpu.load_percent.map(|percent| format!("load {percent} %")));
+        words.extend(gpu.temperature.map(|degrees| format!("{degrees} C")));
+        words.extend(gpu.power.map(|watts| format!("{watts:.0} W")));
+        if !gpu.throttled.is_empty() {
+            words.push(format!("slowed down by {}", gpu.throttled.join(", ")));
+        }
+    }
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::event::ModuleShape;
+    use crate::run::view::ModuleView;
+
+    #[test]
+    fn every_figure_of_the_screen_is_a_field() {
+        let shape = ModuleShape { inputs: 4, outputs: 6 };
+        let module = |path: &str, energy: f32| ModuleView {
+            path: path.into(),
+            shape: shape.clone(),
+            alpha: vec![0.7, 0.3],
+            energy: vec![energy, 0.0],
+            rank: Some(1),
+        };
+        let mut view = RunView { rank: 2, threshold: Some(0.5), ..RunView::default() };
+        view.modules = vec![module("a", 3.0), module("b", 1.0)];
+        view.search.plan(10, None);
+        view.search.push(1, 0.0, None, [Some(0.9), Some(0.8), Some(1.5), None, None, Some(1e-3), Some(1e-2)]);
+        view.snapshots.push(1, None, &[&[0.7, 0.3], &[0.7, 0.3]], &[], &[Some(1), Some(1)]);
+        let fields = fields(&view, None);
+        assert_eq!(
+            fields["figures"]["search"],
+            json!({"train_loss": 0.9, "validation_loss": 0.8, "grad_norm": 1.5, "lr": 1e-3, "selection_lr": 1e-2})
+        );
+        assert_eq!(fields["energy_share"], json!({"a": 0.75, "b": 0.25}));
+        assert_eq!(fields["stability"]["safe_to_stop"], json!(false));
+        assert_eq!((&fields["parameters_at_rank_4"], &fields["parameters_at_k"]), (&json!(80), &json!(40)));
+        let mut text = Vec::new();
+        write(&view, None, true, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("not settled: 100 more steps") && text.contains("grad_norm 1.5"), "{text}");
+    }
+}
