@@ -54,8 +54,8 @@ fn a_run_outlives_the_terminal_that_started_it_and_is_scrubbed_steered_and_stopp
     second.sees("Ranks from step");
     second.send("\x1b");
     second.sees("w what if");
-    second.send(":\x153\r");
-    second.sees("ranks at step 3");
+    second.send(":\x151\r");
+    second.sees("ranks at step 1,");
     second.send("p");
     second.send("p");
     second.send(".");
