@@ -375,6 +375,11 @@ fn the_losses_of_a_comparison_go_round_and_a_live_run_goes_on() {
     press(&mut model, "c");
     assert!(frame(&model, 80, 24).contains("training loss of retraining"));
     press(&mut model, "c");
+    press(&mut model, "yxx");
+    let drawn = frame(&model, 80, 24);
+    assert!(drawn.contains("loss of the search, logarithmic") && drawn.contains("tokens"), "{drawn}");
+    press(&mut model, "yxx");
+    assert!(frame(&model, 80, 24).contains("step 1"));
     let mut log = Log::new();
     log.step_at(Phase::Search, 121, 0.5, Some(0.123));
     let run = "20261123-203311-a1b2".to_owned();
