@@ -7,7 +7,7 @@ pub type At = (usize, f64);
 
 /// More improvements than this are thinned: the oldest go. A worker goes back to one of its newest checkpoints, whose best
 /// loss is kept.
-const MOST_LOWS: usize = 1024;
+const MOST_LOWS: usize = 256;
 
 /// The fold.
 #[derive(Clone, Debug, Default, PartialEq)]

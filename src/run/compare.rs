@@ -222,11 +222,11 @@ impl Losses {
         curves.last(metric).map(|(_, loss)| loss)
     }
 
-    /// The curve of a run: (step, loss) with rising steps.
-    pub fn of(self, view: &RunView) -> Vec<(f64, f64)> {
+    /// The curve of a run: (place on the axis, loss), rising.
+    pub fn of(self, view: &RunView, axis: Axis) -> Vec<(f64, f64)> {
         let (curves, metric) = self.source(view);
         let values = curves.column(metric).iter().enumerate();
-        values.map(|(index, value)| (curves.x(Axis::Step, index), *value)).collect()
+        values.map(|(index, value)| (curves.x(axis, index), *value)).collect()
     }
 }
 

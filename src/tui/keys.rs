@@ -236,6 +236,8 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Compare, &[Tab, Char(']')], Action::NextPane, "next pane", "curves, settings, ranks, scores"),
     bind(Context::Compare, &[BackTab, Char('[')], Action::PreviousPane, "", "the pane before"),
     bind(Context::Compare, &[Char('c')], Action::Curve, "curve", "which losses: validation, training, retraining"),
+    bind(Context::Compare, &[Char('x')], Action::Axis, "", "losses over steps, epochs, tokens, time"),
+    bind(Context::Compare, &[Char('y')], Action::LogScale, "", "losses on a logarithmic scale, and back"),
     bind(Context::Compare, &[Left, Char('h')], Action::Left, "", "runs to the left, where not all fit"),
     bind(Context::Compare, &[Right, Char('l')], Action::Right, "", "runs to the right"),
     bind(Context::Compare, &[Up, Char('k')], Action::Up, "", "one line up"),

@@ -281,7 +281,7 @@ fn a_rerun_opens_the_form_with_the_preset_a_name_and_the_parent() {
     let doc = Box::new(PresetDoc::open(&source).expect("the text is TOML"));
     update(&mut model, Msg::RerunOpened { doc, name: "demo-2".into(), parent: rows()[0].id.clone() });
     show("form_rerun", &model);
-    let Effect::Start { doc, name, parent, .. } = char_effect(&mut model, 's') else { panic!() };
+    let Effect::Start { doc, name, parent, .. } = char_effect(&mut model, 'S') else { panic!() };
     assert!(doc.text().contains("# My first preset."));
     assert_eq!((name.as_deref(), parent), (Some("demo-2"), Some(rows()[0].id.clone())));
 }
@@ -375,6 +375,11 @@ fn the_losses_of_a_comparison_go_round_and_a_live_run_goes_on() {
     press(&mut model, "c");
     assert!(frame(&model, 80, 24).contains("training loss of retraining"));
     press(&mut model, "c");
+    press(&mut model, "yxx");
+    let drawn = frame(&model, 80, 24);
+    assert!(drawn.contains("loss of the search, logarithmic") && drawn.contains("tokens"), "{drawn}");
+    press(&mut model, "yxx");
+    assert!(frame(&model, 80, 24).contains("step 1"));
     let mut log = Log::new();
     log.step_at(Phase::Search, 121, 0.5, Some(0.123));
     let run = "20261123-203311-a1b2".to_owned();

@@ -11,11 +11,13 @@ const MARKS: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "8"];
 
 /// Draws the curves that are chosen, each in the colour of its run.
 pub fn draw(buf: &mut Buffer, area: Rect, compare: &Compare, look: Look) {
-    let points: Vec<_> = compare.sides.iter().map(|side| compare.losses.of(&side.view)).collect();
+    let points: Vec<_> = compare.sides.iter().map(|side| compare.losses.of(&side.view, compare.axis)).collect();
     let curves: Vec<Curve> = points
         .iter()
         .enumerate()
         .map(|(place, points)| Curve { points, style: look.series(place), mark: MARKS[place % MARKS.len()] })
         .collect();
-    chart::draw(buf, area, &Plot { curves: &curves, empty: "no losses yet", ..Plot::default() }, look);
+    let (axis, log) = (compare.axis, compare.log);
+    let plot = Plot { curves: &curves, axis, log, empty: "no losses yet", ..Plot::default() };
+    chart::draw(buf, area, &plot, look);
 }

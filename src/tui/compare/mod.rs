@@ -13,7 +13,7 @@ use super::msg::Effect;
 use crate::experiment::Experiment;
 use crate::run::compare::{self, Losses, Setting};
 use crate::run::event::Record;
-use crate::run::history::Snapshots;
+use crate::run::history::{Axis, Snapshots};
 use crate::run::view::{RunView, State};
 
 /// Selection values of so many steps are forgotten.
@@ -68,6 +68,9 @@ pub struct Compare {
     pub sides: Vec<Side>,
     pub pane: Pane,
     pub losses: Losses,
+    /// What they are drawn over, and whether on a logarithmic scale.
+    pub axis: Axis,
+    pub log: bool,
     /// The settings that differ, worked out when settings come.
     settings: Vec<Setting>,
     /// Lines that each pane is scrolled down by.
@@ -83,6 +86,8 @@ impl Compare {
             sides: runs.map(|(id, name)| Side { id, name, ..Side::default() }).collect(),
             pane: Pane::default(),
             losses: Losses::default(),
+            axis: Axis::default(),
+            log: false,
             settings: Vec::new(),
             scroll: [0; 4],
             shift: 0,
@@ -152,6 +157,11 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             let at = Losses::ALL.iter().position(|losses| *losses == compare.losses).unwrap_or(0);
             compare.losses = Losses::ALL[(at + 1) % Losses::ALL.len()];
         }
+        Action::Axis => {
+            let at = Axis::ALL.iter().position(|axis| *axis == compare.axis).unwrap_or(0);
+            compare.axis = Axis::ALL[(at + 1) % Axis::ALL.len()];
+        }
+        Action::LogScale => compare.log = !compare.log,
         Action::Left => compare.shift = compare.shift.min(view::most_shift(compare, size)).saturating_sub(1),
         Action::Right => compare.shift = (compare.shift + 1).min(view::most_shift(compare, size)),
         moving => {

@@ -137,7 +137,10 @@ fn draw_pane(buf: &mut Buffer, area: Rect, pane: Pane, is_alone: bool, compare: 
     let table = tables::table(compare, pane, area.width, look);
     let facts = match &table {
         Some(table) => table.facts.clone(),
-        None => vec![span(compare.losses.title(), look.faint())],
+        None => {
+            let log = if compare.log { ", logarithmic" } else { "" };
+            vec![span(format!("{}{log}", compare.losses.title()), look.faint())]
+        }
     };
     if is_alone {
         tabs(buf, area, pane, facts, look);

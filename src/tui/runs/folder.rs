@@ -22,7 +22,7 @@ use std::time::SystemTime;
 const TAIL: u64 = 1 << 16;
 /// Bytes of the logs of runs at work that a look reads for their best loss, and of the log of another.
 const PORTION: u64 = 1 << 22;
-const PORTION_AT_REST: u64 = 1 << 19;
+const PORTION_AT_REST: u64 = 1 << 18;
 
 /// The runs, and what need not be read again, by the names of their folders.
 #[derive(Default)]
