@@ -306,6 +306,76 @@ fn a_run_that_is_not_there_is_no_screen() {
     assert!(!contains(&bytes, "\x1b[?1049h"));
 }
 
+/// Runs that were stopped after a few steps, the last one the newest.
+fn make_runs(home: &Path, names: &[&str]) {
+    use autolora::experiment::Experiment;
+    use autolora::run::event::{Event, Phase};
+    use autolora::run::log::EventLog;
+    use autolora::run::store::{NewRun, Store};
+    for (n, name) in names.iter().enumerate() {
+        let mut experiment = Experiment::default();
+        experiment.data.id = Some("builtin:demo".into());
+        experiment.model.id = "builtin:demo".into();
+        experiment.runtime.seed = n as u64;
+        let preset = format!("# of {name}\n[model]\nid = \"builtin:demo\"\n[data]\nid = \"builtin:demo\"\n");
+        let run = Store::new(home).create(NewRun { name, parent: None, experiment, preset: &preset }).unwrap();
+        let mut log = EventLog::open(&run.events_path()).unwrap();
+        log.append(Event::Stopped { phase: Phase::Search, step: n, reason: "asked".into() }).unwrap();
+    }
+}
+
+#[test]
+fn runs_are_starred_tagged_compared_made_again_and_deleted_and_the_columns_are_remembered() {
+    let home = tempfile::tempdir().unwrap();
+    make_runs(home.path(), &["first", "second", "third"]);
+    let mut session = Session::start(home.path(), &[]);
+    session.sees("3 in all");
+    session.send("*");
+    session.sees("★ third");
+    session.send("tpaper\r");
+    session.sees("tags     paper");
+    session.send("/tag:pap");
+    session.sees("1 shown");
+    session.send("\x1b");
+    session.sees("0 running, 3 in all");
+    session.send("C ");
+    session.sees("[ ] state");
+    session.send("\x1b");
+    session.sees("Enter open");
+    session.send("q");
+    let (code, bytes) = session.end();
+    assert_eq!(code, 0);
+    assert_restored(&bytes);
+
+    let mut session = Session::start(home.path(), &[]);
+    session.sees("★ third");
+    assert!(!session.screen().contains("stopped"), "{}", session.screen());
+    session.send("V");
+    session.sees("3 marked");
+    session.send("c");
+    session.sees("AutoLoRA  compare");
+    session.send("\t");
+    session.sees("runtime.seed");
+    session.stays_silent();
+    session.send("\x1b");
+    session.sees("AutoLoRA  runs");
+    session.send("e");
+    session.sees("third-2");
+    session.sees("ready to start");
+    session.send("\x1b");
+    session.sees("3 marked");
+    session.send("d");
+    session.sees("Delete 3 runs?");
+    session.sees("starred");
+    session.send("y");
+    session.sees("No runs yet.");
+    session.sees("3 runs are deleted");
+    session.send("q");
+    let (code, bytes) = session.end();
+    assert_eq!(code, 0);
+    assert_restored(&bytes);
+}
+
 /// A size that a terminal may have, however small the one in the test is.
 fn at_least(size: u16, least: u16) -> std::num::NonZero<u16> {
     std::num::NonZero::new(size.max(least)).expect("least is not 0")

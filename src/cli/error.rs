@@ -3,10 +3,12 @@
 use super::out::say;
 use super::preset::PresetVerbError;
 use crate::experiment::PresetError;
+use crate::run::compare::CompareError;
 use crate::run::directory::DirError;
 use crate::run::file::FileError;
 use crate::run::inherit::InheritError;
 use crate::run::lifecycle::LifecycleError;
+use crate::run::notes::NotesError;
 use crate::run::store::StoreError;
 use crate::tui::TuiError;
 use miette::Report;
@@ -98,7 +100,7 @@ impl From<StoreError> for CliError {
 fn inherit_advice(error: &InheritError) -> Option<String> {
     match error {
         InheritError::NotSearched { run, .. } => Some(format!("autolora resume {run} goes on with it")),
-        InheritError::Differs { .. } => Some("keep them, or search anew".into()),
+        InheritError::Differs { .. } => Some("keep them, or search anew: --set search.from=".into()),
         _ => None,
     }
 }
@@ -107,6 +109,7 @@ impl From<LifecycleError> for CliError {
     fn from(error: LifecycleError) -> Self {
         let (code, advice) = match &error {
             LifecycleError::Busy { .. } => (4, None),
+            LifecycleError::Unfit { help, .. } => (2, help.clone()),
             LifecycleError::Dir(DirError::Experiment { .. }) => (1, Some("make a new run from its preset.toml".into())),
             LifecycleError::NoAnswer { holder: Some(holder), .. } => {
                 (1, Some(format!("if it hangs, end it on {} with kill -9 {}; then resume", holder.host, holder.pid)))
@@ -127,6 +130,22 @@ impl From<DirError> for CliError {
 impl From<TuiError> for CliError {
     fn from(error: TuiError) -> Self {
         CliError::Told { code: error.exit_code(), report: Report::new(error) }
+    }
+}
+
+impl From<NotesError> for CliError {
+    fn from(error: NotesError) -> Self {
+        let code = match &error {
+            NotesError::BadTag { .. } | NotesError::TooMany { .. } | NotesError::LongNote { .. } => 2,
+            NotesError::Broken { .. } | NotesError::File(_) => 1,
+        };
+        CliError::new(code, error, None)
+    }
+}
+
+impl From<CompareError> for CliError {
+    fn from(error: CompareError) -> Self {
+        CliError::new(2, error, None)
     }
 }
 

@@ -1,15 +1,17 @@
 //! A run as text and as JSON: what `show`, `watch --once` and the end of `run` print.
 
 use super::CliError;
-use super::out::{bytes, called, duration, table};
+use super::out::{bytes, called, duration, say, table};
 use super::samples::write_samples;
 use super::theatre;
 use crate::experiment::problem::printable;
+use crate::run::best::At;
 use crate::run::directory::RunDir;
 use crate::run::event::{Phase, Selection};
 use crate::run::fold::evaluated_words;
 use crate::run::follow::Follower;
 use crate::run::history::{Curves, Metric};
+use crate::run::notes::Notes;
 use crate::run::queue::Queue;
 use crate::run::state::{Status, status};
 use crate::run::view::{RunView, State};
@@ -21,6 +23,8 @@ pub struct Snapshot {
     pub run: RunDir,
     pub status: Status,
     pub view: RunView,
+    /// What the user keeps about it.
+    pub notes: Notes,
 }
 
 impl Snapshot {
@@ -28,7 +32,26 @@ impl Snapshot {
     pub fn of(run: RunDir) -> Result<Snapshot, CliError> {
         let status = status(&run)?;
         let view = RunView::of(&Follower::new(&run.events_path()).read_all()?);
-        Ok(Snapshot { run, status, view })
+        let notes = Notes::read(&run).unwrap_or_else(|error| {
+            say(format!("warning: {error}"));
+            Notes::default()
+        });
+        Ok(Snapshot { run, status, view, notes })
+    }
+
+    /// The best validation loss of the search, and its step.
+    pub fn best(&self) -> Option<At> {
+        self.view.search.least(Metric::ValidationLoss)
+    }
+
+    /// The latest one.
+    fn last(&self) -> Option<At> {
+        self.view.search.last(Metric::ValidationLoss)
+    }
+
+    fn validation_json(&self) -> Value {
+        let at = |at: Option<At>| at.map(|(step, loss)| json!({"step": step, "loss": loss}));
+        json!({"best": at(self.best()), "last": at(self.last())})
     }
 
     /// The worker's process, while one works.
@@ -59,6 +82,10 @@ impl Snapshot {
             "parent": info.parent,
             "created": info.created,
             "metrics": view.metrics,
+            "validation": self.validation_json(),
+            "star": self.notes.star,
+            "tags": self.notes.tags,
+            "note": self.notes.note,
         })
     }
 
@@ -95,6 +122,10 @@ impl Snapshot {
                 "search_validation": last(&view.search, Metric::ValidationLoss),
                 "retrain": last(&view.retrain, Metric::TrainLoss),
             },
+            "validation": self.validation_json(),
+            "star": self.notes.star,
+            "tags": self.notes.tags,
+            "note": self.notes.note,
             "allocated": view.allocated,
             "ranks": view.ranks(),
             "parameters": view.lora_parameters(),
@@ -138,6 +169,10 @@ impl Snapshot {
         if let Some(losses) = losses(view) {
             writeln!(out, "loss     {losses}")?;
         }
+        if let (Some((best_step, best)), Some((step, last))) = (self.best(), self.last()) {
+            writeln!(out, "validate best {best:.4} at step {best_step}, last {last:.4} at step {step}")?;
+        }
+        self.write_notes(out)?;
         theatre::write(view, self.run.experiment().ok().as_ref(), self.status.state.is_active(), out)?;
         self.write_error(out)?;
         write_modules(view, out)?;
@@ -145,6 +180,18 @@ impl Snapshot {
         write_samples(&view.samples, out)?;
         if self.status.state == State::Finished {
             writeln!(out, "adapter  {}", self.run.adapter_path().display())?;
+        }
+        Ok(())
+    }
+
+    fn write_notes(&self, out: &mut impl Write) -> io::Result<()> {
+        let star = self.notes.star.then(|| "starred".to_owned());
+        let tags: Vec<String> = star.into_iter().chain(self.notes.tags.iter().map(|tag| printable(tag))).collect();
+        if !tags.is_empty() {
+            writeln!(out, "tags     {}", tags.join(", "))?;
+        }
+        if !self.notes.note.is_empty() {
+            writeln!(out, "note     {}", printable(&self.notes.note))?;
         }
         Ok(())
     }

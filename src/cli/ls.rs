@@ -18,18 +18,15 @@ pub struct LsArgs {
 }
 
 pub fn run(args: &LsArgs, out: &mut impl Write) -> Result<u8, CliError> {
-    let mut rows = vec![["id", "name", "state", "phase", "score"].map(String::from).to_vec()];
+    let mut rows = vec![["id", "name", "state", "phase", "score", "tags"].map(String::from).to_vec()];
     for run in Store::of_user()?.list()? {
         let snapshot = Snapshot::of(run)?;
         if args.json {
             writeln!(out, "{}", snapshot.short_json())?;
         }
         let info = snapshot.run.info();
-        let score = snapshot.view.metrics.get("score").map_or(String::new(), |score| format!("{score:.4} "));
-        // Which figure it is: runs of other tasks may stand beside it.
-        let named = |experiment: Experiment| experiment.evaluate.metric.resolve(experiment.data.task).to_string();
-        let figure = if score.is_empty() { None } else { snapshot.run.experiment().ok().map(named) };
-        let score = score + figure.as_deref().unwrap_or_default();
+        let star = snapshot.notes.star.then(|| "*".to_owned());
+        let tags: Vec<String> = star.into_iter().chain(snapshot.notes.tags.iter().map(|tag| printable(tag))).collect();
         rows.push(vec![
             info.id.clone(),
             printable(&info.name),
@@ -38,11 +35,29 @@ pub fn run(args: &LsArgs, out: &mut impl Write) -> Result<u8, CliError> {
                 Some(place) => format!("place {place} in the queue"),
                 None => place(&snapshot.view).unwrap_or_default(),
             },
-            score,
+            figure(&snapshot),
+            tags.join(" "),
         ]);
+    }
+    if rows.iter().skip(1).all(|row| row[5].is_empty()) {
+        rows.iter_mut().for_each(|row| row.truncate(5));
     }
     if !args.json && rows.len() > 1 {
         table(out, &rows)?;
     }
     Ok(0)
+}
+
+/// The score, or the best validation loss of a run that has none yet, with its name: runs of other tasks may stand
+/// beside it.
+fn figure(snapshot: &Snapshot) -> String {
+    let named = |experiment: Experiment| experiment.evaluate.metric.resolve(experiment.data.task).to_string();
+    match (snapshot.view.metrics.get("score"), snapshot.best()) {
+        (Some(score), _) => {
+            let name = snapshot.run.experiment().map(named).unwrap_or_default();
+            format!("{score:.4} {name}").trim_end().to_owned()
+        }
+        (None, Some((_, loss))) => format!("{loss:.4} val loss"),
+        (None, None) => String::new(),
+    }
 }

@@ -2,6 +2,7 @@
 
 mod allocation;
 mod base;
+mod compare;
 mod completions;
 mod datasets;
 mod doctor;
@@ -12,6 +13,7 @@ mod frame;
 mod ls;
 mod man;
 mod models;
+mod notes;
 mod notifier;
 mod out;
 mod pause;
@@ -20,6 +22,7 @@ mod preflight;
 pub mod preset;
 mod progress;
 mod queue;
+mod rerun;
 mod resume;
 mod retrain;
 mod rm;
@@ -57,6 +60,7 @@ Exit codes: 0 done, 1 failed, 2 bad usage or preset, 3 not found, 4 busy, 130 in
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::RunArgs),
+    Rerun(rerun::RerunArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
     #[command(hide = true)]
@@ -64,6 +68,10 @@ enum Verb {
     Watch(watch::WatchArgs),
     Ls(ls::LsArgs),
     Show(show::ShowArgs),
+    Compare(compare::CompareArgs),
+    Star(notes::StarArgs),
+    Tag(notes::TagArgs),
+    Note(notes::NoteArgs),
     Pause(pause::PauseArgs),
     Resume(resume::ResumeArgs),
     Stop(stop::StopArgs),
@@ -101,11 +109,16 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
     };
     match verb {
         Verb::Run(args) => run::run(&args, out),
+        Verb::Rerun(args) => rerun::run(&args, out),
         Verb::Worker(args) => worker::run(&args),
         Verb::Notifier(args) => notifier::run(&args),
         Verb::Watch(args) => watch::run(&args, out),
         Verb::Ls(args) => ls::run(&args, out),
         Verb::Show(args) => show::run(&args, out),
+        Verb::Compare(args) => compare::run(&args, out),
+        Verb::Star(args) => notes::star(&args),
+        Verb::Tag(args) => notes::tag(&args, out),
+        Verb::Note(args) => notes::note(&args, out),
         Verb::Pause(args) => pause::run(&args),
         Verb::Resume(args) => resume::run(&args),
         Verb::Stop(args) => stop::run(&args),

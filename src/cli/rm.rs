@@ -1,32 +1,56 @@
-//! `autolora rm RUN`
+//! `autolora rm RUN...`
 
 use super::CliError;
 use super::out::{bytes, called, find, say};
-use crate::run::lifecycle;
+use crate::run::directory::RunDir;
+use crate::run::lifecycle::{self, LifecycleError};
+use crate::run::state::status;
 use clap::Args;
 use serde_json::json;
 use std::io::Write;
 
-/// Delete a run with its checkpoints and its adapter
+/// Delete runs with their checkpoints and their adapters
 #[derive(Debug, Args)]
 pub struct RmArgs {
-    /// Id, unique beginning of one, name, or `last`
-    run: String,
-    /// Stop it first where it is at work
+    /// Ids, unique beginnings of them, names, or `last`
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<String>,
+    /// Stop those first that are at work
     #[arg(long)]
     force: bool,
-    /// One JSON object: id, dir, freed_bytes
+    /// One JSON object a run: id, dir, freed_bytes
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: &RmArgs, out: &mut impl Write) -> Result<u8, CliError> {
-    let run = find(&args.run)?;
-    let freed = lifecycle::remove(&run, args.force)?;
-    if args.json {
-        writeln!(out, "{}", json!({"id": run.id(), "dir": run.path(), "freed_bytes": freed}))?;
-    } else {
-        say(format!("run {} is deleted: {} freed", called(&run), bytes(freed)));
+    // All are found, and none is at work, before the first one goes.
+    let mut runs: Vec<RunDir> = Vec::new();
+    for wanted in &args.runs {
+        let run = find(wanted)?;
+        if !runs.iter().any(|known| known.id() == run.id()) {
+            runs.push(run);
+        }
+    }
+    for run in runs.iter().filter(|_| !args.force) {
+        let status = status(run)?;
+        if status.has_worker() {
+            let advice = "stop it first, or use --force";
+            return Err(LifecycleError::Busy { id: run.id().into(), holder: status.holder, advice }.into());
+        }
+    }
+    let mut total = 0;
+    for run in &runs {
+        let freed = lifecycle::remove(run, args.force)?;
+        total += freed;
+        if args.json {
+            writeln!(out, "{}", json!({"id": run.id(), "dir": run.path(), "freed_bytes": freed}))?;
+        } else {
+            say(format!("run {} is deleted: {} freed", called(run), bytes(freed)));
+        }
+    }
+    if !args.json && runs.len() > 1 {
+        say(format!("{} runs are deleted: {} freed", runs.len(), bytes(total)));
     }
     Ok(0)
 }

@@ -5,7 +5,7 @@ use super::follow::{End, Watched};
 use super::frame::Snapshot;
 use super::out::{called, say};
 use super::progress::Progress;
-use crate::experiment::{Origin, PresetDoc, preset};
+use crate::experiment::{Origin, PresetDoc, Presets, Source, parse_with_files};
 use crate::run::directory::RunDir;
 use crate::run::event::{DOWNLOADING, Event, Phase, Record};
 use crate::run::file::timestamp;
@@ -92,20 +92,31 @@ fn one_process(variable: impl Fn(&str) -> Option<String>) -> Result<(), CliError
 }
 
 fn create(args: &RunArgs) -> Result<RunDir, CliError> {
-    let (found, experiment) = preset::resolve(&args.preset, &args.set)?;
+    let found = Presets::open().find(&args.preset)?;
     if found.shadows_shipped {
         say(format!("{} is your saved preset, not the one of the program", args.preset));
     }
-    let mut said = PresetDoc::open(&found.source).map_err(preset_error)?;
-    said.apply(&args.set).map_err(preset_error)?;
-    // In the folder of the run, relative paths would mean something else.
-    said.anchor();
     let file_name = match &found.origin {
         Origin::File(path) => path.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
         _ => None,
     };
     let name = args.name.clone().or(file_name).unwrap_or_else(|| args.preset.clone());
-    Ok(Store::of_user()?.create(NewRun { name: &name, parent: None, experiment, preset: &said.text() })?)
+    create_from(&found.source, &args.set, &name, None)
+}
+
+/// Makes a run from the text of a preset with settings changed.
+pub(super) fn create_from(
+    source: &Source,
+    sets: &[String],
+    name: &str,
+    parent: Option<&str>,
+) -> Result<RunDir, CliError> {
+    let experiment = parse_with_files(source, sets).map_err(preset_error)?;
+    let mut said = PresetDoc::open(source).map_err(preset_error)?;
+    said.apply(sets).map_err(preset_error)?;
+    // In the folder of the run, relative paths would mean something else.
+    said.anchor();
+    Ok(Store::of_user()?.create(NewRun { name, parent, experiment, preset: &said.text() })?)
 }
 
 pub(super) fn preset_error(problems: crate::experiment::Problems) -> CliError {

@@ -33,7 +33,7 @@ pub use parse::{Complaint, Reading, Source, parse, parse_with_files, read, setti
 pub use preset::{Found, Listed, Origin, Presets, resolve};
 pub use preset_error::PresetError;
 pub use problem::{Place, Problem, Problems};
-pub use resolved::{diff, resolved_toml, value_of};
+pub use resolved::{diff, differing, resolved_toml, value_of};
 pub use schema::json_schema;
 pub use setting::{Budget, Choice, Kind, Setting, Texts};
 pub use settings::*;

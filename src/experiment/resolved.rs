@@ -27,13 +27,23 @@ pub fn resolved_toml(experiment: &Experiment) -> String {
 
 /// The settings in which two experiments differ: (key, first, second), `unset` where one has no value.
 pub fn diff(a: &Experiment, b: &Experiment) -> Vec<(&'static str, String, String)> {
-    let (a, b) = (values(a), values(b));
+    let pair = |(key, mut both): (&'static str, Vec<String>)| {
+        let second = both.pop().unwrap_or_default();
+        (key, both.pop().unwrap_or_default(), second)
+    };
+    differing(&[a, b]).into_iter().map(pair).collect()
+}
+
+/// The settings that are not the same in all experiments, in the order of the registry: (key, the value in each), `unset`
+/// where one has no value.
+pub fn differing(experiments: &[&Experiment]) -> Vec<(&'static str, Vec<String>)> {
+    let tables: Vec<toml::Table> = experiments.iter().map(|experiment| values(experiment)).collect();
     let shown = |value: Option<&Value>| value.map_or_else(|| "unset".into(), seen);
     SETTINGS
         .iter()
-        .map(|setting| (setting.key, lookup(&a, setting.key), lookup(&b, setting.key)))
-        .filter(|(_, a, b)| a != b)
-        .map(|(key, a, b)| (key, shown(a), shown(b)))
+        .map(|setting| (setting.key, tables.iter().map(|table| lookup(table, setting.key)).collect::<Vec<_>>()))
+        .filter(|(_, values)| values.windows(2).any(|pair| pair[0] != pair[1]))
+        .map(|(key, values)| (key, values.into_iter().map(shown).collect()))
         .collect()
 }
 

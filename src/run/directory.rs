@@ -95,6 +95,11 @@ impl RunDir {
         self.path.join("control.jsonl")
     }
 
+    /// `notes.json`: what the user keeps about the run.
+    pub fn notes_path(&self) -> PathBuf {
+        self.path.join("notes.json")
+    }
+
     /// `lock`: held by the worker, and names it.
     pub fn lock_path(&self) -> PathBuf {
         self.path.join("lock")

@@ -2,6 +2,7 @@
 
 use super::event::Record;
 use super::file::FileError;
+use super::parse::parse;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
@@ -57,7 +58,7 @@ impl Follower {
         let mut lines = Vec::new();
         for line in bytes.split_inclusive(|&b| b == b'\n').filter(|line| line.ends_with(b"\n")) {
             let text = &line[..line.len() - 1];
-            match serde_json::from_slice::<Record>(text) {
+            match parse(text) {
                 Ok(record) => {
                     lines.push(Line { text: String::from_utf8_lossy(text).into_owned(), record, place: self.offset })
                 }
@@ -135,7 +136,7 @@ pub fn record_at(path: &Path, place: u64) -> Result<Record, FileError> {
         let read = file.read_at(&mut bytes, place).map_err(error())?;
         let line = bytes[..read].iter().position(|&byte| byte == b'\n');
         match line {
-            Some(end) => return serde_json::from_slice(&bytes[..end]).map_err(|e| error()(e.into())),
+            Some(end) => return parse(&bytes[..end]).map_err(|e| error()(e.into())),
             None if read < length => return Err(error()(ErrorKind::UnexpectedEof.into())),
             None => length *= 4,
         }
@@ -163,7 +164,7 @@ pub fn both_ends(path: &Path, head: usize, tail: usize) -> Result<Option<Vec<Rec
         let read = file.read_at(&mut bytes, place).map_err(error())?;
         // The first line of the end may be a part of one, the last of either may be torn: neither parses.
         let lines = bytes[..read].split(|byte| *byte == b'\n');
-        records.extend(lines.filter_map(|line| serde_json::from_slice(line).ok()));
+        records.extend(lines.filter_map(|line| parse(line).ok()));
     }
     Ok(Some(records))
 }

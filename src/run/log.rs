@@ -2,6 +2,7 @@
 
 use super::event::{Event, Record, SCHEMA};
 use super::file::{FileError, timestamp};
+use super::parse::parse;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -106,7 +107,7 @@ impl Tail {
                 _ => bytes.iter().position(|&b| b == b'\n').map(|at| at + 1),
             };
             let whole = first.filter(|first| *first < lines).map_or(&[][..], |first| &bytes[first..lines]);
-            let mut records = whole.split(|&b| b == b'\n').rev().filter_map(|line| serde_json::from_slice(line).ok());
+            let mut records = whole.split(|&b| b == b'\n').rev().filter_map(|line| parse(line).ok());
             let last: Option<Record> = records.next();
             let word = last.clone().into_iter().chain(records).find(|record| !record.event.is_aside());
             if word.is_some() || start == 0 {

@@ -2,8 +2,10 @@
 
 pub mod adapter;
 pub mod base;
+pub mod best;
 pub mod checkpoint;
 pub mod companion;
+pub mod compare;
 pub mod control;
 pub mod device;
 pub mod directory;
@@ -19,13 +21,17 @@ pub mod lifecycle;
 pub mod lock;
 pub mod log;
 pub mod machine;
+pub mod notes;
+pub mod parse;
 pub mod pipeline;
 pub mod predict;
 pub mod preflight;
 pub mod process;
 pub mod queue;
 pub mod ranks;
+pub mod rerun;
 pub mod retrain;
+pub mod scan;
 pub mod settled;
 pub mod signals;
 pub mod state;

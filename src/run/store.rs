@@ -118,21 +118,27 @@ impl Store {
         }
     }
 
-    /// All runs, oldest first. Folders that are no runs are left out.
+    /// The folders that may be runs, in no order; those that are hidden are left out.
     ///
     /// # Errors
-    /// [`StoreError::File`] where the folder is there and cannot be read.
-    pub fn list(&self) -> Result<Vec<RunDir>, StoreError> {
+    /// [`StoreError::File`] where the folder of the runs is there and cannot be read.
+    pub fn folders(&self) -> Result<Vec<PathBuf>, StoreError> {
         let entries = match fs::read_dir(&self.root) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(FileError::at("cannot read", &self.root)(error).into()),
         };
-        let mut runs: Vec<RunDir> = entries
-            .filter_map(Result::ok)
-            .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
-            .filter_map(|entry| RunDir::open(&entry.path()).ok())
-            .collect();
+        let shown =
+            entries.filter_map(Result::ok).filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+        Ok(shown.map(|entry| entry.path()).collect())
+    }
+
+    /// All runs, oldest first. Folders that are no runs are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] where the folder is there and cannot be read.
+    pub fn list(&self) -> Result<Vec<RunDir>, StoreError> {
+        let mut runs: Vec<RunDir> = self.folders()?.iter().filter_map(|folder| RunDir::open(folder).ok()).collect();
         runs.sort_by(|a, b| a.id().cmp(b.id()));
         Ok(runs)
     }

@@ -1,6 +1,7 @@
 //! The loop around the pure parts: events in, effects out, a frame when something changed.
 
 use super::effects::perform;
+use super::kept;
 use super::keyboard;
 use super::look::Look;
 use super::model::{Model, Screen};
@@ -69,6 +70,11 @@ pub fn run(start: Start, mouse: bool) -> Result<u8, TuiError> {
     let config = Config { mouse: config.mouse || mouse, ..config };
     let look = Look::from_env(|name| std::env::var(name).ok());
     let mut model = Model::new(look, TimeZone::system());
+    let (kept, broken) = kept::recall();
+    model.runs.kept = kept;
+    if let Some(text) = broken {
+        model.complain(text);
+    }
     if let Start::Monitor(run) = start {
         model.screens.push(Screen::Monitor(Box::new(Monitor::new(&run))));
     }

@@ -1,9 +1,11 @@
 //! What the model asks for, done: the one place where screens meet the disk. Everything here may block.
 
 use super::form::ProblemList;
-use super::msg::{Effect, Msg};
+use super::kept;
+use super::msg::{Effect, Msg, Weight};
 use super::picker::gather;
 use super::presets::{DifferenceView, PresetRow};
+use super::runs::Annotation;
 use super::seen;
 use super::text::bytes;
 use crate::experiment::home::expand_tilde;
@@ -11,7 +13,9 @@ use crate::experiment::{AllocationSettings, Origin, PresetDoc, PresetError, Pres
 use crate::run::directory::RunDir;
 use crate::run::follow;
 use crate::run::lifecycle::{self, START_LIMIT, When};
+use crate::run::notes;
 use crate::run::queue::Queue;
+use crate::run::rerun;
 use crate::run::retrain::{as_changes, retrain};
 use crate::run::store::{NewRun, Store};
 use std::error::Error;
@@ -22,7 +26,7 @@ use std::path::Path;
 /// Does what is asked and tells how it went.
 pub fn perform(effect: Effect) -> Vec<Msg> {
     match effect {
-        Effect::Start { doc, name, when } => one(start(&doc, name.as_deref(), when)),
+        Effect::Start { doc, name, parent, when } => one(start(&doc, name.as_deref(), parent.as_deref(), when)),
         Effect::Pause(run) => {
             one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, lifecycle::pause(dir)?.name()))))
         }
@@ -40,6 +44,14 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             lifecycle::resume(dir)?;
             Ok(format!("{} goes on", dir.info().name))
         })),
+        Effect::Remove(runs) => one(remove(&runs)),
+        Effect::Weigh(runs) => one(weigh(&runs)),
+        Effect::Annotate { run, change } => one(annotate(&run, change)),
+        Effect::Keep(kept) => match kept::keep(&kept) {
+            Ok(()) => Vec::new(),
+            Err(error) => vec![Msg::Failed(format!("columns and order cannot be remembered: {error}"))],
+        },
+        Effect::OpenRerun(run) => one(open_rerun(&run)),
         Effect::QueueFirst(run) => one(with_run(&run, |dir| {
             let name = &dir.info().name;
             match Queue::of_user()?.put_first(dir.id())? {
@@ -47,12 +59,6 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
                 false => Err(format!("{name} does not wait on this host").into()),
             }
         })),
-        Effect::Remove(run) => one(with_run(&run, |dir| {
-            let freed = lifecycle::remove(dir, false)?;
-            seen::forget(dir.id());
-            Ok(format!("{} is deleted, {} are free", dir.info().name, bytes(freed)))
-        })),
-        Effect::Weigh(run) => one(weigh(&run)),
         Effect::ListPresets => vec![Msg::Presets(list_presets())],
         Effect::OpenPreset(name) => match Presets::open().load(&name) {
             Ok(doc) => vec![Msg::PresetOpened(Box::new(doc))],
@@ -140,7 +146,7 @@ fn with_run(run: &str, ask: impl FnOnce(&RunDir) -> Result<String, RunError>) ->
     ask(&found.run).map(Msg::Done)
 }
 
-fn start(doc: &PresetDoc, name: Option<&str>, when: When) -> Result<Msg, RunError> {
+fn start(doc: &PresetDoc, name: Option<&str>, parent: Option<&str>, when: When) -> Result<Msg, RunError> {
     let experiment = match doc.check() {
         (Some(experiment), problems) if problems.is_empty() => experiment,
         (_, problems) => return Ok(Msg::Refused(problems)),
@@ -150,7 +156,7 @@ fn start(doc: &PresetDoc, name: Option<&str>, when: When) -> Result<Msg, RunErro
     said.anchor();
     let text = said.text();
     let name = name.unwrap_or(&doc.name);
-    let dir = Store::of_user()?.create(NewRun { name, parent: None, experiment, preset: &text })?;
+    let dir = Store::of_user()?.create(NewRun { name, parent, experiment, preset: &text })?;
     lifecycle::start(&dir, when, START_LIMIT)?;
     Ok(Msg::Started { run: dir.id().to_owned() })
 }
@@ -168,14 +174,67 @@ fn fetch(run: &str, index: usize, place: u64) -> Result<Msg, RunError> {
     Ok(Msg::Fetched { run: run.to_owned(), index, record: Box::new(record) })
 }
 
-fn weigh(run: &str) -> Result<Msg, RunError> {
+fn weigh(runs: &[String]) -> Result<Msg, RunError> {
+    let store = Store::of_user()?;
+    let weight = |run: &String| {
+        let dir = store.find(run)?.run;
+        let (files, bytes) = (count_files(dir.path()), dir.size());
+        Ok(Weight { run: run.clone(), dir: dir.path().display().to_string(), files, bytes })
+    };
+    Ok(Msg::Weighed(runs.iter().map(weight).collect::<Result<_, RunError>>()?))
+}
+
+/// Deletes runs that nobody works on. One that cannot be deleted keeps none of the others.
+fn remove(runs: &[String]) -> Result<Msg, RunError> {
+    let store = Store::of_user()?;
+    let (mut names, mut freed, mut first_error) = (Vec::new(), 0, None);
+    for run in runs {
+        let removed = store.find(run).map_err(RunError::from).and_then(|found| {
+            let freed = lifecycle::remove(&found.run, false)?;
+            seen::forget(found.run.id());
+            Ok((found.run.info().name.clone(), freed))
+        });
+        match removed {
+            Ok((name, bytes)) => {
+                names.push(name);
+                freed += bytes;
+            }
+            Err(error) => drop(first_error.get_or_insert(error)),
+        }
+    }
+    let gone = match names.as_slice() {
+        [name] => format!("{name} is deleted, {} are free", bytes(freed)),
+        names => format!("{} runs are deleted, {} are free", names.len(), bytes(freed)),
+    };
+    match first_error {
+        None => Ok(Msg::Done(gone)),
+        Some(error) if names.is_empty() => Err(error),
+        Some(error) => Err(format!("{gone}; but {error}").into()),
+    }
+}
+
+fn annotate(run: &str, change: Annotation) -> Result<Msg, RunError> {
     let dir = Store::of_user()?.find(run)?.run;
-    Ok(Msg::Weighed {
-        run: run.to_owned(),
-        dir: dir.path().display().to_string(),
-        files: count_files(dir.path()),
-        bytes: dir.size(),
-    })
+    let notes = notes::change(&dir, |notes| match change {
+        Annotation::Star(star) => {
+            notes.star = star;
+            Ok(())
+        }
+        Annotation::Tags(tags) => {
+            notes.tags.clear();
+            notes.add_tags(&tags)
+        }
+        Annotation::Note(text) => notes.set_note(&text),
+    })?;
+    Ok(Msg::Annotated { run: run.to_owned(), notes: Box::new(notes) })
+}
+
+fn open_rerun(run: &str) -> Result<Msg, RunError> {
+    let store = Store::of_user()?;
+    let dir = store.find(run)?.run;
+    let doc = PresetDoc::open(&rerun::preset(&dir)?)?;
+    let name = rerun::name(&dir.info().name, &store)?;
+    Ok(Msg::RerunOpened { doc: Box::new(doc), name, parent: dir.id().to_owned() })
 }
 
 fn count_files(folder: &Path) -> usize {

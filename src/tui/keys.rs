@@ -6,6 +6,11 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Context {
     Runs,
+    /// The filter of the runs is being typed.
+    RunsFilter,
+    /// The list of columns of the runs table.
+    Columns,
+    Compare,
     Presets,
     Form,
     /// A value of the form is being typed.
@@ -47,6 +52,9 @@ impl Context {
     pub fn title(self) -> &'static str {
         match self {
             Context::Runs => "Runs",
+            Context::RunsFilter => "Typing a filter",
+            Context::Columns => "Columns",
+            Context::Compare => "Compare",
             Context::Presets => "Presets",
             Context::Form => "Form",
             Context::FormEdit => "Typing a value",
@@ -73,7 +81,8 @@ impl Context {
     pub fn is_typing(self) -> bool {
         matches!(
             self,
-            Context::FormEdit
+            Context::RunsFilter
+                | Context::FormEdit
                 | Context::FormFilter
                 | Context::LogFilter
                 | Context::Prompt
@@ -98,6 +107,21 @@ pub enum Action {
     PreviousGroup,
     Open,
     NewRun,
+    Rerun,
+    MarkRun,
+    MarkAll,
+    Compare,
+    Star,
+    Tag,
+    Note,
+    Sort,
+    Reverse,
+    Columns,
+    Toggle,
+    MoveUp,
+    MoveDown,
+    NextPane,
+    PreviousPane,
     Presets,
     Pause,
     Resume,
@@ -121,8 +145,6 @@ pub enum Action {
     Rename,
     Import,
     Export,
-    NextPane,
-    PreviousPane,
     Full,
     EarlierStep,
     LaterStep,
@@ -176,6 +198,7 @@ const fn bind(
 /// Every key of the program.
 pub static BINDINGS: &[Binding] = &[
     bind(Context::Runs, &[Enter], Action::Open, "open", "watch the run"),
+    bind(Context::Runs, &[Char('c')], Action::Compare, "compare", "compare the marked runs, 2 to 8 of them"),
     bind(Context::Runs, &[Char('n')], Action::NewRun, "new run", "fill in the form for a new run"),
     bind(Context::Runs, &[Char('p')], Action::Presets, "presets", "shipped and saved presets"),
     bind(Context::Runs, &[Char(' ')], Action::Pause, "pause", "checkpoint and pause the run"),
@@ -183,12 +206,44 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Runs, &[Char('s')], Action::Stop, "stop", "checkpoint and stop; one that waits leaves the queue"),
     bind(Context::Runs, &[Char('F')], Action::QueueFirst, "first", "put a run that waits before all others"),
     bind(Context::Runs, &[Char('d'), Delete], Action::Remove, "delete", "delete the run's folder, after a question"),
+    bind(Context::Runs, &[Char('v')], Action::MarkRun, "mark", "mark the run, to compare or delete several"),
+    bind(Context::Runs, &[Char('V')], Action::MarkAll, "", "mark all runs that are shown, or none of them"),
+    bind(Context::Runs, &[Char('e')], Action::Rerun, "rerun", "the form with what the run's preset says, to change it"),
+    bind(Context::Runs, &[Char('/')], Action::Filter, "find", "show the runs with some words; state:failed tag:x"),
+    bind(Context::Runs, &[Char('o')], Action::Sort, "", "sort by the next column"),
+    bind(Context::Runs, &[Char('O')], Action::Reverse, "", "turn the order round"),
+    bind(Context::Runs, &[Char('C')], Action::Columns, "", "choose the columns"),
+    bind(Context::Runs, &[Char('*')], Action::Star, "", "star the run, or take the star away"),
+    bind(Context::Runs, &[Char('t')], Action::Tag, "", "tags of the run"),
+    bind(Context::Runs, &[Char('N')], Action::Note, "", "a note on the run"),
     bind(Context::Runs, &[Up, Char('k')], Action::Up, "", "one run up"),
     bind(Context::Runs, &[Down, Char('j')], Action::Down, "", "one run down"),
     bind(Context::Runs, &[PageUp], Action::PageUp, "", "ten runs up"),
     bind(Context::Runs, &[PageDown], Action::PageDown, "", "ten runs down"),
-    bind(Context::Runs, &[Home, Char('g')], Action::First, "", "the newest run"),
-    bind(Context::Runs, &[End, Char('G')], Action::Last, "", "the oldest run"),
+    bind(Context::Runs, &[Home, Char('g')], Action::First, "", "the first run"),
+    bind(Context::Runs, &[End, Char('G')], Action::Last, "", "the last run"),
+    bind(Context::RunsFilter, &[Enter, Tab, Down], Action::Accept, "to the runs", "to the runs that were found"),
+    bind(Context::RunsFilter, &[Esc], Action::Cancel, "clear", "show all runs again"),
+    bind(Context::Columns, &[Char(' '), Char('x')], Action::Toggle, "show or hide", "show the column, or hide it"),
+    bind(Context::Columns, &[Char('K')], Action::MoveUp, "", "move the column to the left"),
+    bind(Context::Columns, &[Char('J')], Action::MoveDown, "move", "move the column to the right"),
+    bind(Context::Columns, &[Char('u'), Delete], Action::Unset, "usual ones", "the usual columns again"),
+    bind(Context::Columns, &[Up, Char('k')], Action::Up, "", "one column up"),
+    bind(Context::Columns, &[Down, Char('j')], Action::Down, "", "one column down"),
+    bind(Context::Columns, &[Home, Char('g')], Action::First, "", "the first column"),
+    bind(Context::Columns, &[End, Char('G')], Action::Last, "", "the last column"),
+    bind(Context::Columns, &[Esc, Enter, Char('C')], Action::Cancel, "close", "back to the runs"),
+    bind(Context::Compare, &[Tab, Char(']')], Action::NextPane, "next pane", "curves, settings, ranks, scores"),
+    bind(Context::Compare, &[BackTab, Char('[')], Action::PreviousPane, "", "the pane before"),
+    bind(Context::Compare, &[Char('c')], Action::Curve, "curve", "which losses: validation, training, retraining"),
+    bind(Context::Compare, &[Left, Char('h')], Action::Left, "", "runs to the left, where not all fit"),
+    bind(Context::Compare, &[Right, Char('l')], Action::Right, "", "runs to the right"),
+    bind(Context::Compare, &[Up, Char('k')], Action::Up, "", "one line up"),
+    bind(Context::Compare, &[Down, Char('j')], Action::Down, "", "one line down"),
+    bind(Context::Compare, &[PageUp], Action::PageUp, "", "ten lines up"),
+    bind(Context::Compare, &[PageDown, Char(' ')], Action::PageDown, "", "ten lines down"),
+    bind(Context::Compare, &[Home, Char('g')], Action::First, "", "the first line"),
+    bind(Context::Compare, &[End, Char('G')], Action::Last, "", "the last line"),
     bind(Context::Presets, &[Enter], Action::Open, "use", "load the preset into the form"),
     bind(Context::Presets, &[Char('w')], Action::SaveAs, "copy", "save a copy under another name"),
     bind(Context::Presets, &[Char('d'), Delete], Action::Remove, "delete", "delete a saved preset, after a question"),
@@ -212,7 +267,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Form, &[Char('s')], Action::Start, "start", "see what the run would take, then start it"),
     bind(Context::Form, &[Char('S')], Action::StartNow, "", "start at once, in the background, and watch it"),
     bind(Context::Form, &[Enter], Action::Edit, "edit", "type or pick a value, or take the next of a choice"),
-    bind(Context::Form, &[Tab, Char(']')], Action::NextGroup, "group", "next group of settings"),
+    bind(Context::Form, &[Tab, Char(']')], Action::NextGroup, "next", "next group of settings"),
     bind(Context::Form, &[BackTab, Char('[')], Action::PreviousGroup, "", "previous group of settings"),
     bind(Context::Form, &[Right, Char('l'), Char(' ')], Action::Right, "", "next value of a choice"),
     bind(Context::Form, &[Left, Char('h')], Action::Left, "", "previous value of a choice"),
@@ -358,7 +413,8 @@ pub static BINDINGS: &[Binding] = &[
 
 /// The bindings that hold in a context, its own first.
 pub fn bindings(context: Context) -> impl Iterator<Item = &'static Binding> {
-    let is_screen = matches!(context, Context::Runs | Context::Presets | Context::Form | Context::Monitor);
+    let is_screen =
+        matches!(context, Context::Runs | Context::Compare | Context::Presets | Context::Form | Context::Monitor);
     let own = BINDINGS.iter().filter(move |binding| binding.context == context);
     own.chain(BINDINGS.iter().filter(move |binding| is_screen && binding.context == Context::Screen))
 }
@@ -404,8 +460,11 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const CONTEXTS: [Context; 19] = [
+    const CONTEXTS: [Context; 22] = [
         Context::Runs,
+        Context::RunsFilter,
+        Context::Columns,
+        Context::Compare,
         Context::Presets,
         Context::Form,
         Context::FormEdit,

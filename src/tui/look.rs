@@ -173,6 +173,13 @@ pub struct Glyphs {
     pub times: &'static str,
     /// Beside figures that are better where they are less.
     pub less: &'static str,
+    /// Beside runs that the user marked as theirs.
+    pub star: &'static str,
+    /// Beside the heading that a table is sorted by.
+    pub rising: &'static str,
+    pub falling: &'static str,
+    /// A piece of a curve, as a key to its colour.
+    pub line: &'static str,
     /// Beside a rank that rose, and one that fell.
     pub up: &'static str,
     pub down: &'static str,
@@ -207,6 +214,10 @@ static UNICODE: Glyphs = Glyphs {
     at_least: "≥",
     times: "×",
     less: "↓",
+    star: "★",
+    rising: "▴",
+    falling: "▾",
+    line: "━",
     up: "↑",
     down: "↓",
     marks: ["●", "■", "▲", "◆", "○", "□", "△", "◇"],
@@ -239,6 +250,10 @@ static ASCII: Glyphs = Glyphs {
     at_least: ">=",
     times: "x",
     less: "v",
+    star: "*",
+    rising: "^",
+    falling: "v",
+    line: "=",
     up: "^",
     down: "v",
     marks: ["o", "x", "+", "*", "#", "@", "%", "="],

@@ -2,11 +2,13 @@
 //! in [`app`], what they ask of the disk in [`effects`] and [`watch`], what the terminal needs in [`terminal`].
 
 pub mod app;
+pub mod compare;
 pub mod draw;
 pub mod effects;
 pub mod endings;
 pub mod form;
 pub mod input;
+pub mod kept;
 pub mod keyboard;
 pub mod keys;
 pub mod look;

@@ -1,5 +1,6 @@
 //! The state of the program: screens and popups, each a stack.
 
+use super::compare::Compare;
 use super::endings::Endings;
 use super::form::{Form, ProblemList};
 use super::input::LineInput;
@@ -41,6 +42,7 @@ pub struct Model {
 #[derive(Debug)]
 pub enum Screen {
     Runs,
+    Compare(Box<Compare>),
     Presets,
     Form(Box<Form>),
     Monitor(Box<Monitor>),
@@ -54,6 +56,8 @@ pub enum Popup {
     /// All samples of the run on the monitor, scrolled down by so many lines. `shown`: how many there were when the
     /// newest one was left, so that later ones do not push away what is read.
     Samples { shown: Option<usize>, scroll: usize },
+    /// The columns of the runs table, with the place of the cursor.
+    Columns { cursor: usize },
     /// The modules whose rank differs between the moment that is shown and the mark.
     Changes { scroll: usize },
     /// What happened while one was away.
@@ -87,6 +91,10 @@ pub enum Asked {
     SaveForm,
     /// The name of the copy of this preset.
     CopyPreset(String),
+    /// The tags of this run.
+    Tags(String),
+    /// The note on this run.
+    Note(String),
     /// The new name of this preset.
     RenamePreset(String),
     /// The name of the preset of this file.
@@ -143,6 +151,14 @@ impl Model {
         }
     }
 
+    /// The comparison, where it is the screen that is shown.
+    pub fn comparison(&mut self) -> Option<&mut Compare> {
+        match self.screens.last_mut() {
+            Some(Screen::Compare(compare)) => Some(compare),
+            _ => None,
+        }
+    }
+
     /// The monitor to look at, where it is the screen that is shown.
     pub fn monitor_shown(&self) -> Option<&Monitor> {
         match self.screen() {
@@ -172,7 +188,8 @@ impl Model {
     /// The context of the screen alone.
     pub fn screen_context(&self) -> Context {
         match self.screen() {
-            Screen::Runs => Context::Runs,
+            Screen::Runs => self.runs.context(),
+            Screen::Compare(_) => Context::Compare,
             Screen::Presets if self.presets.filtering => Context::PresetFilter,
             Screen::Presets => Context::Presets,
             Screen::Form(form) => form.context(),
@@ -187,6 +204,7 @@ impl Model {
         match self.popups.last() {
             Some(Popup::Help { .. }) => Context::Help,
             Some(Popup::Samples { .. }) => Context::Samples,
+            Some(Popup::Columns { .. }) => Context::Columns,
             Some(Popup::Changes { .. }) => Context::Changes,
             Some(Popup::Card(_)) => Context::Card,
             Some(Popup::Confirm { .. }) => Context::Confirm,
@@ -204,6 +222,7 @@ impl Model {
         match self.screen() {
             Screen::Runs => Watching::Runs,
             Screen::Monitor(monitor) => Watching::Run(monitor.run.clone()),
+            Screen::Compare(compare) => Watching::Several(compare.ids()),
             Screen::Presets | Screen::Form(_) => Watching::Nothing,
         }
     }
@@ -236,10 +255,7 @@ impl Model {
             Action::Stop => matches!(state(), Some(State::Running | State::Stalled | State::Queued)),
             Action::QueueFirst => self.runs.selected().is_some_and(|row| row.place.is_some_and(|place| place > 1)),
             Action::Remove => match self.screen() {
-                Screen::Runs => self
-                    .runs
-                    .selected()
-                    .is_some_and(|row| row.place.is_none() && !matches!(row.state, State::Running | State::Stalled)),
+                Screen::Runs => self.runs.can_remove(),
                 _ => self.presets.selected().is_some_and(|row| row.saved),
             },
             Action::Open => match self.screen() {
@@ -264,9 +280,19 @@ impl Model {
             | Action::WhatIf => self.monitor_shown().is_some_and(|monitor| !monitor.view.snapshots.is_empty()),
             Action::Now => self.monitor_shown().is_some_and(Monitor::is_past),
             Action::Changes => self.monitor_shown().is_some_and(|monitor| monitor.moment.mark.is_some()),
-            Action::Back => self.screens.len() > 1,
+            Action::Back => self.screens.len() > 1 || self.runs.can_clear(),
+            Action::Compare => self.runs.can_compare(),
+            Action::Rerun | Action::MarkRun | Action::MarkAll | Action::Star | Action::Tag | Action::Note => {
+                self.runs.selected().is_some()
+            }
+            Action::Filter if matches!(self.screen(), Screen::Runs) => !self.runs.rows.is_empty(),
             _ => true,
         }
+    }
+
+    /// What to do first, where an action makes no sense yet and that is not plain to see.
+    pub fn why_not(&self, action: Action) -> Option<String> {
+        (action == Action::Compare).then(|| self.runs.how_to_compare())
     }
 
     /// Says something in one line.

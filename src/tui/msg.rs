@@ -1,15 +1,17 @@
 //! What comes into the model, and what it asks of the world.
 
 use super::form::ProblemList;
+use super::kept::Kept;
 use super::monitor::Head;
 use super::picker::{Ask, Found};
 use super::preflight::Stage;
 use super::presets::DifferenceView;
 use super::presets::PresetRow;
-use super::runs::RunRow;
+use super::runs::{Annotation, RunRow};
 use crate::experiment::{AllocationSettings, PresetDoc, Problem};
 use crate::run::event::Record;
 use crate::run::lifecycle::When;
+use crate::run::notes::Notes;
 use crate::run::view::{RunView, State};
 use crossterm::event::{KeyEvent, MouseEvent};
 
@@ -41,6 +43,8 @@ pub enum Msg {
     Presets(Vec<PresetRow>),
     /// A preset was read for the form.
     PresetOpened(Box<PresetDoc>),
+    /// The preset of a run was read for the form, and a name for the new run found.
+    RerunOpened { doc: Box<PresetDoc>, name: String, parent: String },
     /// The form was saved under a name.
     PresetSaved(String),
     /// Problems of the form after edit number `edit`, files looked at.
@@ -49,8 +53,10 @@ pub enum Msg {
     Refused(Vec<Problem>),
     /// A run was started in the background.
     Started { run: String },
-    /// What deleting a run would take away.
-    Weighed { run: String, dir: String, files: usize, bytes: u64 },
+    /// What deleting runs would take away.
+    Weighed(Vec<Weight>),
+    /// The notes of a run are these now.
+    Annotated { run: String, notes: Box<Notes> },
     /// A preset cannot be opened or taken in, with all that is wrong in it.
     Wrong(ProblemList),
     /// A saved preset has another name.
@@ -69,12 +75,23 @@ pub enum Msg {
     Failed(String),
 }
 
+/// What a run holds on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weight {
+    pub run: String,
+    pub dir: String,
+    pub files: usize,
+    pub bytes: u64,
+}
+
 /// Something to do outside the model. Each answers by a [`Msg`].
 #[derive(Clone, Debug)]
 pub enum Effect {
     Start {
         doc: Box<PresetDoc>,
         name: Option<String>,
+        /// Id of the run that it is made from.
+        parent: Option<String>,
         when: When,
     },
     /// Read the snapshot of the selection that begins after so many bytes of the log.
@@ -96,11 +113,20 @@ pub enum Effect {
     Pause(String),
     Resume(String),
     Stop(String),
+    /// Look how much runs hold, to ask before deleting them.
+    Weigh(Vec<String>),
+    Remove(Vec<String>),
+    /// Change what the user keeps about a run.
+    Annotate {
+        run: String,
+        change: Annotation,
+    },
+    /// Remember columns and order of the runs table.
+    Keep(Box<Kept>),
+    /// Open the preset of a run, for another run.
+    OpenRerun(String),
     /// Put a waiting run before all others.
     QueueFirst(String),
-    /// Look how much a run holds, to ask before deleting it.
-    Weigh(String),
-    Remove(String),
     ListPresets,
     OpenPreset(String),
     SavePreset {
@@ -157,6 +183,8 @@ pub enum Watching {
     Runs,
     /// The log of a run, by id or another of its names.
     Run(String),
+    /// The logs of runs that are compared, by their ids.
+    Several(Vec<String>),
     /// Nothing.
     Nothing,
 }

@@ -7,6 +7,7 @@ use super::look::Look;
 use super::model::{Model, Popup, Screen, first_line};
 use super::monitor::{changes, sample_lines};
 use super::presets::difference;
+use super::runs::column_lines;
 use super::text::{pad, width, wrap};
 use super::view::screen_area;
 use super::{picker, preflight};
@@ -55,6 +56,16 @@ fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
             let title = "Samples of held-out rows, newest first";
             let title = if newer > 0 { format!("{title} (g: {newer} newer)") } else { title.to_owned() };
             (title, sample_lines(&samples[..shown], inner, look), *scroll)
+        }
+        Popup::Columns { cursor } => {
+            let mut lines = column_lines(model, *cursor);
+            let height = usize::from(area.height.saturating_sub(2));
+            let scroll = first_line(*cursor, lines.len(), height);
+            if lines.len() + 2 <= height {
+                lines.push(Vec::new());
+                lines.push(key_spans(Context::Columns, |_| true, look));
+            }
+            ("Columns of the runs table".to_owned(), lines, scroll)
         }
         Popup::Picker(picker) => {
             let height = usize::from(area.height.saturating_sub(2)).min(PICKER_LINES);
@@ -197,6 +208,8 @@ pub fn key_spans(context: Context, can: impl Fn(Action) -> bool, look: Look) -> 
 pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
     let names = |keys: &[KeyCode]| keys.iter().map(|key| key_name(*key, look.unicode)).collect::<Vec<_>>().join(" ");
     let contexts: &[Context] = match about {
+        Context::Compare => &[Context::Compare, Context::Screen],
+        Context::Runs => &[Context::Runs, Context::Screen, Context::Columns],
         Context::Form => &[
             Context::Form,
             Context::Screen,
@@ -207,7 +220,6 @@ pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
             Context::Problems,
             Context::Difference,
         ],
-        Context::Runs => &[Context::Runs, Context::Screen],
         Context::Presets => {
             &[Context::Presets, Context::Screen, Context::PresetFilter, Context::Picker, Context::Difference]
         }

@@ -5,7 +5,8 @@ use super::keys::{Action, action};
 use super::model::{Asked, Model, Popup, Screen, Then, moved};
 use super::monitor::{Go, Monitor};
 use super::msg::{Effect, Msg};
-use super::{form, monitor, mouse, picker, preflight, presets, runs};
+
+use super::{compare, form, monitor, mouse, picker, preflight, presets, runs};
 use crate::run::event::Event;
 use crate::run::view::State;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -26,6 +27,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Presets(rows) => model.presets.show(rows),
         Msg::PresetOpened(doc) => return open_form(model, Form::new(*doc)),
+        Msg::RerunOpened { doc, name, parent } => {
+            let mut form = Form::new(*doc);
+            (form.name, form.parent) = (name, Some(parent));
+            return open_form(model, form);
+        }
         Msg::PresetSaved(name) => {
             if let Some(form) = model.form() {
                 form.saved(&name);
@@ -57,6 +63,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Opened(head) => {
             if let Some(monitor) = model.monitor() {
                 monitor.head = Some(*head);
+            } else if let Some(compare) = model.comparison() {
+                compare.opened(*head);
             }
         }
         Msg::Glimpse { run, view, state } => {
@@ -74,6 +82,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Tick => return model.monitor().map(Monitor::tick).unwrap_or_default(),
         Msg::Followed { run, records, places, state, left } => {
+            if let Some(compare) = model.comparison() {
+                compare.follow(&run, &records, state);
+            }
             let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) else { return Vec::new() };
             let ends = monitor.state.is_some_and(|before| before.is_active()) && !state.is_active();
             monitor.follow(&records, &places, state, left);
@@ -88,9 +99,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Lost { run, error } => {
             if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
                 monitor.lost = Some(error);
+            } else if let Some(compare) = model.comparison() {
+                compare.lost(&run, error);
             }
         }
-        Msg::Weighed { run, dir, files, bytes } => runs::ask_removal(model, &run, &dir, files, bytes),
+        Msg::Weighed(weights) => runs::ask_removal(model, &weights),
+        Msg::Annotated { run, notes } => runs::annotated(model, &run, *notes),
         Msg::Wrong(list) => model.popups.push(Popup::Problems(Box::new(list))),
         Msg::PresetRenamed { from, to } => {
             presets::renamed(model, &from, &to);
@@ -143,6 +157,8 @@ fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
                 form.paste(text);
             } else if let Some(monitor) = model.monitor().filter(|monitor| monitor.log.typing) {
                 monitor.log.filter.insert(text.trim());
+            } else if matches!(model.screen(), Screen::Runs) {
+                model.runs.paste(text);
             }
         }
     }
@@ -160,7 +176,12 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     let context = model.context();
     match action(context, key) {
         Some(action) if model.can(action) => act(model, action),
-        Some(_) => Vec::new(),
+        Some(action) => {
+            if let Some(advice) = model.why_not(action) {
+                model.complain(advice);
+            }
+            Vec::new()
+        }
         None if context.is_typing() => type_key(model, key),
         None => Vec::new(),
     }
@@ -179,6 +200,8 @@ fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
                 form.type_key(key);
             } else if let Some(monitor) = model.monitor() {
                 monitor.log.filter.key(key);
+            } else if matches!(model.screen(), Screen::Runs) {
+                model.runs.type_key(key);
             }
         }
     }
@@ -208,6 +231,8 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 form.show_groups();
             } else if model.form().is_some_and(|form| form.is_changed()) {
                 model.popups.push(unsaved("Leave the form", Then::Back));
+            } else if matches!(model.screen(), Screen::Runs) {
+                model.runs.clear();
             } else if let Some(monitor) = model.monitor().filter(|monitor| monitor.full || monitor.is_past()) {
                 // One thing at a time: the whole screen, the past, then the monitor.
                 if !std::mem::take(&mut monitor.full) {
@@ -233,6 +258,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         _ => match model.screen() {
             Screen::Runs => runs::act(model, action),
+            Screen::Compare(_) => compare::act(model, action),
             Screen::Presets => presets::act(model, action),
             Screen::Form(_) => form::act(model, action),
             Screen::Monitor(shown) if shown.what_if.is_some() => monitor::act_what_if(model, action),
@@ -276,6 +302,7 @@ fn in_popup(model: &mut Model, popup: Popup, action: Action) -> Vec<Effect> {
             model.popups.push(popup);
             Vec::new()
         }
+        (Popup::Columns { cursor }, action) => runs::in_columns(model, cursor, action),
         (Popup::Confirm { then, .. }, Action::Accept) => match then {
             Then::Effect(effect) => vec![effect],
             Then::Back => {
@@ -310,8 +337,12 @@ fn scrolled(model: &Model, popup: Popup, action: Action) -> Popup {
     }
 }
 
-/// A line was typed.
+/// A line was typed: something about a run, a step, a threshold, else a name.
 fn answered(model: &mut Model, name: &str, then: Asked) -> Vec<Effect> {
+    let then = match runs::answered(model, name, then) {
+        Ok(effects) => return effects,
+        Err(then) => then,
+    };
     if let Asked::Step | Asked::Threshold = then {
         let said = match (model.monitor(), then) {
             (Some(monitor), Asked::Step) => monitor.say_step(name),

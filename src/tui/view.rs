@@ -5,7 +5,7 @@ use super::keys::{Action, BINDINGS, Context, key_name};
 use super::look::Look;
 use super::model::{Model, Screen};
 use super::text::{bytes, cut, width};
-use super::{form, monitor, popup, presets, runs};
+use super::{compare, form, monitor, popup, presets, runs};
 use crossterm::event::KeyCode;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -27,6 +27,7 @@ pub fn paint(model: &Model, buf: &mut Buffer) {
     let screen = screen_area(area);
     match model.screen() {
         Screen::Runs => runs::view(buf, screen, model),
+        Screen::Compare(compare) => compare::view(buf, screen, compare, model.look),
         Screen::Presets => presets::view(buf, screen, model),
         Screen::Form(form) => form::view(buf, screen, form, model.look),
         Screen::Monitor(monitor) => monitor::view(buf, screen, monitor, &model.zone, model.look),
@@ -79,6 +80,13 @@ fn key_bar(buf: &mut Buffer, area: Rect, model: &Model) {
     let shared = popup::key_spans(context, |action| model.can(action) && is_shared(action), model.look);
     let mut left = vec![span(" ", model.look.faint())];
     left.extend(own);
+    // Half a word helps nobody: what does not fit is in the help.
+    let width = |spans: &[Span]| spans.iter().map(Span::width).sum::<usize>();
+    let room = usize::from(area.width).saturating_sub(width(&shared) + 1);
+    while left.len() > 3 && width(&left) > room {
+        // A blank, a key, its label.
+        left.truncate(left.len() - 3);
+    }
     put_ends(buf, area, 0, left, shared);
 }
 
@@ -100,6 +108,10 @@ pub fn key_at(model: &Model, area: Rect, at: Position) -> Option<KeyCode> {
     let (mut start, group) = if place >= right { (right, true) } else { (1, false) };
     for (key, label) in labels(group) {
         let end = start + columns(key, label);
+        if !group && end >= right {
+            // It does not fit, and is not shown.
+            return None;
+        }
         if (start..end).contains(&place) {
             return Some(key);
         }

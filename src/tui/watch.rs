@@ -4,29 +4,25 @@
 use super::monitor::Head;
 use super::msg::{Msg, Watching};
 use super::runs::RunRow;
+use super::runs::folder::{RunsFolder, data_name};
 use super::seen::{self, Seen};
-use crate::experiment::Experiment;
 use crate::run::directory::RunDir;
-use crate::run::event::{Metrics, Record};
 use crate::run::file::timestamp;
 use crate::run::follow::{Follower, both_ends};
-use crate::run::queue::Queue;
 use crate::run::state::state;
 use crate::run::store::Store;
 use crate::run::view::{RunView, State};
 use jiff::Timestamp;
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
 /// Time between looks at the log on the monitor.
 const LOG_LOOK: Duration = Duration::from_millis(250);
 /// Time between looks at the runs.
 const RUNS_LOOK: Duration = Duration::from_millis(1000);
+/// The same while the logs of runs at work are read for what the table shows of them.
+const CATCH_UP: Duration = Duration::from_millis(100);
 /// Bytes at the end of a log that tell how far a run is.
 const TAIL: u64 = 1 << 16;
 /// Bytes at its beginning that tell what it is.
@@ -38,13 +34,14 @@ const SEEN_EVERY: Duration = Duration::from_secs(30);
 pub fn watch(watching: &Watching, to: UnboundedSender<Msg>) -> Option<JoinHandle<()>> {
     match watching {
         Watching::Runs => Some(tokio::spawn(watch_runs(to))),
-        Watching::Run(run) => Some(tokio::spawn(follow(run.clone(), to))),
+        Watching::Run(run) => Some(tokio::spawn(follow(run.clone(), to, true))),
+        Watching::Several(runs) => Some(tokio::spawn(follow_all(runs.clone(), to))),
         Watching::Nothing => None,
     }
 }
 
 async fn watch_runs(to: UnboundedSender<Msg>) {
-    let mut table = RunsTable::default();
+    let mut table = RunsFolder::default();
     let mut told: Option<Result<Vec<RunRow>, String>> = None;
     loop {
         let looked = spawn_blocking(move || {
@@ -63,110 +60,19 @@ async fn watch_runs(to: UnboundedSender<Msg>) {
             }
             told = Some(rows);
         }
-        tokio::time::sleep(RUNS_LOOK).await;
+        tokio::time::sleep(if table.is_behind() { CATCH_UP } else { RUNS_LOOK }).await;
     }
 }
 
-/// The rows, and what need not be read again.
-#[derive(Default)]
-struct RunsTable {
-    /// Row, settings, and length of the log when it was read, by id.
-    known: HashMap<String, (RunRow, Experiment, u64)>,
+/// Follows runs side by side. That is no look at what happened to each of them.
+async fn follow_all(runs: Vec<String>, to: UnboundedSender<Msg>) {
+    // Where this task is aborted, the set goes, and its tasks with it.
+    let mut tasks: JoinSet<()> = runs.into_iter().map(|run| follow(run, to.clone(), false)).collect();
+    while tasks.join_next().await.is_some() {}
 }
 
-impl RunsTable {
-    /// All runs, newest first.
-    fn look(&mut self) -> Result<Vec<RunRow>, String> {
-        let runs = Store::of_user().and_then(|store| store.list()).map_err(|error| error.to_string())?;
-        self.known.retain(|id, _| runs.iter().any(|run| run.id() == id));
-        let mut rows: Vec<RunRow> = runs.iter().rev().map(|run| self.row(run)).collect();
-        if rows.iter().any(|row| row.state == State::Queued) {
-            let queue = Queue::of_user().ok().and_then(|queue| queue.look().ok()).unwrap_or_default();
-            for row in &mut rows {
-                row.place = queue.place(&row.id).filter(|_| row.state == State::Queued);
-            }
-        }
-        Ok(rows)
-    }
-
-    fn row(&mut self, run: &RunDir) -> RunRow {
-        let length = std::fs::metadata(run.events_path()).map(|file| file.len()).unwrap_or(0);
-        let (row, experiment, read) = self.known.entry(run.id().to_owned()).or_insert_with(|| {
-            let experiment = settings(run);
-            (first_row(run, &experiment), experiment, u64::MAX)
-        });
-        row.state = state(run).unwrap_or(State::Crashed);
-        if *read != length {
-            *read = length;
-            let view = tail(&run.events_path()).map(|records| RunView::of(&records)).unwrap_or_default();
-            (row.phase, row.step, row.total) = (view.phase, view.step, view.total);
-            if let Some((step, total)) = view.warmup {
-                (row.step, row.total) = (step, total);
-            }
-            row.score = score(&view.metrics, experiment);
-            row.error = view.error.map(|(error, _)| error);
-            if row.model.is_empty() {
-                *experiment = settings(run);
-                describe(row, experiment);
-            }
-        }
-        row.clone()
-    }
-}
-
-fn first_row(run: &RunDir, experiment: &Experiment) -> RunRow {
-    let mut row = RunRow {
-        id: run.id().to_owned(),
-        name: run.info().name.clone(),
-        dir: run.path().display().to_string(),
-        state: State::Queued,
-        place: None,
-        phase: None,
-        step: 0,
-        total: 0,
-        score: None,
-        model: String::new(),
-        data: String::new(),
-        started: Some(run.info().created.clone()),
-        error: None,
-    };
-    describe(&mut row, experiment);
-    row
-}
-
-/// The settings of a run; the defaults where they cannot be read, which the run's own error tells better.
-fn settings(run: &RunDir) -> Experiment {
-    run.experiment().unwrap_or_default()
-}
-
-fn describe(row: &mut RunRow, experiment: &Experiment) {
-    row.model.clone_from(&experiment.model.id);
-    row.data = data_name(experiment);
-}
-
-fn data_name(experiment: &Experiment) -> String {
-    let train = || experiment.data.train.as_ref().map(|path| path.display().to_string());
-    experiment.data.id.clone().or_else(train).unwrap_or_default()
-}
-
-/// The figure that is the run's score: the one that was asked for, else the task's usual one.
-fn score(metrics: &Metrics, experiment: &Experiment) -> Option<(String, f64)> {
-    let named = |name: &str| metrics.get(name).map(|value| (name.to_owned(), *value));
-    named(&experiment.evaluate.metric.resolve(experiment.data.task).to_string())
-}
-
-/// The records at the end of a log.
-fn tail(path: &Path) -> io::Result<Vec<Record>> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut bytes = Vec::new();
-    file.take(TAIL).read_to_end(&mut bytes)?;
-    // The first line may be a part of one, the last may be torn: neither parses.
-    Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
-}
-
-async fn follow(run: String, to: UnboundedSender<Msg>) {
+/// Follows a run; `marks`: whether that counts as having seen it.
+async fn follow(run: String, to: UnboundedSender<Msg>, marks: bool) {
     let asked = run.clone();
     let opened = spawn_blocking(move || open(&asked)).await;
     let Opened { dir, head, glimpse } = match opened {
@@ -209,7 +115,7 @@ async fn follow(run: String, to: UnboundedSender<Msg>) {
                 }
                 told = Some(now);
                 let left = (!follower.is_caught_up()).then(|| follower.place() as f64 / length.max(1) as f64);
-                if left.is_none() {
+                if marks && left.is_none() {
                     looked.newest = lines.last().map(|line| line.record.seq).or(looked.newest);
                 }
                 let (places, records) = lines.into_iter().map(|line| (line.place, line.record)).unzip();

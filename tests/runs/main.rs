@@ -1,5 +1,6 @@
 //! Runs by the real binary: started, watched, paused, killed, resumed, stopped, removed.
 
+mod compare;
 mod export;
 mod generation;
 mod notify;
@@ -9,6 +10,7 @@ mod queue;
 mod real;
 mod retrain;
 mod support;
+mod theatre;
 mod webnlg;
 
 use rustix::process::Signal;

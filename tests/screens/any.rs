@@ -1,6 +1,7 @@
 //! Any keys on any size: no panic, and a state that still makes sense.
 
 use crate::fixtures::*;
+use autolora::run::notes::Notes;
 use autolora::run::view::State;
 use autolora::tui::look::Look;
 use autolora::tui::model::{Model, Screen};
@@ -49,7 +50,16 @@ fn answer(effect: Effect) -> Option<Msg> {
         Effect::ChooseAllocation { .. } | Effect::QueueFirst(_) => done(),
         Effect::Retrain { .. } => Some(Msg::Started { run: rows()[0].id.clone() }),
         Effect::Fetch { .. } => None,
-        Effect::Weigh(run) => Some(Msg::Weighed { run, dir: "/x".into(), files: 1, bytes: 1 }),
+        Effect::Weigh(runs) => Some(Msg::Weighed(runs.iter().map(|run| weight(run)).collect())),
+        Effect::Annotate { run, .. } => {
+            let notes = Box::new(Notes { star: true, note: run.clone(), ..Notes::default() });
+            Some(Msg::Annotated { run, notes })
+        }
+        Effect::OpenRerun(parent) => {
+            let doc = Box::new(autolora::experiment::PresetDoc::empty("demo"));
+            Some(Msg::RerunOpened { doc, name: "demo-2".into(), parent })
+        }
+        Effect::Keep(_) => None,
         Effect::ListPresets | Effect::CopyPreset { .. } | Effect::DeletePreset(_) => Some(Msg::Presets(preset_rows())),
         Effect::OpenPreset(_) => {
             let source = autolora::experiment::Source { name: "demo".into(), text: PRESET.into(), folder: None };
@@ -109,6 +119,14 @@ proptest! {
     }
 
     #[test]
+    fn any_keys_from_a_comparison(steps in steps(), colour: bool, unicode: bool, runs in 2usize..9) {
+        let mut model = crate::runs::comparing(runs);
+        let depth = if colour { Depth::Many } else { Depth::None };
+        model.look = Look { depth, unicode, letters: unicode };
+        play(model, steps);
+    }
+
+    #[test]
     fn any_keys_from_the_form(steps in steps()) {
         play(form(PRESET), steps);
     }
@@ -138,6 +156,8 @@ fn every_small_size_is_survived() {
         crate::generation::written().watched(State::Finished),
         with_runs(rows()),
         with_runs(Vec::new()),
+        crate::runs::comparing(8),
+        crate::runs::comparing(2),
         form(PRESET),
         finished().watched(State::Finished),
     ]);

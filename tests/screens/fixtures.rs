@@ -3,11 +3,12 @@
 use autolora::experiment::{PresetDoc, Source};
 use autolora::run::event::{AllTerms, Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection, Timing};
 use autolora::run::machine::Machine;
+use autolora::run::notes::Notes;
 use autolora::run::view::State;
 use autolora::tui::look::Look;
 use autolora::tui::model::{Model, Screen};
 use autolora::tui::monitor::{Head, Monitor};
-use autolora::tui::msg::Msg;
+use autolora::tui::msg::{Msg, Weight};
 use autolora::tui::palette::Depth;
 use autolora::tui::presets::PresetRow;
 use autolora::tui::runs::RunRow;
@@ -55,9 +56,13 @@ pub fn row(id: &str, name: &str, state: State) -> RunRow {
         step: 120,
         total: 300,
         score: None,
+        best: None,
+        last: None,
         model: "builtin:demo".into(),
         data: "builtin:demo".into(),
         started: Some("2026-11-23T20:33:12.512Z".into()),
+        parent: None,
+        notes: Notes::default(),
         error: None,
     }
 }
@@ -76,6 +81,11 @@ pub fn rows() -> Vec<RunRow> {
         row("20261118-110000-0005", "next", State::Queued),
     ];
     (rows[1].phase, rows[1].step, rows[1].total) = (Some(Phase::Retrain), 12_345, 99_999);
+    (rows[0].best, rows[0].last) = (Some((97, 0.3127)), Some((120, 0.3342)));
+    rows[0].notes.tags = vec!["paper".into(), "lr-sweep".into()];
+    rows[3].notes.star = true;
+    rows[3].notes.note = "the one in the report".into();
+    rows[3].parent = Some("20261121-110000-0002".into());
     rows[1].model = "/models/all-MiniLM-L6-v2".into();
     rows[1].data = "/data/glue/SST-2/train.tsv".into();
     rows[3].score = Some(("matthews_correlation".into(), 0.4312));
@@ -89,6 +99,12 @@ pub fn with_runs(rows: Vec<RunRow>) -> Model {
     let mut model = model();
     update(&mut model, Msg::Runs(rows));
     model
+}
+
+/// What a run holds.
+pub fn weight(run: &str) -> Weight {
+    let dir = format!("/home/ada/.local/share/autolora/runs/{run}");
+    Weight { run: run.into(), dir, files: 17, bytes: 41_300_000 }
 }
 
 /// A log that is being written.
@@ -198,8 +214,13 @@ impl Log {
     }
 
     pub fn search(&mut self, steps: usize) -> &mut Log {
+        self.search_like(steps, 0)
+    }
+
+    /// A search that is worse the higher `worse` is.
+    pub fn search_like(&mut self, steps: usize, worse: usize) -> &mut Log {
         for step in 1..=steps {
-            let x = step as f64;
+            let x = step as f64 / (1.0 + worse as f64 / 3.0);
             let wave = (x / 3.0).sin() * 0.04;
             self.push(Event::Step {
                 phase: Phase::Search,
@@ -238,8 +259,30 @@ impl Log {
         self.push(Event::Machine { phase: Phase::Search, machine })
     }
 
+    /// One step.
+    pub fn step_at(&mut self, phase: Phase, step: usize, train_loss: f64, validation_loss: Option<f64>) -> &mut Log {
+        self.push(Event::Step {
+            phase,
+            step,
+            train_loss,
+            validation_loss,
+            lr: 1e-3,
+            selection_lr: None,
+            tokens: None,
+            grad_norm: None,
+            direct_norm: None,
+            mixed_norm: None,
+        })
+    }
+
     pub fn allocate(&mut self) -> &mut Log {
-        let (_, ranks) = self.selection(300);
+        self.allocate_like(0)
+    }
+
+    /// Ranks of which every third differs by `other` from those of another.
+    pub fn allocate_like(&mut self, other: usize) -> &mut Log {
+        let (_, mut ranks) = self.selection(300);
+        ranks.values_mut().step_by(3).for_each(|rank| *rank = (*rank + other) % 8);
         let parameters = ranks.values().sum::<usize>() * 2 * self.width;
         self.push(Event::Allocated {
             phase: Phase::Allocate,
@@ -272,16 +315,24 @@ impl Log {
     }
 
     pub fn finish(&mut self) -> &mut Log {
+        self.finish_with(0.9525, 0.1432)
+    }
+
+    pub fn finish_with(&mut self, accuracy: f64, loss: f64) -> &mut Log {
         let evaluated = |what: &str, accuracy: f64, loss: Option<f64>| {
             let mut metrics = Metrics::from([("accuracy".to_owned(), accuracy)]);
             metrics.extend(loss.map(|loss| ("loss".to_owned(), loss)));
             Event::Evaluated { phase: Phase::Evaluate, what: what.into(), metrics }
         };
-        self.push(evaluated("run", 0.9525, Some(0.1432)));
+        self.push(evaluated("run", accuracy, Some(loss)));
         self.push(evaluated("head_only", 0.705, Some(0.5821)));
         self.push(evaluated("majority", 0.5025, None));
-        let (_, ranks) = self.selection(300);
-        let metrics = Metrics::from([("accuracy".to_owned(), 0.9525)]);
+        let allocated = self.records.iter().rev().find_map(|record| match &record.event {
+            Event::Allocated { ranks, .. } => Some(ranks.clone()),
+            _ => None,
+        });
+        let ranks = allocated.unwrap_or_else(|| self.selection(300).1);
+        let metrics = Metrics::from([("accuracy".to_owned(), accuracy)]);
         let (run, dir) = ("20261123-203312-a1b2".into(), "/runs/20261123-203312-a1b2".into());
         self.push(Event::Finished { phase: Phase::Export, run, dir, ranks, metrics, timing: Timing::new() })
     }
@@ -298,6 +349,11 @@ impl Log {
             metrics: Metrics::new(),
             timing: Timing::new(),
         })
+    }
+
+    /// What is written so far.
+    pub fn records(&self) -> &[Record] {
+        &self.records
     }
 
     /// All of this log as it reaches the screen.

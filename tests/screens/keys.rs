@@ -97,14 +97,14 @@ fn deleting_needs_a_yes() {
     let mut model = with_runs(rows());
     press(&mut model, "jjj");
     let id = rows()[3].id.clone();
-    assert!(matches!(char_effect(&mut model, 'd'), Effect::Weigh(run) if run == id));
-    let weighed = || Msg::Weighed { run: id.clone(), dir: "/x".into(), files: 3, bytes: 10 };
+    assert!(matches!(char_effect(&mut model, 'd'), Effect::Weigh(runs) if runs == [id.clone()]));
+    let weighed = || Msg::Weighed(vec![weight(&id)]);
     update(&mut model, weighed());
     assert!(effects(&mut model, KeyCode::Enter).is_empty(), "Enter is no yes");
     assert_eq!(model.context(), Context::Confirm);
     assert!(effects(&mut model, KeyCode::Esc).is_empty());
     update(&mut model, weighed());
-    assert!(matches!(char_effect(&mut model, 'y'), Effect::Remove(run) if run == id));
+    assert!(matches!(char_effect(&mut model, 'y'), Effect::Remove(runs) if runs == [id.clone()]));
     assert!(model.popups.is_empty());
 }
 
@@ -126,7 +126,7 @@ fn a_new_run_goes_from_the_form_to_its_monitor() {
     let mut model = with_runs(rows());
     assert!(matches!(char_effect(&mut model, 'n'), Effect::OpenPreset(name) if name == "demo"));
     let mut model = form(PRESET);
-    assert!(matches!(char_effect(&mut model, 'S'), Effect::Start { name: None, .. }));
+    assert!(matches!(char_effect(&mut model, 'S'), Effect::Start { name: None, parent: None, .. }));
     assert!(effects(&mut model, KeyCode::Char('S')).is_empty(), "not twice");
     assert!(effects(&mut model, KeyCode::Char('s')).is_empty(), "nor with its card");
     update(&mut model, Msg::Started { run: "new".into() });
@@ -317,7 +317,7 @@ fn every_binding_of_a_screen_is_in_its_help() {
             .map(|span| span.content.into_owned())
             .collect::<Vec<_>>()
     };
-    for context in [Context::Runs, Context::Presets, Context::Form, Context::Monitor] {
+    for context in [Context::Runs, Context::Compare, Context::Presets, Context::Form, Context::Monitor] {
         let help = lines(context);
         for binding in autolora::tui::keys::bindings(context) {
             assert!(help.iter().any(|text| text == binding.help), "{:?}", binding.action);

@@ -5,8 +5,10 @@ mod fixtures;
 mod form;
 mod generation;
 mod keys;
+mod runs;
 mod theatre;
 
+use autolora::run::event::Event;
 use autolora::run::view::State;
 use autolora::tui::msg::Msg;
 use autolora::tui::update::update;
@@ -49,9 +51,7 @@ fn a_failed_run_selected_says_why() {
 fn deleting_a_run_asks_first() {
     let mut model = with_runs(rows());
     press(&mut model, "jjj");
-    let (run, dir) =
-        ("20261122-235959-abcd".to_owned(), "/home/ada/.local/share/autolora/runs/20261122-235959-abcd".to_owned());
-    update(&mut model, Msg::Weighed { run, dir, files: 17, bytes: 41_300_000 });
+    update(&mut model, Msg::Weighed(vec![weight("20261122-235959-abcd")]));
     show("runs_delete", &model);
 }
 
@@ -221,4 +221,14 @@ fn control_characters_of_a_log_never_reach_the_terminal() {
         assert!(!shown.contains(bad), "{shown:?}");
         assert!(shown.contains("a?]0;owned?b"), "{shown}");
     }
+}
+
+#[test]
+fn a_run_that_waits_selected_says_where_it_stands() {
+    let mut model = with_runs(rows());
+    press(&mut model, "G");
+    show("runs_queued_selected", &model);
+    let mut log = Log::new();
+    log.push(Event::Queued { pid: 7, host: "gpu1".into(), device: "cuda:0 or cuda:1".into(), place: 2 });
+    show("monitor_queued", &log.watched(State::Queued));
 }

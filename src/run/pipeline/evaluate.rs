@@ -57,6 +57,9 @@ struct Done {
     count: f64,
 }
 
+/// What the pace of scoring is kept as: in a phase that also trains, it is another one.
+const SCORING: &str = "scoring";
+
 impl Scoring<'_> {
     /// Scores every row, or until a request; `from`: batches done, with their predictions.
     pub fn run(&self, job: &mut Job, prepared: &Prepared, from: Option<(usize, &Tensors)>) -> Result<Scored, Fault> {
@@ -75,9 +78,11 @@ impl Scoring<'_> {
         let decoding = decoding(&experiment.evaluate, prepared);
         let every = job.ctx.experiment().runtime.checkpoint_every;
         let all = self.steps_before + batches.len() + self.steps_after;
-        let mut pace = Pace::new(self.phase, self.steps_before + done.batches, (0, all), every);
+        let mut pace = Pace::new(self.phase, self.steps_before + done.batches, (0, all), every)
+            .expecting(job.carried.rates.get(SCORING).copied());
         while done.batches < batches.len() {
             if let Some(request) = job.ctx.request() {
+                job.carried.expect_rate(SCORING, pace.rate());
                 self.save(job, &done)?;
                 return Ok(Scored::Left(End::requested(request, self.phase, self.steps_before + done.batches)));
             }
@@ -122,6 +127,7 @@ impl Scoring<'_> {
                 job.ctx.emit(event)?;
             }
             if pace.save_due() {
+                job.carried.expect_rate(SCORING, pace.rate());
                 self.save(job, &done)?;
             }
         }

@@ -88,7 +88,7 @@ impl Fit<'_> {
         }
         while done < total {
             if let Some(request) = job.ctx.request() {
-                job.carried.expect_rate(self.phase, pace.rate());
+                job.carried.expect_rate(self.phase.name(), pace.rate());
                 save(job, &state, self.phase, before + done)?;
                 return Ok(Fitted::Left(End::requested(request, self.phase, before + done)));
             }
@@ -118,7 +118,7 @@ impl Fit<'_> {
                 job.ctx.emit(event)?;
             }
             if pace.save_due() {
-                job.carried.expect_rate(self.phase, pace.rate());
+                job.carried.expect_rate(self.phase.name(), pace.rate());
                 save(job, &state, self.phase, before + done)?;
             }
         }

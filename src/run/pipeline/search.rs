@@ -121,7 +121,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
     while done < warmup + steps {
         job.carried.warmed_up = done.min(warmup);
         if let Some(request) = job.ctx.request() {
-            job.carried.expect_rate(Phase::Search, pace.rate());
+            job.carried.expect_rate(Phase::Search.name(), pace.rate());
             let step = done.saturating_sub(warmup);
             save(job, &state, step)?;
             return Ok(Some(End::requested(request, Phase::Search, step)));
@@ -152,7 +152,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
             job.ctx.emit(event)?;
         }
         if pace.save_due() {
-            job.carried.expect_rate(Phase::Search, pace.rate());
+            job.carried.expect_rate(Phase::Search.name(), pace.rate());
             job.carried.warmed_up = done.min(warmup);
             save(job, &state, done.saturating_sub(warmup))?;
         }

@@ -29,7 +29,7 @@ pub struct Carried {
     /// Tokens that were trained on, by what they trained; padding left out.
     #[serde(default)]
     pub tokens: BTreeMap<String, u64>,
-    /// Steps a second of each phase when it was last saved: what a worker that goes on expects at first.
+    /// Steps a second of each phase, and of scoring, when it was last saved: what a worker that goes on expects at first.
     #[serde(default)]
     pub rates: BTreeMap<String, f64>,
     /// What the search has seen of its ranks.
@@ -41,10 +41,10 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// Keeps the rate of a phase for a worker that goes on with it.
-    pub fn expect_rate(&mut self, phase: Phase, rate: Option<f64>) {
+    /// Keeps the rate of a phase, or of a part of it, for a worker that goes on with it.
+    pub fn expect_rate(&mut self, what: &str, rate: Option<f64>) {
         if let Some(rate) = rate {
-            self.rates.insert(phase.name().into(), rate);
+            self.rates.insert(what.into(), rate);
         }
     }
 }

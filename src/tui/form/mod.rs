@@ -27,6 +27,8 @@ pub struct Form {
     pub doc: PresetDoc,
     /// What the run will be called; empty: as the preset.
     pub name: String,
+    /// Id of the run whose preset this is, where it is a run's.
+    pub parent: Option<String>,
     /// The saved preset that this is, so that saving over it needs no question.
     pub saved_as: Option<String>,
     /// What is wrong now, in the order of `preset check`.
@@ -54,6 +56,7 @@ impl Form {
         let mut form = Form {
             doc,
             name: String::new(),
+            parent: None,
             saved_as: None,
             problems: Vec::new(),
             edit: 0,
@@ -322,7 +325,7 @@ pub fn start(model: &mut Model, when: When) -> Vec<Effect> {
     let Some(form) = model.form().filter(|form| !form.starting) else { return Vec::new() };
     form.starting = true;
     let name = Some(form.name.clone()).filter(|name| !name.is_empty());
-    vec![Effect::Start { doc: Box::new(form.doc.clone()), name, when }]
+    vec![Effect::Start { doc: Box::new(form.doc.clone()), name, parent: form.parent.clone(), when }]
 }
 
 /// Takes what was picked for the setting with the cursor.

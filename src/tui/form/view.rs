@@ -41,11 +41,12 @@ pub fn view(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
 
 fn title(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
     let changed = if form.is_changed() { ", changed" } else { "" };
-    let left = vec![
-        span("AutoLoRA", look.strong()),
-        plain("  new run  "),
-        span(format!("preset {}{changed}", cut(&form.doc.name, 28, look.glyphs().ellipsis)), look.faint()),
-    ];
+    let origin = match &form.parent {
+        Some(parent) => format!("from run {parent}"),
+        None => format!("preset {}", cut(&form.doc.name, 28, look.glyphs().ellipsis)),
+    };
+    let left =
+        vec![span("AutoLoRA", look.strong()), plain("  new run  "), span(format!("{origin}{changed}"), look.faint())];
     let right = match form.problems.len() {
         _ if form.starting => span("starting", look.accent()),
         0 => span(format!("{} ready to start", look.glyphs().done), look.good()),

@@ -3,7 +3,7 @@
 mod act;
 mod catch_up;
 mod changes;
-mod chart;
+pub mod chart;
 mod figures;
 mod grid;
 mod heat;

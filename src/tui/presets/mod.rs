@@ -141,7 +141,9 @@ pub fn answered(text: &str, then: &Asked) -> Option<Effect> {
         Asked::RenamePreset(from) => Effect::RenamePreset { from: from.clone(), to: text.to_owned() },
         Asked::ImportPreset(file) => Effect::ImportPreset { file: file.clone(), name: text.to_owned(), replace: false },
         Asked::ExportPreset(name) => Effect::ExportPreset { name: name.clone(), file: text.to_owned(), replace: false },
-        Asked::SaveForm | Asked::CopyPreset(_) | Asked::Step | Asked::Threshold => return None,
+        Asked::SaveForm | Asked::CopyPreset(_) | Asked::Step | Asked::Threshold | Asked::Tags(_) | Asked::Note(_) => {
+            return None;
+        }
     })
 }
 

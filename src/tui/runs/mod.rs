@@ -1,19 +1,39 @@
-//! The runs table: newest first, the cursor staying on its run while others come and go.
+//! The runs table: sorted, filtered, marked; the cursor stays on its run while others come and go.
 
+mod annotate;
+pub mod columns;
+mod detail;
+mod filter;
+pub mod folder;
+pub mod order;
+mod removal;
 mod view;
 
-pub use view::view;
+pub use annotate::{Annotation, answered, taken as annotated};
+pub use columns::Column;
+pub use removal::ask as ask_removal;
+pub use view::{column_lines, view};
 
-use super::keys::Action;
-use super::model::{Model, Popup, Screen, Then, moved};
+use super::compare::Compare;
+use super::input::LineInput;
+use super::kept::Kept;
+use super::keys::{Action, Context};
+use super::model::{Model, Popup, Screen, moved};
 use super::monitor::Monitor;
 use super::msg::Effect;
-use super::text::bytes;
+use super::text::clean;
+use crate::run::best::At;
+use crate::run::compare::{FEWEST, MOST};
 use crate::run::event::Phase;
+use crate::run::notes::Notes;
 use crate::run::view::State;
+use crossterm::event::KeyEvent;
+use order::{Key, Order};
 
 /// The preset that a new run starts from.
 const FIRST_PRESET: &str = "demo";
+/// The name of the figure that a run under way is known by.
+const UNDER_WAY: &str = "val loss";
 
 /// One run as the table shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,22 +50,51 @@ pub struct RunRow {
     pub total: usize,
     /// The figure of the test split and its name.
     pub score: Option<(String, f64)>,
+    /// Lowest and latest validation loss of the search, as far as the log has been read.
+    pub best: Option<At>,
+    pub last: Option<At>,
     pub model: String,
     pub data: String,
     /// RFC 3339, UTC.
     pub started: Option<String>,
+    /// Id of the run that it was made from.
+    pub parent: Option<String>,
+    /// What the user keeps about it.
+    pub notes: Notes,
     /// Why it failed.
     pub error: Option<String>,
+}
+
+impl RunRow {
+    /// Whether a worker has it, be it at work or in the queue: it cannot be deleted.
+    pub fn has_worker(&self) -> bool {
+        self.state.is_active() || self.place.is_some()
+    }
+
+    /// The figure that the run is known by now: its score, before that its best validation loss.
+    pub fn figure(&self) -> Option<(&str, f64)> {
+        let score = self.score.as_ref().map(|(name, value)| (name.as_str(), *value));
+        score.or_else(|| self.best.map(|(_, loss)| (UNDER_WAY, loss)))
+    }
 }
 
 /// The table.
 #[derive(Debug, Default)]
 pub struct Runs {
+    /// All runs, newest first.
     pub rows: Vec<RunRow>,
     /// Whether the folder has been read.
     pub loaded: bool,
+    /// Columns and order, as the user likes them.
+    pub kept: Kept,
+    /// Ids of the marked runs in the order in which they were marked.
+    pub marked: Vec<String>,
+    /// Places in `rows` of those that are shown, in their order.
+    shown: Vec<usize>,
     /// The id with the cursor.
     cursor: Option<String>,
+    filter: LineInput,
+    filtering: bool,
 }
 
 impl Runs {
@@ -54,6 +103,8 @@ impl Runs {
         let before = self.index();
         self.rows = rows;
         self.loaded = true;
+        self.marked.retain(|id| self.rows.iter().any(|row| row.id == *id));
+        self.arrange();
         let kept = self.cursor.as_ref().is_some_and(|id| self.rows.iter().any(|row| row.id == *id));
         if !kept {
             // The run is gone: the one that took its place.
@@ -61,15 +112,34 @@ impl Runs {
         }
     }
 
-    /// Where the cursor is.
+    /// Filters and sorts anew.
+    pub fn arrange(&mut self) {
+        let filter = self.filter.text();
+        let mut shown: Vec<usize> =
+            (0..self.rows.len()).filter(|at| filter::matches(&filter, &self.rows[*at])).collect();
+        shown.sort_by(|a, b| self.kept.order.compare(&self.rows[*a], &self.rows[*b]));
+        self.shown = shown;
+    }
+
+    /// The runs that are shown, in their order.
+    pub fn shown(&self) -> impl ExactSizeIterator<Item = &RunRow> {
+        self.shown.iter().map(|at| &self.rows[*at])
+    }
+
+    /// Where the cursor is among the runs that are shown.
     pub fn index(&self) -> usize {
-        let at = self.cursor.as_ref().and_then(|id| self.rows.iter().position(|row| row.id == *id));
+        let at = self.cursor.as_ref().and_then(|id| self.shown().position(|row| row.id == *id));
         at.unwrap_or(0)
     }
 
     /// The run with the cursor.
     pub fn selected(&self) -> Option<&RunRow> {
-        self.rows.get(self.index())
+        self.shown.get(self.index()).map(|at| &self.rows[*at])
+    }
+
+    /// The row of a run.
+    pub fn row(&self, id: &str) -> Option<&RunRow> {
+        self.rows.iter().find(|row| row.id == id)
     }
 
     /// Puts the cursor on a run, also one that the next look at the folder brings.
@@ -78,8 +148,93 @@ impl Runs {
     }
 
     fn select(&mut self, index: usize) {
-        let index = index.min(self.rows.len().saturating_sub(1));
-        self.cursor = self.rows.get(index).map(|row| row.id.clone());
+        let index = index.min(self.shown.len().saturating_sub(1));
+        self.cursor = self.shown.get(index).map(|at| self.rows[*at].id.clone());
+    }
+
+    /// Where keys go.
+    pub fn context(&self) -> Context {
+        if self.filtering { Context::RunsFilter } else { Context::Runs }
+    }
+
+    /// Whether a filter or marks are there, which Esc takes away.
+    pub fn can_clear(&self) -> bool {
+        !self.filter.is_empty() || !self.marked.is_empty()
+    }
+
+    /// Takes away the filter, where there is none the marks.
+    pub fn clear(&mut self) {
+        self.filtering = false;
+        if self.filter.is_empty() {
+            self.marked.clear();
+        }
+        self.filter = LineInput::default();
+        self.arrange();
+    }
+
+    /// Takes a key into the filter.
+    pub fn type_key(&mut self, key: KeyEvent) {
+        self.filter.key(key);
+        self.arrange();
+    }
+
+    /// Takes pasted text into the filter, while that is typed.
+    pub fn paste(&mut self, text: &str) {
+        if self.filtering {
+            self.filter.insert(&clean(text.trim()));
+            self.arrange();
+        }
+    }
+
+    /// The runs that an action on several is about: the marked ones, else that with the cursor.
+    fn meant(&self) -> Vec<&RunRow> {
+        if self.marked.is_empty() {
+            return self.selected().into_iter().collect();
+        }
+        self.marked.iter().filter_map(|id| self.row(id)).collect()
+    }
+
+    /// Whether there is a run to delete among those that are meant.
+    pub fn can_remove(&self) -> bool {
+        self.meant().iter().any(|row| !row.has_worker())
+    }
+
+    /// Whether the marked runs can be compared.
+    pub fn can_compare(&self) -> bool {
+        (FEWEST..=MOST).contains(&self.marked.len())
+    }
+
+    /// What to do so that runs can be compared.
+    pub fn how_to_compare(&self) -> String {
+        match self.marked.len() {
+            0..FEWEST => format!("mark {FEWEST} to {MOST} runs with v, then c compares them"),
+            count => {
+                format!("{count} runs are marked, and {MOST} are the most that can be compared: v takes a mark away")
+            }
+        }
+    }
+
+    fn mark(&mut self) {
+        let Some(id) = self.selected().map(|row| row.id.clone()) else { return };
+        match self.marked.iter().position(|marked| *marked == id) {
+            Some(at) => drop(self.marked.remove(at)),
+            None => self.marked.push(id),
+        }
+        self.select(self.index() + 1);
+    }
+
+    /// Marks all runs that are shown; takes their marks away where all have one.
+    fn mark_all(&mut self) {
+        let shown: Vec<String> = self.shown().map(|row| row.id.clone()).collect();
+        if shown.iter().all(|id| self.marked.contains(id)) {
+            self.marked.retain(|id| !shown.contains(id));
+            return;
+        }
+        for id in shown {
+            if !self.marked.contains(&id) {
+                self.marked.push(id);
+            }
+        }
     }
 }
 
@@ -96,24 +251,75 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             return model.runs.selected().map(|row| Effect::QueueFirst(row.id.clone())).into_iter().collect();
         }
         Action::NewRun => return vec![Effect::OpenPreset(FIRST_PRESET.into())],
-        Action::Remove => return model.runs.selected().map(|row| Effect::Weigh(row.id.clone())).into_iter().collect(),
+        Action::Rerun => {
+            return model.runs.selected().map(|row| Effect::OpenRerun(row.id.clone())).into_iter().collect();
+        }
+        Action::Remove => return removal::weigh(&model.runs),
+        Action::Star | Action::Tag | Action::Note => return annotate::act(model, action),
+        Action::MarkRun => model.runs.mark(),
+        Action::MarkAll => model.runs.mark_all(),
+        Action::Compare => {
+            let sides = model.runs.marked.iter().filter_map(|id| model.runs.row(id));
+            let compare = Compare::new(sides.map(|row| (row.id.clone(), row.name.clone())));
+            model.screens.push(Screen::Compare(Box::new(compare)));
+        }
+        Action::Filter => model.runs.filtering = true,
+        Action::Accept => model.runs.filtering = false,
+        Action::Cancel => model.runs.clear(),
+        Action::Columns => model.popups.push(Popup::Columns { cursor: 0 }),
+        Action::Sort | Action::Reverse => {
+            let order = model.runs.kept.order;
+            let room = view::table_columns(model.size.0);
+            let columns = model.runs.kept.shown();
+            let shown = columns::fitting(&columns, room).0;
+            model.runs.kept.order = match action {
+                Action::Sort => Order { key: order.key.next(shown), reversed: false },
+                _ => Order { reversed: !order.reversed, ..order },
+            };
+            model.runs.arrange();
+            model.say(format!("sorted by {}", model.runs.kept.order.words()));
+            return vec![keep(model)];
+        }
         moving => {
-            let to = moved(model.runs.index(), model.runs.rows.len(), moving);
+            let to = moved(model.runs.index(), model.runs.shown.len(), moving);
             model.runs.select(to);
         }
     }
     Vec::new()
 }
 
-/// Asks before a run is deleted, saying what goes.
-pub fn ask_removal(model: &mut Model, run: &str, dir: &str, files: usize, size: u64) {
-    let Some(row) = model.runs.rows.iter().find(|row| row.id == run) else { return };
-    let text = format!(
-        "Delete run {} ({})? Its folder goes, with log, checkpoints and adapter: {files} files, {}.\n{dir}",
-        row.name,
-        row.id,
-        bytes(size)
-    );
-    let then = Then::Effect(Effect::Remove(run.to_owned()));
-    model.popups.push(Popup::Confirm { title: "Delete the run", text, then });
+/// Remembers columns and order.
+fn keep(model: &mut Model) -> Effect {
+    model.runs.kept.edit += 1;
+    Effect::Keep(Box::new(model.runs.kept.clone()))
 }
+
+/// An action on the list of columns, whose cursor is on `cursor`.
+pub fn in_columns(model: &mut Model, cursor: usize, action: Action) -> Vec<Effect> {
+    let columns = &mut model.runs.kept.columns;
+    let last = columns.len().saturating_sub(1);
+    let mut to = cursor.min(last);
+    match action {
+        Action::Toggle => columns.iter_mut().skip(to).take(1).for_each(|(_, is_shown)| *is_shown = !*is_shown),
+        Action::MoveUp if to > 0 => to -= 1,
+        Action::MoveDown if to < last => to += 1,
+        Action::Unset => *columns = Kept::default().columns,
+        moving => {
+            model.popups.push(Popup::Columns { cursor: moved(cursor, columns.len(), moving) });
+            return Vec::new();
+        }
+    }
+    if to != cursor.min(last) {
+        columns.swap(cursor.min(last), to);
+    }
+    model.popups.push(Popup::Columns { cursor: to });
+    vec![keep(model)]
+}
+
+/// The key that the heading of the names, or of a column, is marked for.
+fn is_sorted_by(order: Order, column: Option<Column>) -> bool {
+    order.key == column.map_or(Key::Name, Key::Column)
+}
+
+#[cfg(test)]
+mod tests;

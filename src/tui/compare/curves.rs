@@ -1,0 +1,21 @@
+//! The losses of all runs over each other.
+
+use super::Compare;
+use crate::tui::look::Look;
+use crate::tui::monitor::chart::{self, Curve, Plot};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// What marks the runs where there is no colour to tell them apart: their numbers.
+const MARKS: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "8"];
+
+/// Draws the curves that are chosen, each in the colour of its run.
+pub fn draw(buf: &mut Buffer, area: Rect, compare: &Compare, look: Look) {
+    let points: Vec<_> = compare.sides.iter().map(|side| compare.losses.of(&side.view)).collect();
+    let curves: Vec<Curve> = points
+        .iter()
+        .enumerate()
+        .map(|(place, points)| Curve { points, style: look.series(place), mark: MARKS[place % MARKS.len()] })
+        .collect();
+    chart::draw(buf, area, &Plot { curves: &curves, empty: "no losses yet", ..Plot::default() }, look);
+}

@@ -1,0 +1,283 @@
+//! Settings, ranks and figures as tables with a column for every run.
+
+use super::{Compare, Pane};
+use crate::run::compare::{other_rows, ranks, scores, totals};
+use crate::tui::draw::{plain, span};
+use crate::tui::look::Look;
+use crate::tui::text::{clean, cut, figure, grouped, pad, width};
+use ratatui::style::Style;
+use ratatui::text::Span;
+use unicode_width::UnicodeWidthChar;
+
+/// Columns of a run's column: at least, at most.
+const LEAST: usize = 10;
+const MOST: usize = 26;
+/// Columns of the names of the lines, at most.
+const MOST_LABEL: usize = 44;
+
+/// A table: the heading stays, the lines scroll.
+pub struct Table {
+    pub heading: Vec<Span<'static>>,
+    pub lines: Vec<Vec<Span<'static>>>,
+    /// What there is to say of all lines, one thing a piece.
+    pub facts: Vec<Span<'static>>,
+}
+
+/// Which runs have a column, and how wide it is. The first run always has one: the others are compared with it.
+struct Columns {
+    label: usize,
+    width: usize,
+    runs: Vec<usize>,
+    /// The most runs that can be left out behind the first.
+    most_shift: usize,
+}
+
+impl Columns {
+    fn of(compare: &Compare, labels: usize, room: u16) -> Columns {
+        let (room, count) = (usize::from(room), compare.sides.len());
+        let label = labels.min(MOST_LABEL).min((room * 2 / 5).max(8)) + 2;
+        let rest = room.saturating_sub(label);
+        let fits = (rest / LEAST).clamp(1, count.max(1));
+        let most_shift = count.saturating_sub(fits.max(2));
+        let shift = compare.shift.min(most_shift);
+        let others = (1 + shift..count).take(fits.saturating_sub(1));
+        Columns {
+            label,
+            width: (rest / fits).clamp(LEAST, MOST),
+            runs: (0..count.min(1)).chain(others).collect(),
+            most_shift,
+        }
+    }
+}
+
+/// The most runs that can be left out of a table of so many columns.
+pub fn most_shift(compare: &Compare, room: u16, look: Look) -> usize {
+    let labels = content(compare, look).map_or(0, |content| content.label_width());
+    Columns::of(compare, labels, room).most_shift
+}
+
+/// What a cell says, with its style.
+type Cell = (String, Style);
+
+/// A table before it is known how much room there is.
+struct Content {
+    /// Name of the line, and the cell of every run.
+    rows: Vec<(String, Vec<Cell>)>,
+    /// Where there are no rows.
+    nothing: &'static str,
+    facts: Vec<Span<'static>>,
+}
+
+impl Content {
+    fn label_width(&self) -> usize {
+        self.rows.iter().map(|(label, _)| width(label)).max().unwrap_or(0)
+    }
+}
+
+/// The table of the pane that has the focus, or of another one.
+pub fn table(compare: &Compare, pane: Pane, room: u16, look: Look) -> Option<Table> {
+    let content = content_of(compare, pane, look)?;
+    let columns = Columns::of(compare, content.label_width(), room);
+    let ellipsis = look.glyphs().ellipsis;
+    if content.rows.is_empty() {
+        let lines = vec![vec![span(content.nothing, look.faint())]];
+        return Some(Table { heading: Vec::new(), lines, facts: content.facts });
+    }
+    let mut facts = content.facts;
+    if columns.most_shift > 0 {
+        let last = columns.runs.last().copied().unwrap_or(0) + 1;
+        let first = columns.runs.get(1).map_or(last, |run| run + 1);
+        let text = format!("run 1, {first}-{last} of {} {}", compare.sides.len(), look.glyphs().left_right);
+        facts.insert(0, span(text, look.accent()));
+    }
+    let mut heading = vec![plain(" ".repeat(columns.label))];
+    for run in &columns.runs {
+        let text = format!("{} {}", run + 1, compare.sides[*run].name);
+        heading.push(span(pad(&text, columns.width - 1, ellipsis), look.series(*run).patch(look.strong())));
+        heading.push(plain(" "));
+    }
+    let line = |(label, cells): (String, Vec<Cell>)| {
+        let label = cut_front(&label, columns.label - 2, ellipsis);
+        let mut spans = vec![span(pad(&label, columns.label, ""), Style::new())];
+        for run in &columns.runs {
+            let (text, style) = cells.get(*run).cloned().unwrap_or_default();
+            // What differs between two paths is at their ends.
+            let room = columns.width - 1;
+            let text = if text.contains('/') { cut_front(&text, room, ellipsis) } else { text };
+            spans.push(span(pad(&text, room, ellipsis), style));
+            spans.push(plain(" "));
+        }
+        spans
+    };
+    Some(Table { heading, lines: content.rows.into_iter().map(line).collect(), facts })
+}
+
+fn content(compare: &Compare, look: Look) -> Option<Content> {
+    content_of(compare, compare.pane, look)
+}
+
+fn content_of(compare: &Compare, pane: Pane, look: Look) -> Option<Content> {
+    match pane {
+        Pane::Curves => None,
+        Pane::Settings => Some(of_settings(compare, look)),
+        Pane::Ranks => Some(of_ranks(compare, look)),
+        Pane::Scores => Some(of_scores(compare, look)),
+    }
+}
+
+fn of_settings(compare: &Compare, look: Look) -> Content {
+    let cell = |value: &Option<String>| match value.as_deref() {
+        None => ("?".to_owned(), look.faint()),
+        Some("unset") => ("unset".to_owned(), look.faint()),
+        Some(value) => (value.trim_matches('"').to_owned(), Style::new()),
+    };
+    let rows =
+        compare.settings.iter().map(|setting| (setting.key.to_owned(), setting.values.iter().map(cell).collect()));
+    let unread = compare.sides.iter().filter(|side| side.experiment.is_none()).count();
+    Content {
+        rows: rows.collect(),
+        nothing: if unread > 0 { "reading the settings" } else { "no setting differs" },
+        facts: Vec::new(),
+    }
+}
+
+fn of_ranks(compare: &Compare, look: Look) -> Content {
+    let sides = compare.compared();
+    let modules = ranks(&sides);
+    let totals = totals(&sides);
+    let prefix = common_prefix(modules.iter().map(|module| module.path.as_str()));
+    let first = totals.first();
+    let mut rows: Vec<(String, Vec<Cell>)> = Vec::new();
+    if !modules.is_empty() {
+        let parameters = |total: &crate::run::compare::Total| match total.mean_rank {
+            Some(_) => (grouped(total.parameters), look.strong()),
+            None => ("-".to_owned(), look.faint()),
+        };
+        rows.push(("LoRA parameters".into(), totals.iter().map(parameters).collect()));
+        let share = |(run, total): (usize, &crate::run::compare::Total)| {
+            let base = first.map_or(0, |first| first.parameters);
+            if run == 0 || base == 0 || total.mean_rank.is_none() {
+                return (String::new(), Style::new());
+            }
+            let percent = 100.0 * (total.parameters as f64 / base as f64 - 1.0);
+            match format!("{percent:+.1} %") {
+                same if same == "+0.0 %" || same == "-0.0 %" => ("=".to_owned(), look.faint()),
+                other => (other, look.accent()),
+            }
+        };
+        rows.push(("  to the first".into(), totals.iter().enumerate().map(share).collect()));
+        let mean = |total: &crate::run::compare::Total| {
+            (total.mean_rank.map_or("-".to_owned(), |rank| format!("{rank:.2}")), Style::new())
+        };
+        rows.push(("mean rank".into(), totals.iter().map(mean).collect()));
+        let kind = |total: &crate::run::compare::Total| match (total.mean_rank, total.allocated) {
+            (None, _) => (String::new(), Style::new()),
+            (_, true) => ("allocated".to_owned(), look.faint()),
+            (_, false) => ("emerging".to_owned(), look.faint()),
+        };
+        rows.push((String::new(), totals.iter().map(kind).collect()));
+    }
+    for module in &modules {
+        let cell = |run: usize| {
+            let Some(rank) = module.ranks[run] else { return ("-".to_owned(), look.faint()) };
+            match module.difference(run) {
+                _ if run == 0 => (format!("{rank:>3}"), Style::new()),
+                Some(0) => (format!("{rank:>3}   ="), look.faint()),
+                Some(difference) => (format!("{rank:>3} {difference:>+3}"), look.strong()),
+                None => (format!("{rank:>3}"), Style::new()),
+            }
+        };
+        let label = module.path.strip_prefix(prefix).unwrap_or(&module.path);
+        rows.push((clean(label).into_owned(), (0..compare.sides.len()).map(cell).collect()));
+    }
+    let facts = if prefix.is_empty() || modules.is_empty() {
+        Vec::new()
+    } else {
+        vec![span(format!("modules of {}", prefix.trim_end_matches('.')), look.faint())]
+    };
+    Content { rows, nothing: "no ranks yet", facts }
+}
+
+fn of_scores(compare: &Compare, look: Look) -> Content {
+    let glyphs = look.glyphs();
+    let found = scores(&compare.compared(), compare.has_same_rows());
+    let mut facts = Vec::new();
+    let other = other_rows(&compare.settings);
+    if found.iter().any(|score| !score.best.is_empty()) {
+        facts.push(span(format!("{} best", glyphs.said), look.good()));
+    } else if let (Some(key), false) = (other.first(), found.is_empty()) {
+        facts.push(span(format!("of other rows: {key} differs"), look.warning()));
+    }
+    if found.iter().any(|score| score.less_is_better) {
+        facts.push(span(format!("{} less is better", glyphs.less), look.faint()));
+    }
+    let row = |score: crate::run::compare::Score| {
+        let cell = |(run, value): (usize, &Option<f64>)| match value {
+            None => ("-".to_owned(), look.faint()),
+            Some(value) if score.best.contains(&run) => {
+                (format!("{} {}", figure(*value), glyphs.said), look.good().patch(look.strong()))
+            }
+            Some(value) => (figure(*value), Style::new()),
+        };
+        let label = if score.less_is_better { format!("{} {}", score.name, glyphs.less) } else { score.name.clone() };
+        (clean(&label).into_owned(), score.values.iter().enumerate().map(cell).collect())
+    };
+    Content { rows: found.into_iter().map(row).collect(), nothing: "no figures yet", facts }
+}
+
+/// What all paths begin with, up to a dot.
+fn common_prefix<'a>(mut paths: impl Iterator<Item = &'a str>) -> &'a str {
+    let Some(first) = paths.next() else { return "" };
+    let mut length = first.rfind('.').map_or(0, |dot| dot + 1);
+    for path in paths {
+        while !path.starts_with(&first[..length]) {
+            length = first[..length.saturating_sub(1)].rfind('.').map_or(0, |dot| dot + 1);
+        }
+    }
+    &first[..length]
+}
+
+/// The cleaned text in at most `columns` columns, its beginning replaced by `ellipsis` where it is longer.
+fn cut_front(text: &str, columns: usize, ellipsis: &str) -> String {
+    let text = clean(text);
+    if width(&text) <= columns {
+        return text.into_owned();
+    }
+    let room = columns.saturating_sub(width(ellipsis));
+    let mut used = 0;
+    let from = text.char_indices().rev().take_while(|(_, c)| {
+        used += c.width().unwrap_or(0);
+        used <= room
+    });
+    let start = from.last().map_or(text.len(), |(at, _)| at);
+    cut(&format!("{ellipsis}{}", &text[start..]), columns, ellipsis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn paths_lose_what_all_begin_with() {
+        assert_eq!(common_prefix(["a.b.0.q", "a.b.1.q", "a.b.11.v"].into_iter()), "a.b.");
+        assert_eq!(common_prefix(["a.b.q", "c.b.q"].into_iter()), "");
+        assert_eq!(common_prefix(["a.b.q"].into_iter()), "a.b.");
+        assert_eq!(common_prefix(["abc.q", "ab.q"].into_iter()), "");
+        assert_eq!(common_prefix(std::iter::empty()), "");
+    }
+
+    #[test]
+    fn a_long_text_keeps_its_end() {
+        assert_eq!(cut_front("/data/glue/train.tsv", 10, "…"), "…train.tsv");
+        assert_eq!(cut_front("short", 10, "…"), "short");
+        assert_eq!(cut_front("模型模型", 5, "…"), "…模型");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_wider_than_asked(text in ".*", columns in 0usize..30) {
+            prop_assert!(width(&cut_front(&text, columns, "…")) <= columns);
+        }
+    }
+}

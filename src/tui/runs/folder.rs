@@ -1,0 +1,352 @@
+//! The folder of the runs, looked at again and again: what did not change is not read again.
+
+use super::RunRow;
+use crate::experiment::Experiment;
+use crate::run::directory::RunDir;
+use crate::run::event::{Metrics, Record};
+use crate::run::notes::Notes;
+use crate::run::parse::parse;
+use crate::run::queue::Queue;
+use crate::run::scan::Scan;
+use crate::run::state::state;
+use crate::run::store::Store;
+use crate::run::view::{RunView, State};
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::time::SystemTime;
+
+/// Bytes at the end of a log that tell how far a run is.
+const TAIL: u64 = 1 << 16;
+/// Bytes of the logs of runs at work that a look reads for their best loss, and of the log of another.
+const PORTION: u64 = 1 << 22;
+const PORTION_AT_REST: u64 = 1 << 19;
+
+/// The runs, and what need not be read again, by the names of their folders.
+#[derive(Default)]
+pub struct RunsFolder {
+    known: HashMap<OsString, Known>,
+    looked: bool,
+}
+
+struct Known {
+    run: RunDir,
+    row: RunRow,
+    experiment: Experiment,
+    /// As it was when row and settings were read.
+    stamps: Option<Stamps>,
+    scan: Scan,
+    /// Bytes of the log that `scan` has seen.
+    scanned: u64,
+}
+
+/// What changes where anything of a run does, seen without opening a file.
+#[derive(Clone, Copy, PartialEq)]
+struct Stamps {
+    /// Of the directory: files that come, go, or are replaced, such as the notes.
+    folder: Stamp,
+    /// A worker writes here as soon as it has the lock.
+    log: Stamp,
+    /// Of a run that seems to have crashed: its host may be another one, of which that is all there is to see.
+    heartbeat: Stamp,
+}
+
+/// Time of the last change, and bytes.
+type Stamp = Option<(SystemTime, u64)>;
+
+fn stamp(path: &Path) -> Stamp {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+impl Stamps {
+    fn of(run: &RunDir, state: State) -> Stamps {
+        let heartbeat = if state == State::Crashed { stamp(&run.heartbeat_path()) } else { None };
+        Stamps { folder: stamp(run.path()), log: stamp(&run.events_path()), heartbeat }
+    }
+
+    fn log_length(&self) -> u64 {
+        self.log.map_or(0, |(_, length)| length)
+    }
+}
+
+impl RunsFolder {
+    /// All runs of the user, newest first.
+    ///
+    /// # Errors
+    /// Why the folder cannot be read.
+    pub fn look(&mut self) -> Result<Vec<RunRow>, String> {
+        let store = Store::of_user().map_err(|error| error.to_string())?;
+        self.look_at(&store).map_err(|error| error.to_string())
+    }
+
+    fn look_at(&mut self, store: &Store) -> Result<Vec<RunRow>, crate::run::store::StoreError> {
+        let folders = store.folders()?;
+        let names: HashSet<&OsStr> = folders.iter().filter_map(|folder| folder.file_name()).collect();
+        self.known.retain(|name, _| names.contains(name.as_os_str()));
+        for name in names {
+            if !self.known.contains_key(name)
+                && let Ok(run) = RunDir::open(&store.root().join(name))
+            {
+                self.known.insert(name.to_owned(), Known::new(run));
+            }
+        }
+        let mut all: Vec<&mut Known> = self.known.values_mut().collect();
+        all.sort_by(|a, b| b.run.id().cmp(a.run.id()));
+        all.iter_mut().for_each(|known| known.look());
+        // The first rows come from the ends of the logs alone.
+        if std::mem::replace(&mut self.looked, true) {
+            scan_some(&mut all);
+        }
+        let mut rows: Vec<RunRow> = all.iter().map(|known| known.row.clone()).collect();
+        if rows.iter().any(|row| row.state == State::Queued) {
+            let queue = Queue::of_user().ok().and_then(|queue| queue.look().ok()).unwrap_or_default();
+            for row in &mut rows {
+                row.place = queue.place(&row.id).filter(|_| row.state == State::Queued);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Whether there is more to read of the logs of runs at work.
+    pub fn is_behind(&self) -> bool {
+        self.known.values().any(|known| known.row.state.is_active() && known.is_behind_by(PORTION))
+    }
+}
+
+/// Reads on in the logs: of runs at work first, then of the newest of the others.
+fn scan_some(all: &mut [&mut Known]) {
+    let mut left = PORTION;
+    for known in all.iter_mut().filter(|known| known.row.state.is_active()) {
+        left = left.saturating_sub(known.scan(left));
+    }
+    let mut left = left.min(PORTION_AT_REST);
+    for known in all.iter_mut().filter(|known| !known.row.state.is_active()) {
+        left = left.saturating_sub(known.scan(left));
+    }
+}
+
+impl Known {
+    fn new(run: RunDir) -> Known {
+        let experiment = settings(&run);
+        let row = first_row(&run, &experiment);
+        Known { run, row, experiment, stamps: None, scan: Scan::default(), scanned: 0 }
+    }
+
+    fn look(&mut self) {
+        let now = Stamps::of(&self.run, self.row.state);
+        let before = self.stamps.replace(now);
+        let row = &mut self.row;
+        // A lock that is let go, or a heartbeat that stops, changes no file.
+        if before != Some(now) || row.state.is_active() || row.state == State::Queued {
+            row.state = state(&self.run).unwrap_or(State::Crashed);
+        }
+        if before.is_none_or(|before| before.folder != now.folder) {
+            row.notes = Notes::read(&self.run).unwrap_or_default();
+        }
+        if before.is_none_or(|before| before.log != now.log) {
+            let view = tail(&self.run.events_path()).map(|records| RunView::of(&records)).unwrap_or_default();
+            (row.phase, row.step, row.total) = (view.phase, view.step, view.total);
+            if let Some((step, total)) = view.warmup {
+                (row.step, row.total) = (step, total);
+            }
+            row.score = score(&view.metrics, &self.experiment);
+            row.error = view.error.map(|(error, _)| error);
+            if row.model.is_empty() {
+                self.experiment = settings(&self.run);
+                describe(row, &self.experiment);
+            }
+        }
+    }
+
+    fn is_behind_by(&self, bytes: u64) -> bool {
+        self.stamps.is_some_and(|stamps| stamps.log_length().saturating_sub(self.scanned) >= bytes)
+    }
+
+    /// Reads on in the log where it has more; gives the bytes that it read, about `most`.
+    fn scan(&mut self, most: u64) -> u64 {
+        let length = self.stamps.map_or(0, |stamps| stamps.log_length());
+        if most == 0 || length == self.scanned {
+            return 0;
+        }
+        let before = self.scan.offset();
+        // What cannot be read now is tried again when it has changed.
+        let at_end = self.scan.advance(&self.run.events_path(), most).unwrap_or(true);
+        self.scanned = if at_end { length } else { self.scan.offset() };
+        (self.row.best, self.row.last) = (self.scan.validation.best(), self.scan.validation.last());
+        self.scan.offset().saturating_sub(before)
+    }
+}
+
+fn first_row(run: &RunDir, experiment: &Experiment) -> RunRow {
+    let mut row = RunRow {
+        id: run.id().to_owned(),
+        name: run.info().name.clone(),
+        dir: run.path().display().to_string(),
+        state: State::Queued,
+        place: None,
+        phase: None,
+        step: 0,
+        total: 0,
+        score: None,
+        best: None,
+        last: None,
+        model: String::new(),
+        data: String::new(),
+        started: Some(run.info().created.clone()),
+        parent: run.info().parent.clone(),
+        notes: Notes::default(),
+        error: None,
+    };
+    describe(&mut row, experiment);
+    row
+}
+
+/// The settings of a run; the defaults where they cannot be read, which the run's own error tells better.
+pub fn settings(run: &RunDir) -> Experiment {
+    run.experiment().unwrap_or_default()
+}
+
+fn describe(row: &mut RunRow, experiment: &Experiment) {
+    row.model.clone_from(&experiment.model.id);
+    row.data = data_name(experiment);
+}
+
+/// The dataset, or the path of the training file.
+pub fn data_name(experiment: &Experiment) -> String {
+    let train = || experiment.data.train.as_ref().map(|path| path.display().to_string());
+    experiment.data.id.clone().or_else(train).unwrap_or_default()
+}
+
+/// The figure that is the run's score: the one that was asked for, else the task's usual one.
+fn score(metrics: &Metrics, experiment: &Experiment) -> Option<(String, f64)> {
+    let named = |name: &str| metrics.get(name).map(|value| (name.to_owned(), *value));
+    named(&experiment.evaluate.metric.resolve(experiment.data.task).to_string())
+}
+
+/// The records at the end of a log.
+fn tail(path: &Path) -> io::Result<Vec<Record>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes)?;
+    // The first line may be a part of one, the last may be torn: neither parses.
+    Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| parse(line).ok()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::event::{Event, Phase, Ranks, Timing};
+    use crate::run::lock::Lock;
+    use crate::run::log::EventLog;
+    use crate::run::notes;
+    use crate::run::store::NewRun;
+
+    fn step(step: usize, loss: f64) -> Event {
+        Event::Step {
+            phase: Phase::Search,
+            step,
+            train_loss: 1.0,
+            validation_loss: Some(loss),
+            lr: 1e-3,
+            selection_lr: None,
+            tokens: None,
+            grad_norm: None,
+            direct_norm: None,
+            mixed_norm: None,
+        }
+    }
+
+    fn of_demo() -> Experiment {
+        let mut experiment = Experiment::default();
+        experiment.data.id = Some("builtin:demo".into());
+        experiment
+    }
+
+    fn make(store: &Store, name: &str) -> RunDir {
+        store.create(NewRun { name, experiment: of_demo(), ..NewRun::default() }).unwrap()
+    }
+
+    #[test]
+    fn rows_follow_states_notes_and_the_best_loss_newest_first() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::new(home.path());
+        let (old, run) = (make(&store, "old"), make(&store, "new"));
+        let mut folder = RunsFolder::default();
+        let mut look = || folder.look_at(&store).unwrap();
+        let states = |rows: &[RunRow]| rows.iter().map(|row| (row.name.clone(), row.state)).collect::<Vec<_>>();
+        assert_eq!(states(&look()), [("new".into(), State::Queued), ("old".into(), State::Queued)]);
+
+        let mut lock = Lock::acquire(&run.lock_path()).unwrap();
+        lock.sign().unwrap();
+        let mut log = EventLog::open(&run.events_path()).unwrap();
+        for (n, loss) in [(1, 0.9), (2, 0.3), (3, 0.5)] {
+            log.append(step(n, loss)).unwrap();
+        }
+        let rows = look();
+        assert_eq!((rows[0].state, rows[0].step), (State::Running, 3));
+        assert_eq!((rows[0].best, rows[0].last), (Some((2, 0.3)), Some((3, 0.5))));
+        drop(lock);
+        assert_eq!(look()[0].state, State::Crashed, "a lock that is let go changes no file");
+
+        notes::change(&old, |notes| notes.set_note("keep")).unwrap();
+        assert_eq!(look()[1].notes.note, "keep");
+        let metrics = Metrics::from([("accuracy".to_string(), 0.9), ("majority_accuracy".to_string(), 0.5)]);
+        let (ranks, timing) = (Ranks::new(), Timing::new());
+        let (id, dir) = (run.id().to_string(), String::new());
+        log.append(Event::Finished { phase: Phase::Export, run: id, dir, ranks, metrics, timing }).unwrap();
+        let rows = look();
+        assert_eq!((rows[0].state, &rows[0].score), (State::Finished, &Some(("accuracy".into(), 0.9))));
+        std::fs::remove_dir_all(run.path()).unwrap();
+        assert_eq!(states(&look()), [("old".into(), State::Queued)]);
+    }
+
+    #[test]
+    fn a_run_at_rest_is_not_read_again_and_one_that_is_resumed_is() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::new(home.path());
+        let run = make(&store, "r");
+        let mut log = EventLog::open(&run.events_path()).unwrap();
+        log.append(Event::Stopped { phase: Phase::Search, step: 3, reason: "asked".into() }).unwrap();
+        let mut folder = RunsFolder::default();
+        assert_eq!(folder.look_at(&store).unwrap()[0].state, State::Stopped);
+        // Other bytes, as many, of the same time: who reads them again sees a crash.
+        let (path, before) = (run.events_path(), std::fs::metadata(run.events_path()).unwrap());
+        std::fs::write(&path, " ".repeat(before.len() as usize)).unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(before.modified().unwrap()).unwrap();
+        assert_eq!(folder.look_at(&store).unwrap()[0].state, State::Stopped);
+        let mut lock = Lock::acquire(&run.lock_path()).unwrap();
+        lock.sign().unwrap();
+        log.append(Event::Resumed { phase: Phase::Search, step: 3 }).unwrap();
+        assert_eq!(folder.look_at(&store).unwrap()[0].state, State::Running);
+    }
+
+    #[test]
+    fn a_long_log_is_caught_up_with_in_portions() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::new(home.path());
+        let run = make(&store, "r");
+        let mut log = EventLog::open(&run.events_path()).unwrap();
+        log.append(step(1, 0.25)).unwrap();
+        let message = "x".repeat(100_000);
+        for _ in 0..60 {
+            let message = message.clone();
+            log.append(Event::Log { phase: Phase::Search, level: "info".into(), message }).unwrap();
+        }
+        log.append(step(2, 0.5)).unwrap();
+        let _lock = Lock::acquire(&run.lock_path()).unwrap();
+        let mut folder = RunsFolder::default();
+        let best = |folder: &mut RunsFolder| {
+            let rows = folder.look_at(&store).unwrap();
+            (rows[0].best, rows[0].last, folder.is_behind())
+        };
+        assert_eq!(best(&mut folder), (None, None, true), "the first rows do not wait");
+        let at_first = Some((1, 0.25));
+        assert_eq!(best(&mut folder), (at_first, at_first, false), "less than a portion is left");
+        assert_eq!(best(&mut folder), (at_first, Some((2, 0.5)), false));
+    }
+}

@@ -1,0 +1,190 @@
+//! Runs beside each other by the real binary: starred, tagged, noted, compared, made again, deleted together.
+
+use crate::LONG;
+use crate::support::{Answer, Home};
+use autolora::experiment::Experiment;
+use autolora::run::directory::RunDir;
+use autolora::run::event::{Event, Metrics, ModuleShape, Phase, Ranks, Timing};
+use autolora::run::lock::Lock;
+use autolora::run::log::EventLog;
+use autolora::run::store::{NewRun, Store};
+use serde_json::{Value, json};
+use std::fs;
+
+/// A finished run as its worker would have left it: a module of some rank, a few losses, a score.
+fn finished(home: &Home, name: &str, rank: usize, accuracy: f64) -> RunDir {
+    let mut experiment = Experiment::default();
+    experiment.data.id = Some("builtin:demo".into());
+    experiment.model.id = "builtin:demo".into();
+    experiment.lora.rank = rank;
+    let new = NewRun { name, experiment, preset: "# mine\n[model]\nid = \"builtin:demo\"\n", ..NewRun::default() };
+    let run = Store::new(&home.path("home")).create(new).unwrap();
+    let mut log = EventLog::open(&run.events_path()).unwrap();
+    for (n, loss) in [(1, 0.9), (2, 0.25), (3, 0.5)] {
+        log.append(Event::Step {
+            phase: Phase::Search,
+            step: n,
+            train_loss: 1.0,
+            validation_loss: Some(loss),
+            lr: 1e-3,
+            selection_lr: None,
+            tokens: None,
+            grad_norm: None,
+            direct_norm: None,
+            mixed_norm: None,
+        })
+        .unwrap();
+    }
+    let path = "bert.encoder.layer.0.attention.self.query".to_string();
+    log.append(Event::Prepared {
+        phase: Phase::Prepare,
+        model: "builtin:demo".into(),
+        train_rows: 1,
+        validation_rows: 1,
+        test_rows: 1,
+        truncated_rows: 0,
+        labels: Vec::new(),
+        rank,
+        threshold: None,
+        trainable_parameters: 1,
+        frozen_parameters: 1,
+        head_parameters: 1,
+        modules: vec![(path.clone(), ModuleShape { inputs: 4, outputs: 6 })],
+        warmup_steps: 0,
+        task: "classification".into(),
+        metric: "accuracy".into(),
+        max_length: 16,
+    })
+    .unwrap();
+    let metrics = Metrics::from([("accuracy".to_string(), accuracy), ("test_loss".to_string(), 1.0 - accuracy)]);
+    log.append(Event::Evaluated { phase: Phase::Evaluate, what: "run".into(), metrics: metrics.clone() }).unwrap();
+    let ranks = Ranks::from([(path, rank)]);
+    let (id, dir) = (run.id().to_string(), run.path().display().to_string());
+    let phase = Phase::Export;
+    log.append(Event::Finished { phase, run: id, dir, ranks, metrics, timing: Timing::new() }).unwrap();
+    run
+}
+
+fn ends(answer: &Answer, code: i32, says: &str) {
+    assert_eq!(answer.code, Some(code), "{answer:?}");
+    assert!(answer.err.contains(says), "{answer:?}");
+}
+
+#[test]
+fn stars_tags_and_notes_are_kept_and_shown() {
+    let home = Home::new();
+    let run = finished(&home, "one", 4, 0.9);
+    finished(&home, "two", 2, 0.8);
+    let plain = home.autolora(&["ls"]);
+    assert!(!plain.out.contains("tags"), "{plain:?}");
+    ends(&home.autolora(&["star", "one"]), 0, "is starred");
+    ends(&home.autolora(&["tag", "one", "paper", "lr, sweep"]), 0, "paper, lr, sweep");
+    ends(&home.autolora(&["tag", "one", "--remove", "lr"]), 0, "paper, sweep");
+    ends(&home.autolora(&["note", "one", "the one\nin the report"]), 0, "has a note");
+    assert_eq!(home.autolora(&["tag", "one"]).out, "paper\nsweep\n");
+    assert_eq!(home.autolora(&["note", "one"]).out, "the one in the report\n");
+    let shown = home.show("one");
+    assert_eq!((&shown["star"], &shown["tags"]), (&json!(true), &json!(["paper", "sweep"])));
+    assert_eq!(shown["note"], "the one in the report");
+    assert_eq!(shown["validation"]["best"], json!({"step": 2, "loss": 0.25}));
+    assert_eq!(shown["validation"]["last"]["step"], 3);
+    let listed = home.autolora(&["ls", "--json"]).lines();
+    assert_eq!((&listed[0]["star"], &listed[1]["star"], &listed[1]["tags"]), (&json!(true), &json!(false), &json!([])));
+    assert!(home.autolora(&["ls"]).out.contains("* paper sweep"));
+    let text = home.autolora(&["show", "one"]).out;
+    assert!(text.contains("tags     starred, paper, sweep") && text.contains("note     the one"), "{text}");
+    ends(&home.autolora(&["star", "one", "--off"]), 0, "has no star");
+    ends(&home.autolora(&["note", "one", ""]), 0, "has no note");
+    assert_eq!(home.autolora(&["note", "one"]).out, "");
+
+    ends(&home.autolora(&["tag", "one", "--", "-x"]), 2, "begins with a dash");
+    ends(&home.autolora(&["tag", "one", "--remove"]), 2, "required");
+    ends(&home.autolora(&["star", "nothing"]), 3, "no run");
+    fs::write(run.path().join("notes.json"), "{").unwrap();
+    ends(&home.autolora(&["tag", "one", "x"]), 1, "notes.json is broken");
+    let listed = home.autolora(&["ls", "--json"]);
+    assert_eq!((listed.code, listed.lines().len()), (Some(0), 2), "a list is shown all the same");
+    ends(&listed, 0, "warning");
+}
+
+#[test]
+fn runs_are_compared_in_settings_ranks_and_scores() {
+    let home = Home::new();
+    let first = finished(&home, "one", 4, 0.9);
+    finished(&home, "two", 6, 0.8);
+    let answer = home.autolora(&["compare", "one", "two", "--json"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let lines = answer.lines();
+    assert_eq!(lines.len(), 1);
+    let found = &lines[0];
+    assert_eq!((&found["runs"][0]["id"], &found["runs"][1]["name"]), (&json!(first.id()), &json!("two")));
+    assert_eq!(found["settings"], json!([{"key": "lora.rank", "values": ["4", "6"]}]));
+    let module = "bert.encoder.layer.0.attention.self.query";
+    assert_eq!(found["ranks"], json!([{"module": module, "ranks": [4, 6], "differences": [0, 2]}]));
+    assert_eq!(found["totals"][1], json!({"parameters": 60, "mean_rank": 6.0, "allocated": false}));
+    let score = |name: &str| -> Value {
+        let all = found["scores"].as_array().unwrap();
+        all.iter().find(|score| score["name"] == name).unwrap()["best"].clone()
+    };
+    assert_eq!((score("accuracy"), score("test_loss")), (json!([0]), json!([0])));
+    let text = home.autolora(&["compare", "one", "two"]).out;
+    for part in ["lora.rank  4      6", "4      6 (+2)", "0.9000 *  0.8000", "0.2500 at step 2"] {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+}
+
+#[test]
+fn one_run_nine_runs_and_a_run_twice_cannot_be_compared() {
+    let home = Home::new();
+    let run = finished(&home, "one", 4, 0.9);
+    finished(&home, "two", 4, 0.9);
+    ends(&home.autolora(&["compare", "one"]), 2, "from 2 to 8 can");
+    ends(&home.autolora(&["compare", "one", "two", run.id()]), 2, "twice");
+    ends(&home.autolora(&["compare", "one", "three"]), 3, "three");
+    let many: Vec<&str> = std::iter::once("compare").chain(std::iter::repeat_n("one", 9)).collect();
+    ends(&home.autolora(&many), 2, "9 runs");
+}
+
+#[test]
+fn several_runs_are_deleted_all_or_none() {
+    let home = Home::new();
+    let names = ["one", "two", "three"];
+    let runs: Vec<RunDir> = names.iter().map(|name| finished(&home, name, 4, 0.9)).collect();
+    let lock = Lock::acquire(&runs[1].lock_path()).unwrap();
+    ends(&home.autolora(&["rm", "one", "two", "three"]), 4, "at work");
+    ends(&home.autolora(&["rm", "one", "four"]), 3, "four");
+    assert!(runs.iter().all(|run| run.path().is_dir()), "none is gone");
+    drop(lock);
+    let gone = home.autolora(&["rm", "one", "two", runs[0].id(), "--json"]).lines();
+    assert_eq!(gone.iter().map(|line| line["id"].as_str().unwrap()).collect::<Vec<_>>(), [runs[0].id(), runs[1].id()]);
+    assert!(gone.iter().all(|line| line["freed_bytes"].as_u64() > Some(100)));
+    assert_eq!(runs.iter().map(|run| run.path().is_dir()).collect::<Vec<_>>(), [false, false, true]);
+    ends(&home.autolora(&["rm"]), 2, "required");
+}
+
+#[test]
+fn a_run_is_made_again_with_changes_and_its_notes_outlive_a_resume() {
+    let home = Home::new();
+    let run = home.detach(LONG);
+    ends(&home.autolora(&["tag", &run, "first"]), 0, "first");
+    assert_eq!(home.autolora(&["stop", &run]).code, Some(0));
+    assert_eq!(home.autolora(&["resume", &run]).code, Some(0));
+    assert_eq!(home.show(&run)["tags"], json!(["first"]));
+    assert_eq!(home.autolora(&["stop", &run]).code, Some(0));
+
+    ends(&home.autolora(&["rerun", &run, "--set", "lora.rang=2"]), 2, "lora.rank");
+    assert_eq!(home.autolora(&["ls", "--json"]).lines().len(), 1, "nothing is left of it");
+    let answer = home.autolora(&["rerun", &run, "--set", "lora.rank=2", "--detach", "--json"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let new = &answer.lines()[0];
+    let id = new["id"].as_str().unwrap();
+    assert_eq!((&new["parent"], &new["name"]), (&json!(run), &json!("quick-2")));
+    assert_eq!(home.autolora(&["stop", id]).code, Some(0));
+    let experiment = |run: &str| home.show(run)["experiment"].clone();
+    let (old, new) = (experiment(&run), experiment(id));
+    assert_eq!((&old["lora"]["rank"], &new["lora"]["rank"]), (&json!(3), &json!(2)));
+    assert_eq!((&old["search"], &old["data"]), (&new["search"], &new["data"]));
+    assert_eq!(home.show(id)["tags"], json!([]));
+    let preset = fs::read_to_string(home.run_dir(id).join("preset.toml")).unwrap();
+    assert!(preset.contains("# Seconds on a busy machine.") && preset.contains("rank = 2"), "{preset}");
+}

@@ -1,0 +1,428 @@
+//! The runs table and the comparison: pictures, and keys as (before, keys, after).
+
+use crate::fixtures::*;
+use crate::show;
+use autolora::experiment::{Experiment, PresetDoc, Source};
+use autolora::run::event::Phase;
+use autolora::run::notes::Notes;
+use autolora::run::view::State;
+use autolora::tui::keys::Context;
+use autolora::tui::model::{Model, Screen};
+use autolora::tui::monitor::Head;
+use autolora::tui::msg::{Effect, Msg, Watching};
+use autolora::tui::runs::{Annotation, Column, RunRow};
+use autolora::tui::update::update;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+fn effects(model: &mut Model, code: KeyCode) -> Vec<Effect> {
+    update(model, key(code))
+}
+
+fn effect(model: &mut Model, code: KeyCode) -> Effect {
+    let mut effects = effects(model, code);
+    assert_eq!(effects.len(), 1, "{effects:?}");
+    effects.remove(0)
+}
+
+fn char_effect(model: &mut Model, c: char) -> Effect {
+    effect(model, KeyCode::Char(c))
+}
+
+fn notice(model: &Model) -> &str {
+    model.notice.as_ref().map_or("", |notice| notice.text.as_str())
+}
+
+fn shown(model: &Model) -> Vec<&str> {
+    model.runs.shown().map(|row| row.name.as_str()).collect()
+}
+
+/// A home in which there is much.
+fn many(count: usize) -> Vec<RunRow> {
+    let states = [State::Finished, State::Finished, State::Stopped, State::Failed, State::Crashed];
+    let make = |n: usize| {
+        let id = format!("202611{:02}-{:02}0000-{n:04x}", 28 - n / 24 % 28, 23 - n % 24);
+        let mut row = row(&id, &format!("sweep-{n:03}"), states[n % states.len()]);
+        row.score = (n % 5 < 2).then(|| ("accuracy".into(), 0.7 + (n * 37 % 97) as f64 / 400.0));
+        row.best = Some((n % 290 + 1, 0.2 + (n * 53 % 89) as f64 / 200.0));
+        row.started = Some(format!("2026-11-{:02}T{:02}:00:00.000Z", 28 - n / 24 % 28, 23 - n % 24));
+        row
+    };
+    (0..count).map(make).collect()
+}
+
+/// Names of any length, wide, and without an end.
+fn long_names() -> Vec<RunRow> {
+    let mut rows = rows();
+    rows[0].name = "roberta-large-sst2-unrolled-rank-16-lr-1e-3-seed-42-third-try-with-the-right-data".into();
+    rows[2].name = "模型模型模型模型模型模型模型模型模型模型模型".into();
+    for row in &mut rows {
+        row.notes.tags = (0..12).map(|n| format!("a-rather-long-tag-{n}")).collect();
+        row.notes.note = "n".repeat(900);
+        row.model = format!("/{}", "very/long/".repeat(30));
+        row.data = "d".repeat(300);
+        row.score = Some(("entity_f1_strict_of_everything".into(), -1.2345e-17));
+    }
+    rows
+}
+
+/// All of a log as it reaches the screen.
+fn followed(run: &str, log: &Log, state: State) -> Msg {
+    Msg::Followed { run: run.into(), records: log.records().to_vec(), places: Vec::new(), state, left: None }
+}
+
+/// The comparison of so many runs, some of them at work.
+pub fn comparing(count: usize) -> Model {
+    let names =
+        ["demo", "sst2-minilm-rank-8-unrolled", "cola", "implicit", "first-order", "rank-16", "wide", "last one"];
+    let mut rows: Vec<RunRow> =
+        (0..count).map(|n| row(&format!("20261123-20331{n}-a1b2"), names[n % names.len()], State::Finished)).collect();
+    rows[1].state = State::Running;
+    let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+    let mut model = with_runs(rows);
+    press(&mut model, "Vc");
+    for (n, run) in ids.into_iter().enumerate() {
+        let mut experiment = Experiment::default();
+        experiment.data.id = Some("builtin:demo".into());
+        experiment.model.id = "builtin:demo".into();
+        experiment.lora.rank = 8;
+        experiment.runtime.seed = 42 + n as u64;
+        experiment.search.weights.lr = if n % 2 == 0 { 1e-3 } else { 3e-4 };
+        experiment.search.selection_optimizer.weight_decay = n as f64 / 100.0;
+        let settings = Some(Box::new(experiment));
+        let head = Head { id: run.clone(), name: names[n % names.len()].into(), settings, ..Head::default() };
+        update(&mut model, Msg::Opened(Box::new(head)));
+        let mut log = Log::of_size(3, &["attention.self.query", "attention.self.value"], 8, 96);
+        log.prepared().warmup(20).search_like(if n == 1 { 120 } else { 300 }, n);
+        let state = if n == 1 { State::Running } else { State::Finished };
+        if n != 1 {
+            log.allocate_like(n).retrain().finish_with(0.95 - 0.01 * n as f64, 0.14 + 0.02 * n as f64);
+        }
+        update(&mut model, followed(&run, &log, state));
+    }
+    model
+}
+
+#[test]
+fn three_hundred_runs() {
+    let mut model = with_runs(many(300));
+    for _ in 0..15 {
+        effects(&mut model, KeyCode::PageDown);
+    }
+    show("runs_many", &model);
+}
+
+#[test]
+fn very_long_names() {
+    let model = with_runs(long_names());
+    show("runs_long", &model);
+    for columns in 1..100 {
+        frame(&model, columns, 24);
+    }
+}
+
+#[test]
+fn a_filter_being_typed_and_one_that_finds_nothing() {
+    let mut model = with_runs(rows());
+    press(&mut model, "/state:f");
+    show("runs_filter", &model);
+    press(&mut model, "oo");
+    show("runs_filter_empty", &model);
+}
+
+#[test]
+fn the_columns_popup() {
+    let mut model = with_runs(rows());
+    press(&mut model, "Cjjj");
+    show("runs_columns", &model);
+}
+
+#[test]
+fn marked_runs_have_the_numbers_and_colours_of_the_comparison() {
+    let mut model = with_runs(rows());
+    press(&mut model, "vvjv");
+    show("runs_marked", &model);
+}
+
+#[test]
+fn deleting_several_runs_asks_once() {
+    let mut model = with_runs(rows());
+    press(&mut model, "V");
+    let Effect::Weigh(runs) = char_effect(&mut model, 'd') else { panic!() };
+    assert_eq!(runs.len(), 5, "those at work stay, and the one that waits for it");
+    update(&mut model, Msg::Weighed(runs.iter().map(|run| weight(run)).collect()));
+    show("runs_delete_several", &model);
+    assert!(matches!(char_effect(&mut model, 'y'), Effect::Remove(removed) if removed == runs));
+}
+
+#[test]
+fn a_run_with_score_star_note_and_parent_selected() {
+    let mut model = with_runs(rows());
+    press(&mut model, "jjj");
+    show("runs_starred", &model);
+}
+
+#[test]
+fn tags_and_notes_are_typed() {
+    let mut model = with_runs(rows());
+    press(&mut model, "t");
+    show("runs_tags", &model);
+    press(&mut model, ", mine");
+    let Effect::Annotate { run, change } = effect(&mut model, KeyCode::Enter) else { panic!() };
+    let tags = ["paper", "lr-sweep", "mine"].map(String::from).to_vec();
+    assert_eq!((run.as_str(), change), (rows()[0].id.as_str(), Annotation::Tags(tags)));
+    press(&mut model, "t");
+    press(&mut model, " -no");
+    assert!(effects(&mut model, KeyCode::Enter).is_empty() && notice(&model).contains("begins with a dash"));
+    press(&mut model, "N");
+    press(&mut model, "see p. 3");
+    let change = Annotation::Note("see p. 3".into());
+    assert!(matches!(effect(&mut model, KeyCode::Enter), Effect::Annotate { change: found, .. } if found == change));
+    press(&mut model, "N");
+    assert!(effects(&mut model, KeyCode::Esc).is_empty());
+}
+
+#[test]
+fn a_star_is_asked_for_and_shown_once_it_is_kept() {
+    let mut model = with_runs(rows());
+    assert!(!frame(&model, 80, 24).lines().nth(2).unwrap_or_default().contains('★'));
+    let Effect::Annotate { run, change } = char_effect(&mut model, '*') else { panic!() };
+    assert_eq!(change, Annotation::Star(true));
+    let notes = Box::new(Notes { star: true, ..Notes::default() });
+    update(&mut model, Msg::Annotated { run, notes });
+    assert!(frame(&model, 80, 24).lines().nth(2).unwrap_or_default().contains('★'));
+    assert!(matches!(char_effect(&mut model, '*'), Effect::Annotate { change: Annotation::Star(false), .. }));
+}
+
+#[test]
+fn the_order_goes_through_the_columns_and_is_kept() {
+    let mut model = with_runs(rows());
+    let newest = shown(&model).join(" ");
+    let Effect::Keep(kept) = char_effect(&mut model, 'o') else { panic!() };
+    assert_eq!((notice(&model), kept.edit), ("sorted by starred first", 1));
+    assert_eq!(model.runs.selected().map(|row| row.name.as_str()), Some("demo"), "the cursor stays on its run");
+    assert_eq!(shown(&model)[0], "cola");
+    press(&mut model, "ooooo");
+    assert_eq!(notice(&model), "sorted by score, best first");
+    assert_eq!(shown(&model)[..2], ["cola", "demo"], "a score is more than a loss, which is more than nothing");
+    show("runs_sorted", &model);
+    let Effect::Keep(kept) = char_effect(&mut model, 'O') else { panic!() };
+    assert!(kept.order.reversed);
+    press(&mut model, "o");
+    assert_eq!(shown(&model).join(" "), newest, "and newest first again");
+}
+
+#[test]
+fn columns_are_hidden_moved_and_kept() {
+    let mut model = with_runs(rows());
+    press(&mut model, "C");
+    assert_eq!(model.context(), Context::Columns);
+    let Effect::Keep(kept) = char_effect(&mut model, ' ') else { panic!() };
+    assert!(!kept.shown().contains(&Column::State));
+    assert!(!frame(&model, 120, 40).contains("● running"));
+    press(&mut model, "  ");
+    assert!(!model.runs.kept.shown().contains(&Column::State), "shown and hidden again, in its place");
+    press(&mut model, "j");
+    let Effect::Keep(kept) = char_effect(&mut model, 'J') else { panic!() };
+    assert_eq!(kept.shown()[..2], [Column::Progress, Column::Phase]);
+    let Effect::Keep(kept) = char_effect(&mut model, 'u') else { panic!() };
+    assert_eq!(kept.shown(), Column::USUAL);
+    assert!(effects(&mut model, KeyCode::Char('g')).is_empty());
+    assert!(effects(&mut model, KeyCode::Char('K')).is_empty(), "the first one cannot go further");
+    assert_eq!(model.context(), Context::Columns);
+    effects(&mut model, KeyCode::Esc);
+    assert_eq!(model.context(), Context::Runs);
+}
+
+#[test]
+fn a_filter_is_kept_with_enter_and_cleared_with_escape() {
+    let mut model = with_runs(rows());
+    press(&mut model, "/cola");
+    assert_eq!((model.context(), shown(&model).len()), (Context::RunsFilter, 2));
+    effects(&mut model, KeyCode::Enter);
+    press(&mut model, "j");
+    assert_eq!(model.runs.selected().map(|row| row.state), Some(State::Finished));
+    effects(&mut model, KeyCode::Esc);
+    assert_eq!(shown(&model).len(), rows().len());
+    assert_eq!(model.runs.selected().map(|row| row.state), Some(State::Finished), "the cursor stays");
+    press(&mut model, "/x");
+    update(&mut model, Msg::Paste("y\nz".into()));
+    effects(&mut model, KeyCode::Backspace);
+    effects(&mut model, KeyCode::Esc);
+    assert_eq!((model.context(), shown(&model).len()), (Context::Runs, rows().len()));
+}
+
+#[test]
+fn comparing_says_how_to_mark_until_there_are_two_to_eight() {
+    let mut model = with_runs(many(20));
+    let bar = |model: &Model| frame(model, 120, 40).lines().last().unwrap_or_default().to_owned();
+    assert!(effects(&mut model, KeyCode::Char('c')).is_empty());
+    assert!(notice(&model).starts_with("mark 2 to 8 runs with v"), "{}", notice(&model));
+    press(&mut model, "v");
+    assert!(!bar(&model).contains("c compare"));
+    press(&mut model, "v");
+    assert!(bar(&model).contains("c compare"));
+    press(&mut model, "vvvvvvv");
+    assert!(effects(&mut model, KeyCode::Char('c')).is_empty());
+    assert!(notice(&model).starts_with("9 runs are marked"), "{}", notice(&model));
+    press(&mut model, "kvc");
+    let ids: Vec<String> = many(20).into_iter().take(8).map(|row| row.id).collect();
+    assert_eq!(model.watching(), Watching::Several(ids));
+    effects(&mut model, KeyCode::Esc);
+    assert_eq!((model.watching(), model.runs.marked.len()), (Watching::Runs, 8));
+    effects(&mut model, KeyCode::Esc);
+    assert!(model.runs.marked.is_empty());
+}
+
+#[test]
+fn a_rerun_opens_the_form_with_the_preset_a_name_and_the_parent() {
+    let mut model = with_runs(rows());
+    assert!(matches!(char_effect(&mut model, 'e'), Effect::OpenRerun(run) if run == rows()[0].id));
+    let source = Source { name: "demo".into(), text: PRESET.into(), folder: None };
+    let doc = Box::new(PresetDoc::open(&source).expect("the text is TOML"));
+    update(&mut model, Msg::RerunOpened { doc, name: "demo-2".into(), parent: rows()[0].id.clone() });
+    show("form_rerun", &model);
+    let Effect::Start { doc, name, parent, .. } = char_effect(&mut model, 's') else { panic!() };
+    assert!(doc.text().contains("# My first preset."));
+    assert_eq!((name.as_deref(), parent), (Some("demo-2"), Some(rows()[0].id.clone())));
+}
+
+#[test]
+fn a_run_that_is_running_is_never_deleted_with_others() {
+    let mut model = with_runs(rows());
+    press(&mut model, "vv");
+    assert!(effects(&mut model, KeyCode::Char('d')).is_empty(), "both are at work");
+    press(&mut model, "v");
+    assert!(matches!(char_effect(&mut model, 'd'), Effect::Weigh(runs) if runs == [rows()[2].id.clone()]));
+}
+
+#[test]
+fn compared_losses() {
+    show("compare_curves", &comparing(3));
+}
+
+#[test]
+fn compared_settings() {
+    let mut model = comparing(3);
+    effects(&mut model, KeyCode::Tab);
+    show("compare_settings", &model);
+}
+
+#[test]
+fn compared_ranks() {
+    let mut model = comparing(3);
+    press(&mut model, "]]");
+    show("compare_ranks", &model);
+}
+
+#[test]
+fn compared_scores() {
+    let mut model = comparing(3);
+    effects(&mut model, KeyCode::BackTab);
+    show("compare_scores", &model);
+}
+
+#[test]
+fn eight_runs_compared() {
+    let mut model = comparing(8);
+    insta::assert_snapshot!("compare_eight_160x45", frame(&model, 160, 45));
+    show("compare_eight_curves", &model);
+    press(&mut model, "]]");
+    show("compare_eight_ranks", &model);
+}
+
+#[test]
+fn without_colour_the_curves_are_numbers() {
+    let mut model = comparing(3);
+    model.look = PLAIN;
+    let shown = frame(&model, 80, 24);
+    assert!(shown.is_ascii());
+    insta::assert_snapshot!("ascii_compare_80x24", shown);
+}
+
+#[test]
+fn a_comparison_before_anything_is_read_and_with_a_run_that_is_gone() {
+    let mut model = with_runs(rows());
+    press(&mut model, "vvc");
+    show("compare_reading", &model);
+    let error = "no run \"x\"".to_owned();
+    update(&mut model, Msg::Lost { run: rows()[0].id.clone(), error });
+    assert!(frame(&model, 80, 24).contains("no run"));
+}
+
+#[test]
+fn the_runs_of_a_comparison_that_do_not_fit_are_reached_by_arrows() {
+    let mut model = comparing(8);
+    press(&mut model, "]]");
+    model.size = (80, 24);
+    let heading = |model: &Model| frame(model, 80, 24).lines().find(|line| line.contains("1 demo")).map(str::to_owned);
+    let seen = |model: &Model, run: &str| {
+        let shown = frame(model, 80, 24);
+        shown.lines().skip(10).any(|line| line.contains(run))
+    };
+    assert!(heading(&model).is_some());
+    assert!(!seen(&model, "8 last"));
+    press(&mut model, "llllllllllll");
+    assert!(seen(&model, "8 last") && seen(&model, "1 demo"), "{}", frame(&model, 80, 24));
+    press(&mut model, "h");
+    assert!(!seen(&model, "8 last"), "one step back is one step");
+}
+
+#[test]
+fn the_losses_of_a_comparison_go_round_and_a_live_run_goes_on() {
+    let mut model = comparing(2);
+    press(&mut model, "c");
+    assert!(frame(&model, 80, 24).contains("training loss of the search"));
+    press(&mut model, "c");
+    assert!(frame(&model, 80, 24).contains("training loss of retraining"));
+    press(&mut model, "c");
+    let mut log = Log::new();
+    log.step_at(Phase::Search, 121, 0.5, Some(0.123));
+    let run = "20261123-203311-a1b2".to_owned();
+    update(&mut model, followed(&run, &log, State::Running));
+    assert!(frame(&model, 80, 24).contains("0.1230"), "{}", frame(&model, 80, 24));
+}
+
+#[test]
+fn a_comparison_scrolls_no_further_than_its_lines() {
+    let mut model = comparing(2);
+    model.size = (80, 12);
+    press(&mut model, "]]G");
+    let bottom = frame(&model, 80, 12);
+    press(&mut model, "jjjk");
+    assert_ne!(frame(&model, 80, 12), bottom, "one line up is seen at once");
+    press(&mut model, "j");
+    assert_eq!(frame(&model, 80, 12), bottom);
+    assert!(matches!(model.screen(), Screen::Compare(_)));
+}
+
+#[test]
+fn control_characters_of_tags_and_settings_never_reach_the_terminal() {
+    let evil = "a\u{1b}]0;owned\u{7}b";
+    let mut rows = rows();
+    rows[0].notes.tags = vec![evil.into()];
+    rows[0].notes.note = evil.into();
+    rows[0].score = Some((evil.into(), 1.0));
+    let mut listed = with_runs(rows);
+    press(&mut listed, "t");
+    let mut compared = comparing(2);
+    let mut experiment = Experiment::default();
+    experiment.model.id = evil.into();
+    let settings = Some(Box::new(experiment));
+    let head = Head { id: "20261123-203310-a1b2".into(), name: evil.into(), settings, ..Head::default() };
+    update(&mut compared, Msg::Opened(Box::new(head)));
+    press(&mut compared, "]");
+    for model in [listed, compared] {
+        let shown = frame(&model, 120, 40);
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+    }
+}
+
+#[test]
+fn control_c_leaves_from_the_filter_and_the_comparison() {
+    let control_c = || Msg::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
+    let mut typing = with_runs(rows());
+    press(&mut typing, "/q?");
+    for mut model in [typing, comparing(2)] {
+        assert!(matches!(update(&mut model, control_c())[..], [Effect::Quit(130)]));
+    }
+}
