@@ -281,7 +281,7 @@ fn a_rerun_opens_the_form_with_the_preset_a_name_and_the_parent() {
     let doc = Box::new(PresetDoc::open(&source).expect("the text is TOML"));
     update(&mut model, Msg::RerunOpened { doc, name: "demo-2".into(), parent: rows()[0].id.clone() });
     show("form_rerun", &model);
-    let Effect::Start { doc, name, parent, .. } = char_effect(&mut model, 's') else { panic!() };
+    let Effect::Start { doc, name, parent, .. } = char_effect(&mut model, 'S') else { panic!() };
     assert!(doc.text().contains("# My first preset."));
     assert_eq!((name.as_deref(), parent), (Some("demo-2"), Some(rows()[0].id.clone())));
 }
