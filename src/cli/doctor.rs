@@ -2,8 +2,11 @@
 
 use super::CliError;
 use super::out::{bytes, table};
+use crate::experiment::{Config, ConfigError};
 use crate::run::device;
 use crate::run::store::Store;
+use crate::tui::look::Look;
+use crate::tui::palette::Depth;
 use candle_core::{DType, Device, Tensor};
 use clap::Args;
 use std::env::{var, var_os};
@@ -25,7 +28,7 @@ struct Finding {
 
 pub fn run(_: &DoctorArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let store = Store::of_user()?;
-    let findings = [runs(&store), disk(store.root()), cuda(), numerics(), cache(), token(), terminal()];
+    let findings = [runs(&store), disk(store.root()), cuda(), numerics(), cache(), token(), terminal(), config()];
     let head = ["", "what", "found"].map(String::from).to_vec();
     let rows = findings.iter().map(|finding| {
         let mark = if finding.good { "ok" } else { "BAD" };
@@ -136,14 +139,30 @@ fn terminal() -> Finding {
     }
     let (columns, rows) = crossterm::terminal::size().unwrap_or_default();
     let term = var("TERM").unwrap_or_else(|_| "unset".into());
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| var(name).ok().filter(|v| !v.is_empty()));
-    let unicode = locale.is_some_and(|locale| locale.to_lowercase().replace('-', "").contains("utf8"));
-    let text = format!("TERM={term}, {columns}x{rows}, {}", if unicode { "UTF-8" } else { "no UTF-8" });
-    let text = if var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) { text + ", no colour" } else { text };
+    let look = Look::from_env(|name| var(name).ok());
+    let glyphs = if look.unicode { "Unicode" } else { "ASCII" };
+    let colours = match look.depth {
+        Depth::None => "no colour",
+        Depth::Sixteen => "16 colours",
+        Depth::Many => "256 colours",
+        Depth::True => "24-bit colour",
+    };
+    let text = format!("TERM={term}, {columns}x{rows}, {glyphs}, {colours}");
     if columns == 0 || (columns >= 80 && rows >= 24) {
         good("terminal", text)
     } else {
         bad("terminal", text + ": smaller than 80x24")
+    }
+}
+
+fn config() -> Finding {
+    match Config::of_user() {
+        Ok(_) => good("config", "config.toml is as it should be, or not there"),
+        Err(ConfigError::Problems(problems)) => {
+            let all: Vec<String> = problems.list().iter().map(ToString::to_string).collect();
+            bad("config", format!("{problems}: {}", all.join("; ")))
+        }
+        Err(error) => bad("config", error.to_string()),
     }
 }
 

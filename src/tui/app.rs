@@ -10,7 +10,7 @@ use super::msg::{Effect, Msg, Watching};
 use super::preflight::Flight;
 use super::terminal::{Display, Drawn, announcement};
 use super::update::{INTERRUPTED, update};
-use super::watch::watch;
+use super::watch::{head, watch};
 use super::writer::Written;
 use crate::experiment::{Config, ConfigError};
 use crossterm::event::Event;
@@ -76,7 +76,10 @@ pub fn run(start: Start, mouse: bool) -> Result<u8, TuiError> {
         model.complain(text);
     }
     if let Start::Monitor(run) = start {
-        model.screens.push(Screen::Monitor(Box::new(Monitor::new(&run))));
+        let mut monitor = Monitor::new(&run);
+        // The first frame says whose it is; the rest follows.
+        monitor.head = head(&run);
+        model.screens.push(Screen::Monitor(Box::new(monitor)));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
@@ -172,10 +175,16 @@ impl App {
     /// Takes one thing in.
     fn take(&mut self, incoming: Incoming, to: &UnboundedSender<Msg>) -> io::Result<Taken> {
         let (msg, due) = match incoming {
-            Incoming::Msg(msg) => (msg, Due::Change),
+            Incoming::Msg(msg) => {
+                let due = due(&self.model, &msg);
+                (msg, due)
+            }
             Incoming::Written(written) => {
-                self.display.written(written)?;
-                return Ok(Taken::Due(Due::Nothing));
+                return match self.display.written(written) {
+                    // The other end is gone, as the signal of it will say too.
+                    Err(error) if is_gone(&error) => Ok(Taken::Quit(INTERRUPTED)),
+                    result => result.map(|()| Taken::Due(Due::Nothing)),
+                };
             }
             Incoming::Resized => {
                 self.display.fit();
@@ -221,10 +230,29 @@ impl App {
     }
 }
 
+/// Whether somebody waits for a message: what was asked for, and the first that a screen is told; what changes by itself
+/// can wait for its turn.
+fn due(model: &Model, msg: &Msg) -> Due {
+    match (msg, model.screen()) {
+        (Msg::Runs(_), _) if !model.runs.loaded => Due::Answer,
+        (Msg::Followed { .. }, Screen::Monitor(monitor)) if monitor.state.is_none() => Due::Answer,
+        (Msg::Opened(_) | Msg::Glimpse { .. } | Msg::Fetched { .. } | Msg::Lost { .. }, _)
+        | (Msg::Presets(_) | Msg::PresetOpened(_) | Msg::PresetSaved(_), _)
+        | (Msg::Checked { .. } | Msg::Refused(_) | Msg::Started { .. } | Msg::Weighed { .. }, _)
+        | (Msg::Done(_) | Msg::Failed(_), _) => Due::Answer,
+        _ => Due::Change,
+    }
+}
+
 /// What the loop does after a thing was taken in.
 enum Taken {
     Quit(u8),
     Due(Due),
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+    error.kind() == io::ErrorKind::BrokenPipe || code == Some(rustix::io::Errno::IO)
 }
 
 /// Does what the model asks for beside the loop, and sends how it went.

@@ -9,6 +9,9 @@ use std::io;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
+/// How long the reader looks for a further event: with no time at all it does not look.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// Starts the thread. It ends, and so closes the channel, when the terminal is gone or nobody listens.
 ///
 /// # Errors
@@ -28,7 +31,7 @@ fn pump(to: &UnboundedSender<io::Result<Event>>) {
                 return;
             }
         }
-        while poll(Duration::ZERO).unwrap_or(false) {
+        while poll(LOOK).unwrap_or(false) {
             if to.send(read()).is_err() {
                 return;
             }

@@ -1,5 +1,5 @@
-//! When a frame may go: changes by themselves are spread out so that a slow link keeps room for keys; what answers a
-//! key goes at once.
+//! When a frame may go: changes by themselves are spread out once they have become many bytes, so that a slow link keeps
+//! room for keys; what answers a key goes at once.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 pub const MOST: usize = 8 << 10;
 /// Where the byte rate is looked at.
 pub const WINDOW: Duration = Duration::from_secs(2);
+/// Bytes of one [`WINDOW`].
+const BUDGET: usize = MOST * WINDOW.as_secs() as usize;
 /// Least time between frames: 30 a second.
 pub const SHORTEST: Duration = Duration::from_millis(33);
 /// Most time between a change and its frame, where the frame before it was taken.
 pub const LONGEST: Duration = Duration::from_secs(2);
+/// The share of the budget that a window may hold before frames are spread out.
+const SHARE_AT_ONCE: f64 = 0.4;
 /// Of the budget, and of what the link takes, the share that frames are spread out to: the rest is for keys.
 const SHARE_OF_BUDGET: f64 = 0.8;
 const SHARE_OF_LINK: f64 = 0.5;
@@ -34,10 +38,9 @@ impl Pace {
     pub fn earliest(&self, now: Instant, bytes: usize) -> Instant {
         let mut at = now.max(self.not_before(now));
         // The window ending with this frame may hold no more than the budget.
-        let budget = MOST * WINDOW.as_secs() as usize;
         let mut held: usize = self.sent.iter().map(|(_, bytes)| bytes).sum();
         for (time, gone) in &self.sent {
-            if *time + WINDOW > at && held + bytes > budget {
+            if *time + WINDOW > at && held + bytes > BUDGET {
                 at = *time + WINDOW;
             }
             held -= gone;
@@ -48,7 +51,11 @@ impl Pace {
     /// When the next frame that answers no key may go, whatever its size.
     pub fn not_before(&self, now: Instant) -> Instant {
         let Some((time, bytes)) = self.last else { return now };
-        let rate = self.link.map_or(f64::INFINITY, |link| link * SHARE_OF_LINK).min(MOST as f64 * SHARE_OF_BUDGET);
+        let held = |(sent, _): &&(Instant, usize)| now.saturating_duration_since(*sent) < WINDOW;
+        let held: usize = self.sent.iter().filter(held).map(|(_, bytes)| bytes).sum();
+        let is_little = (held as f64) < BUDGET as f64 * SHARE_AT_ONCE;
+        let own = if is_little { f64::INFINITY } else { MOST as f64 * SHARE_OF_BUDGET };
+        let rate = self.link.map_or(f64::INFINITY, |link| link * SHARE_OF_LINK).min(own);
         let spread = Duration::try_from_secs_f64(bytes as f64 / rate.max(1.0)).unwrap_or(LONGEST);
         time + spread.clamp(SHORTEST, LONGEST)
     }
@@ -109,6 +116,15 @@ mod tests {
         assert_eq!(send(&mut Pace::default(), start, &[100; 3]), [Duration::ZERO, SHORTEST, 2 * SHORTEST]);
         let large = send(&mut Pace::default(), start, &[40_000; 3]);
         assert_eq!(large, [Duration::ZERO, LONGEST, 2 * LONGEST]);
+    }
+
+    #[test]
+    fn a_burst_goes_at_once_and_a_stream_is_spread_over_the_window() {
+        let times = send(&mut Pace::default(), Instant::now(), &[1000; 60]);
+        assert!(times[5] <= 5 * SHORTEST, "{:?}", times[5]);
+        let gaps: Vec<Duration> = times[30..].windows(2).map(|two| two[1] - two[0]).collect();
+        // 1000 bytes at 8192 B/s are 122 ms, at 0.8 of it 153 ms: no frame waits much longer than the others.
+        assert!(gaps.iter().all(|gap| (100..250).contains(&gap.as_millis())), "{gaps:?}");
     }
 
     #[test]

@@ -170,16 +170,29 @@ struct Opened {
     glimpse: Option<(RunView, State)>,
 }
 
+/// Who a run is, where it can be told at once.
+pub fn head(run: &str) -> Option<Head> {
+    let found = Store::of_user().ok()?.find(run).ok()?;
+    Some(head_of(&found.run))
+}
+
 fn open(run: &str) -> Result<Opened, String> {
     let found = Store::of_user().and_then(|store| store.find(run)).map_err(|error| error.to_string())?;
     let dir = found.run;
+    let head = head_of(&dir);
+    let ends = both_ends(&dir.events_path(), HEAD, TAIL as usize).map_err(|error| error.to_string())?;
+    let glimpse = ends.map(|records| RunView::of(&records)).zip(state(&dir).ok());
+    Ok(Opened { dir, head, glimpse })
+}
+
+fn head_of(dir: &RunDir) -> Head {
     let experiment = dir.experiment().ok();
     let seen = seen::load(dir.id());
     let since = |seen: &Seen| {
         let then = seen.time.parse::<Timestamp>().ok()?;
         Some(Timestamp::now().duration_since(then).as_secs_f64().max(0.0))
     };
-    let head = Head {
+    Head {
         id: dir.id().to_owned(),
         name: dir.info().name.clone(),
         dir: dir.path().display().to_string(),
@@ -187,8 +200,5 @@ fn open(run: &str) -> Result<Opened, String> {
         settings: experiment.map(Box::new),
         away_s: seen.as_ref().and_then(since),
         seen,
-    };
-    let ends = both_ends(&dir.events_path(), HEAD, TAIL as usize).map_err(|error| error.to_string())?;
-    let glimpse = ends.map(|records| RunView::of(&records)).zip(state(&dir).ok());
-    Ok(Opened { dir, head, glimpse })
+    }
 }

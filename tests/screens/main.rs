@@ -5,6 +5,7 @@ mod fixtures;
 mod form;
 mod generation;
 mod keys;
+mod mouse;
 mod runs;
 mod theatre;
 
