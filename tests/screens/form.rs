@@ -411,16 +411,21 @@ fn a_refused_run_leads_to_the_setting_to_change() {
     assert!(matches!(&update(&mut model, key(KeyCode::Char('S')))[..], [Effect::Start { .. }]));
 }
 
-const WRONG: &str =
-    "[data]\nid = \"builtin:demo\"\n[lora]\nrank = 0\nalpa = 3 # why\n[search]\nepochs = -1.0\nlr = 1\n";
+const WRONG: &str = "[data]\nid = \"builtin:demo\"\n[lora]\nrank = 0\nalpa = 3 # why\n[search]\nepochs = -1.0\nlr = 1\n[retrain]\nlr = -1.0\n";
 
 #[test]
 fn problems_are_walked_through_and_unknown_keys_taken_out() {
     let mut model = form(WRONG);
     let keys: Vec<String> = model.form().unwrap().problems.iter().map(|problem| problem.key.clone()).collect();
-    assert_eq!(keys, ["lora.rank", "lora.alpa", "search.epochs", "search.lr"], "in the order of the text");
+    assert_eq!(
+        keys,
+        ["lora.rank", "lora.alpa", "search.epochs", "search.lr", "retrain.lr"],
+        "in the order of the text"
+    );
     let focus = |model: &mut Model| model.form().unwrap().focus().map(|field| field.key());
-    for (jump, setting) in [('n', "lora.rank"), ('n', "search.epochs"), ('n', "lora.rank"), ('N', "search.epochs")] {
+    for (jump, setting) in
+        [('n', "lora.rank"), ('n', "search.epochs"), ('n', "retrain.lr"), ('N', "search.epochs"), ('N', "lora.rank")]
+    {
         press(&mut model, &jump.to_string());
         assert_eq!(focus(&mut model), Some(setting), "{jump}");
     }

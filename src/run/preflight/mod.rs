@@ -192,7 +192,7 @@ fn fill(card: &mut Card, trial: &Trial, events: &[Event], say: &mut dyn FnMut(&s
     let uncut = if truncated > 0 {
         say("measuring the lengths of the rows uncut");
         // Of rows that cannot be read again the cut lengths are known.
-        lengths::uncut(&trial.experiment, READ_AGAIN).ok()
+        lengths::uncut(&trial.experiment, READ_AGAIN)
     } else {
         None
     };
