@@ -100,7 +100,7 @@ impl From<StoreError> for CliError {
 fn inherit_advice(error: &InheritError) -> Option<String> {
     match error {
         InheritError::NotSearched { run, .. } => Some(format!("autolora resume {run} goes on with it")),
-        InheritError::Differs { .. } => Some("keep them, or search anew".into()),
+        InheritError::Differs { .. } => Some("keep them, or search anew: --set search.from=".into()),
         _ => None,
     }
 }
@@ -109,6 +109,7 @@ impl From<LifecycleError> for CliError {
     fn from(error: LifecycleError) -> Self {
         let (code, advice) = match &error {
             LifecycleError::Busy { .. } => (4, None),
+            LifecycleError::Unfit { help, .. } => (2, help.clone()),
             LifecycleError::Dir(DirError::Experiment { .. }) => (1, Some("make a new run from its preset.toml".into())),
             LifecycleError::NoAnswer { holder: Some(holder), .. } => {
                 (1, Some(format!("if it hangs, end it on {} with kill -9 {}; then resume", holder.host, holder.pid)))

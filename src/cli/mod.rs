@@ -18,6 +18,7 @@ mod notifier;
 mod out;
 mod pause;
 mod predict;
+mod preflight;
 pub mod preset;
 mod progress;
 mod queue;
@@ -80,6 +81,7 @@ enum Verb {
     Rm(rm::RmArgs),
     Export(export::ExportArgs),
     Predict(predict::PredictArgs),
+    Preflight(preflight::PreflightArgs),
     /// List, show, check and save presets
     Preset(preset::PresetArgs),
     Datasets(datasets::DatasetsArgs),
@@ -126,6 +128,7 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
         Verb::Rm(args) => rm::run(&args, out),
         Verb::Export(args) => export::run(&args, out),
         Verb::Predict(args) => predict::run(&args, out),
+        Verb::Preflight(args) => preflight::run(&args, out),
         Verb::Preset(args) => Ok(preset::run(&args, &Presets::open(), out, &mut io::stderr()).map(|()| 0)?),
         Verb::Datasets(args) => datasets::run(&args, out),
         Verb::Models(args) => models::run(&args, out),

@@ -1,5 +1,6 @@
 //! `autolora preset`: what can be said to a run, and the presets that say it.
 
+use super::out::table;
 use crate::experiment::kind::seen;
 use crate::experiment::problem::printable;
 use crate::experiment::schema::{json_schema, setting_json};
@@ -10,6 +11,7 @@ use crate::experiment::{
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 /// Arguments of `autolora preset`.
 #[derive(Debug, Args)]
@@ -74,6 +76,36 @@ enum Verb {
         /// Its new name
         new: String,
     },
+    /// Tell in what a preset differs from the defaults, or from another preset
+    Diff {
+        /// A file, or the name of a saved or shipped preset
+        preset: String,
+        /// What to compare with; without it, the defaults
+        other: Option<String>,
+        /// One JSON object a line: key, from, to
+        #[arg(long)]
+        json: bool,
+    },
+    /// Save the preset of a file; everything that is wrong with it is told at once
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Name to save it under; without it, the file's own
+        name: Option<String>,
+        /// Replace a saved preset of that name
+        #[arg(long)]
+        force: bool,
+    },
+    /// Write a preset into a file, comments and all
+    Export {
+        /// A file, or the name of a saved or shipped preset
+        preset: String,
+        /// The file, or - for standard output; without it, NAME.toml in the working directory
+        file: Option<PathBuf>,
+        /// Write over a file that is there
+        #[arg(long)]
+        force: bool,
+    },
     /// List every setting: default, what is allowed, what it does
     Settings {
         /// One JSON object a line
@@ -132,6 +164,9 @@ pub fn run(
         Verb::New { name, from, set } => new(presets, name, from.as_deref(), set, out, talk)?,
         Verb::Delete { name } => presets.delete(name)?,
         Verb::Rename { name, new } => writeln!(out, "{}", presets.rename(name, new)?.display())?,
+        Verb::Diff { preset, other, json } => difference(presets, preset, other.as_deref(), *json, out, talk)?,
+        Verb::Import { file, name, force } => import(presets, file, name.as_deref(), *force, out, talk)?,
+        Verb::Export { preset, file, force } => export(presets, preset, file.as_deref(), *force, out)?,
         Verb::Settings { schema: true, .. } => writeln!(out, "{:#}", json_schema())?,
         Verb::Settings { json: true, .. } => {
             for setting in SETTINGS {
@@ -265,6 +300,73 @@ fn new(
     for problem in missing {
         writeln!(talk, "not yet complete: {problem}")?;
     }
+    Ok(())
+}
+
+fn difference(
+    presets: &Presets,
+    preset: &str,
+    other: Option<&str>,
+    json: bool,
+    out: &mut impl Write,
+    talk: &mut impl Write,
+) -> Result<(), PresetVerbError> {
+    let rows = presets.difference(preset, other)?;
+    if json {
+        for (key, from, to) in rows {
+            writeln!(out, "{}", json!({"key": key, "from": from, "to": to}))?;
+        }
+        return Ok(());
+    }
+    let (first, second) = match other {
+        Some(other) => (printable(preset), printable(other)),
+        None => ("default".to_owned(), printable(preset)),
+    };
+    if rows.is_empty() {
+        writeln!(talk, "{second} says nothing else than {}", other.map_or("the defaults", |_| &first))?;
+        return Ok(());
+    }
+    let head = vec!["setting".to_owned(), first, second];
+    let rows = rows.into_iter().map(|(key, from, to)| vec![key.to_owned(), printable(&from), printable(&to)]);
+    table(out, &std::iter::once(head).chain(rows).collect::<Vec<_>>())?;
+    Ok(())
+}
+
+fn import(
+    presets: &Presets,
+    file: &Path,
+    name: Option<&str>,
+    force: bool,
+    out: &mut impl Write,
+    talk: &mut impl Write,
+) -> Result<(), PresetVerbError> {
+    let imported = presets.import(file, name, force)?;
+    writeln!(out, "{}", imported.path.display())?;
+    if Presets::is_shipped(&imported.name) {
+        let name = &imported.name;
+        writeln!(talk, "from now on {name} means this preset, and the one of the program is hidden")?;
+    }
+    for problem in imported.lacks {
+        writeln!(talk, "not yet complete: {}", printable(&problem.to_string()))?;
+    }
+    Ok(())
+}
+
+fn export(
+    presets: &Presets,
+    preset: &str,
+    file: Option<&Path>,
+    force: bool,
+    out: &mut impl Write,
+) -> Result<(), PresetVerbError> {
+    if file == Some(Path::new("-")) {
+        write!(out, "{}", presets.find(preset)?.source.text)?;
+        return Ok(());
+    }
+    let stem = Path::new(preset).file_stem().map_or(preset.into(), |stem| stem.to_string_lossy().into_owned());
+    let file = file.map_or_else(|| PathBuf::from(format!("{stem}.toml")), Path::to_path_buf);
+    presets.export(preset, &file, force)?;
+    writeln!(out, "{}", file.display())?;
     Ok(())
 }
 

@@ -21,11 +21,22 @@ pub struct Lengths {
 }
 
 impl Lengths {
+    /// Those of some rows, in any order.
+    pub fn of(mut lengths: Vec<u32>) -> Lengths {
+        lengths.sort_unstable();
+        Lengths { sorted: lengths }
+    }
+
     /// The length that a share of the rows does not exceed; 0 without rows.
     pub fn quantile(&self, share: f64) -> u32 {
         let last = self.sorted.len().saturating_sub(1);
         let place = ((share * self.sorted.len() as f64).ceil() as usize).saturating_sub(1);
         self.sorted.get(place.min(last)).copied().unwrap_or(0)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.sorted.len()
     }
 
     /// Whether there is none.
@@ -144,8 +155,7 @@ pub fn profile(
         if chunk.len() == CHUNK { flush(&mut chunk, &mut lengths, &mut cuts) } else { Ok(()) }
     })?;
     flush(&mut chunk, &mut lengths, &mut cuts)?;
-    lengths.sort_unstable();
-    profile.lengths = Lengths { sorted: lengths };
+    profile.lengths = Lengths::of(lengths);
     profile.cuts = cuts;
     profile.labels = labels.names.iter().cloned().zip(counts).collect();
     profile.scores = scores.map(|(min, sum, max)| (min, sum / profile.rows.max(1) as f64, max));

@@ -18,6 +18,8 @@ pub struct PresetDoc {
     /// Where relative paths start; `None`: the working directory.
     pub folder: Option<PathBuf>,
     document: DocumentMut,
+    /// Whether its lines end as Windows ends them.
+    crlf: bool,
 }
 
 impl PresetDoc {
@@ -29,17 +31,21 @@ impl PresetDoc {
         let document = source.text.parse::<DocumentMut>();
         let document =
             document.map_err(|error| Problems::new(&source.name, &source.text, syntax(&source.text, &error)))?;
-        Ok(PresetDoc { name: source.name.clone(), folder: source.folder.clone(), document })
+        let lines = source.text.matches('\n').count();
+        let crlf = lines > 0 && source.text.matches("\r\n").count() * 2 > lines;
+        Ok(PresetDoc { name: source.name.clone(), folder: source.folder.clone(), document, crlf })
     }
 
     /// A preset in which nothing is said.
     pub fn empty(name: &str) -> PresetDoc {
-        PresetDoc { name: name.into(), folder: None, document: DocumentMut::new() }
+        PresetDoc { name: name.into(), folder: None, document: DocumentMut::new(), crlf: false }
     }
 
-    /// The text to save.
+    /// The text to save, all lines ending as most did.
     pub fn text(&self) -> String {
-        self.document.to_string()
+        let text = self.document.to_string();
+        // What is edited gets plain line ends from toml_edit, whatever the others are.
+        if self.crlf { text.replace("\r\n", "\n").replace('\n', "\r\n") } else { text }
     }
 
     /// The preset as [`super::parse`] takes it.

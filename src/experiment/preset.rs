@@ -42,6 +42,9 @@ const SHIPPED: &[(&str, &str)] = shipped![
     "smollm2-135m-messages",
 ];
 
+/// What runs without a network or a file, and is where one begins.
+const DEMOS: [&str; 2] = ["demo", "demo-generation"];
+
 /// A preset is read whole; what is larger is something else.
 const LARGEST: u64 = 1 << 20;
 
@@ -105,7 +108,7 @@ impl Presets {
         Presets { folder: Ok(folder.into()) }
     }
 
-    /// Every preset by name, a saved one in the place of the shipped one of the same name.
+    /// Every preset, the demos first, then by name; a saved one is in the place of the shipped one of the same name.
     pub fn list(&self) -> Vec<Listed> {
         let mut list: Vec<Listed> = SHIPPED
             .iter()
@@ -122,7 +125,8 @@ impl Presets {
             list.retain(|listed| listed.name != name);
             list.push(Listed { name: name.into(), origin: Origin::Saved(path.clone()), summary });
         }
-        list.sort_by(|a, b| a.name.cmp(&b.name));
+        let first = |name: &str| DEMOS.iter().position(|demo| *demo == name).unwrap_or(DEMOS.len());
+        list.sort_by(|a, b| first(&a.name).cmp(&first(&b.name)).then_with(|| a.name.cmp(&b.name)));
         list
     }
 

@@ -47,6 +47,13 @@ pub enum PresetError {
         /// The name.
         name: String,
     },
+    /// A file is there.
+    #[error("there is a file {} already", path.display())]
+    #[diagnostic(help("choose another one, or write over it with --force"))]
+    FileExists {
+        /// The file.
+        path: PathBuf,
+    },
     /// A shipped preset cannot be taken away.
     #[error("the preset {name} is part of the program")]
     #[diagnostic(help("a saved preset of the same name wins over it: autolora preset new {name} --from {name}"))]
@@ -84,6 +91,7 @@ impl PresetError {
             PresetError::NotAPreset { .. }
             | PresetError::BadName { .. }
             | PresetError::Exists { .. }
+            | PresetError::FileExists { .. }
             | PresetError::Shipped { .. } => 2,
             PresetError::Problems(problems) => problems.exit_code(),
         }

@@ -148,7 +148,6 @@ settings! {
     }
     /// `[search]`
     "search" => SearchSettings {
-        from: Option<PathBuf> = None, Kind::Path, "", "directory of a run whose search is taken as it is, so that there is none: see autolora retrain";
         hypergradient: Hypergradient = Hypergradient::Unrolled, Kind::Choice(Hypergradient::NAMES), "", "update rule of the selection variables";
         selection: SelectionKind = SelectionKind::Softmax, Kind::Choice(SelectionKind::NAMES), "", "how logits become selection values";
         steps: Option<usize> = None, COUNT, "steps", "length of the search; unset: search.epochs";
@@ -160,6 +159,7 @@ settings! {
         clip_norm: Option<f64> = None, POSITIVE, "", "clip the weights' gradient to this norm; unset: off";
         stop_when_stable: bool = false, Kind::Bool, "", "end the search before its last step once its ranks have settled (search.stable_steps)";
         stable_steps: usize = 100, COUNT, "steps", "ranks count as settled when none changed for so long, and no value is on its way across its threshold";
+        from: Option<PathBuf> = None, Kind::Path, "", "directory of a run whose search is taken as it is, so that there is none: see autolora retrain";
         @weights: WeightsSettings;
         @selection_optimizer: SelectionOptimizerSettings;
     }

@@ -18,6 +18,11 @@ const FILE: &str = "search.json";
 /// What of an experiment made its search, and cannot be another here.
 const FIXED: [&str; 4] = ["model.", "data.", "lora.", "search."];
 
+/// What a worker writes into `experiment.toml` where it was left open: left open again it comes to the same, or the data
+/// and the model are found to be others.
+const PINNED: [&str; 6] =
+    ["model.revision", "data.revision", "data.text", "data.text_pair", "data.label", "lora.targets"];
+
 /// The search of another run cannot be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum InheritError {
@@ -70,6 +75,7 @@ impl Inherited {
         let differences: Vec<String> = diff(&from.experiment()?, experiment)
             .into_iter()
             .filter(|(key, ..)| *key != "search.from" && FIXED.iter().any(|group| key.starts_with(group)))
+            .filter(|(key, _, here)| !(PINNED.contains(key) && here == "unset"))
             .map(|(key, there, here)| format!("{key} is {there} there, {here} here"))
             .collect();
         if !differences.is_empty() {

@@ -137,6 +137,14 @@ fn settings_that_made_the_search_cannot_be_others() {
     let error = error.unwrap_err().to_string();
     assert!(error.contains("lora.rank is 8 there, 4 here") && !error.contains("retrain.lr"), "{error}");
     assert!(child(&store, &parent, |experiment| experiment.retrain.lr = 0.5).is_ok());
+    // What the worker of the parent found out, and a preset leaves open.
+    let mut pinned = parent.experiment().unwrap();
+    (pinned.model.revision, pinned.data.label) = (Some("abc".into()), Some("label".into()));
+    parent.write_experiment(&pinned).unwrap();
+    let open = |experiment: &mut Experiment| (experiment.model.revision, experiment.data.label) = (None, None);
+    assert!(child(&store, &parent, open).is_ok());
+    let other = child(&store, &parent, |experiment| experiment.data.label = Some("other".into()));
+    assert!(other.unwrap_err().to_string().contains("data.label"));
     let error = child(&store, &parent, |experiment| experiment.search.from = Some("/nonexistent".into())).unwrap_err();
     assert!(error.to_string().contains("/nonexistent"), "{error}");
 }

@@ -10,7 +10,7 @@ use super::log::EventLog;
 use super::state::{last_event, status};
 use super::view::{RunView, State};
 use super::worker::keep_allocation;
-use crate::experiment::AllocationSettings;
+use crate::experiment::{AllocationSettings, Complaint, Experiment, check};
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -42,6 +42,9 @@ pub enum LifecycleError {
     /// The state of the run does not allow it.
     #[error("run {id} is {}: {reason}", state.name())]
     WrongState { id: String, state: State, reason: &'static str },
+    /// A choice does not go with the other settings of the run.
+    #[error("{key} {message}")]
+    Unfit { key: &'static str, message: String, help: Option<String> },
     /// The worker ended before it began.
     #[error("the worker of run {id} did not start ({status}){}", tail(log))]
     NotStarted { id: String, status: String, log: String },
@@ -265,13 +268,13 @@ pub fn resume_when(dir: &RunDir, when: When) -> Result<(), LifecycleError> {
 }
 
 /// Has a run allocate by another choice, where that is still to come: a worker takes it over between two steps; without
-/// one it is kept in `experiment.toml`. That the choice goes with `search.selection` is for the caller to know
-/// ([`crate::experiment::check`]).
+/// one it is kept in `experiment.toml`.
 ///
 /// # Errors
-/// [`LifecycleError::WrongState`] where the ranks are allocated already, [`LifecycleError::NoAnswer`]. The state that the
+/// [`LifecycleError::Unfit`] where the choice does not go with the run's search, [`LifecycleError::WrongState`] where the ranks are allocated already, [`LifecycleError::NoAnswer`]. The state that the
 /// run has then is the answer.
 pub fn choose_allocation(dir: &RunDir, choice: &AllocationSettings) -> Result<State, LifecycleError> {
+    check_choice(&Experiment { allocation: choice.clone(), ..dir.experiment()? })?;
     let start = Instant::now();
     let mut log = Follower::new(&dir.events_path());
     let mut view = RunView::default();
@@ -301,6 +304,15 @@ pub fn choose_allocation(dir: &RunDir, choice: &AllocationSettings) -> Result<St
         }
         std::thread::sleep(LOOK);
     }
+}
+
+fn check_choice(experiment: &Experiment) -> Result<(), LifecycleError> {
+    for Complaint { keys, message, help } in check(experiment) {
+        if let Some(key) = keys.first().filter(|key| key.starts_with("allocation.")) {
+            return Err(LifecycleError::Unfit { key, message, help });
+        }
+    }
+    Ok(())
 }
 
 fn is_choice(event: &Event, choice: &AllocationSettings) -> bool {

@@ -88,6 +88,12 @@ impl Looks {
     }
 }
 
+/// Bytes of a GPU that nobody uses now; `ordinal` is CUDA's number. `None` where the driver does not tell.
+pub fn gpu_free(ordinal: usize) -> Option<u64> {
+    let gpu = gpu(&Nvml::init().ok()?, ordinal)?;
+    Some(gpu.total_bytes.saturating_sub(gpu.used_bytes))
+}
+
 /// What the looks are made with.
 struct Sampler {
     nvml: Option<Nvml>,

@@ -25,6 +25,7 @@ pub mod notes;
 pub mod parse;
 pub mod pipeline;
 pub mod predict;
+pub mod preflight;
 pub mod process;
 pub mod queue;
 pub mod ranks;

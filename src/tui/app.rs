@@ -7,6 +7,7 @@ use super::look::Look;
 use super::model::{Model, Screen};
 use super::monitor::Monitor;
 use super::msg::{Effect, Msg, Watching};
+use super::preflight::Flight;
 use super::terminal::{Display, Drawn, announcement};
 use super::update::{INTERRUPTED, update};
 use super::watch::{head, watch};
@@ -84,7 +85,7 @@ pub fn run(start: Start, mouse: bool) -> Result<u8, TuiError> {
     let result = runtime.block_on(async {
         let (to, written) = unbounded_channel();
         let display = Display::take(config.mouse, to)?;
-        App { model, display, config }.drive(written).await
+        App { model, display, config, flight: Flight::default() }.drive(written).await
     });
     // What still waits for a worker must not keep the user waiting.
     runtime.shutdown_background();
@@ -95,6 +96,8 @@ struct App {
     model: Model,
     display: Display,
     config: Config,
+    /// The process that sees what a run would take.
+    flight: Flight,
 }
 
 /// What a thing that came in means for the screen.
@@ -205,6 +208,12 @@ impl App {
             match effect {
                 Effect::Quit(code) => return Ok(Taken::Quit(code)),
                 Effect::Ring(text) => self.ring(&text),
+                Effect::Preflight { number, doc } => {
+                    let to = to.clone();
+                    // Where nobody listens any more, the program is ending.
+                    self.flight.begin(number, &doc, move |msg| drop(to.send(msg)));
+                }
+                Effect::EndPreflight => self.flight.end(),
                 effect => start(effect, to.clone()),
             }
         }

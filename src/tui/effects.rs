@@ -1,11 +1,14 @@
 //! What the model asks for, done: the one place where screens meet the disk. Everything here may block.
 
+use super::form::ProblemList;
 use super::kept;
 use super::msg::{Effect, Msg, Weight};
-use super::presets::PresetRow;
+use super::picker::gather;
+use super::presets::{DifferenceView, PresetRow};
 use super::runs::Annotation;
 use super::seen;
 use super::text::bytes;
+use crate::experiment::home::expand_tilde;
 use crate::experiment::{AllocationSettings, Origin, PresetDoc, PresetError, Presets, SETTINGS};
 use crate::run::directory::RunDir;
 use crate::run::follow;
@@ -57,7 +60,20 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             }
         })),
         Effect::ListPresets => vec![Msg::Presets(list_presets())],
-        Effect::OpenPreset(name) => one(Presets::open().load(&name).map(|doc| Msg::PresetOpened(Box::new(doc)))),
+        Effect::OpenPreset(name) => match Presets::open().load(&name) {
+            Ok(doc) => vec![Msg::PresetOpened(Box::new(doc))],
+            Err(error) => vec![refused(&format!("{name} cannot be opened"), error)],
+        },
+        Effect::RenamePreset { from, to } => {
+            one(Presets::open().rename(&from, &to).map(|_| Msg::PresetRenamed { from: from.clone(), to }))
+        }
+        Effect::ImportPreset { file, name, replace } => import(file, name, replace),
+        Effect::ExportPreset { name, file, replace } => export(name, file, replace),
+        Effect::Compare(name) => match Presets::open().difference(&name, None) {
+            Ok(rows) => vec![Msg::Differs(DifferenceView { name, rows, scroll: 0 })],
+            Err(error) => vec![refused(&format!("{name} cannot be read"), error)],
+        },
+        Effect::Gather(ask) => vec![Msg::Gathered { found: gather(&ask), ask }],
         Effect::SavePreset { name, doc } => {
             one(Presets::open().save(&name, &doc).map(|_| Msg::PresetSaved(name.clone())))
         }
@@ -67,12 +83,52 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
         }
         Effect::Check { edit, doc } => vec![Msg::Checked { edit, problems: doc.check().1 }],
         // The loop takes these.
-        Effect::Quit(_) | Effect::Ring(_) => Vec::new(),
+        Effect::Preflight { .. } | Effect::EndPreflight | Effect::Quit(_) | Effect::Ring(_) => Vec::new(),
     }
 }
 
 fn one<E: Display>(result: Result<Msg, E>) -> Vec<Msg> {
     vec![result.unwrap_or_else(|error| Msg::Failed(error.to_string()))]
+}
+
+/// An error, with all its problems where it has such.
+fn refused(title: &str, error: PresetError) -> Msg {
+    match error {
+        PresetError::Problems(problems) => {
+            let problems = problems.list().to_vec();
+            Msg::Wrong(ProblemList { title: title.into(), problems, cursor: 0, of_form: false })
+        }
+        error => Msg::Failed(error.to_string()),
+    }
+}
+
+fn import(file: String, name: String, replace: bool) -> Vec<Msg> {
+    match Presets::open().import(&expand_tilde(&file), Some(&name), replace) {
+        Ok(imported) => {
+            let lacks = match imported.lacks.len() {
+                0 => String::new(),
+                1 => "; 1 thing is missing to run it here".into(),
+                count => format!("; {count} things are missing to run it here"),
+            };
+            vec![Msg::Presets(list_presets()), Msg::Done(format!("saved as preset {name}{lacks}"))]
+        }
+        Err(PresetError::Exists { .. }) => {
+            let text = format!("There is a saved preset {name} already. Replace it by {file}?");
+            vec![Msg::InTheWay { title: "Replace", text, then: Effect::ImportPreset { file, name, replace: true } }]
+        }
+        Err(error) => vec![refused(&format!("{file} is not imported"), error)],
+    }
+}
+
+fn export(name: String, file: String, replace: bool) -> Vec<Msg> {
+    match Presets::open().export(&name, &expand_tilde(&file), replace) {
+        Ok(()) => vec![Msg::Done(format!("{name} is written to {file}"))],
+        Err(PresetError::FileExists { .. }) => {
+            let text = format!("There is a file {file} already. Write over it?");
+            vec![Msg::InTheWay { title: "Write over", text, then: Effect::ExportPreset { name, file, replace: true } }]
+        }
+        Err(error) => vec![Msg::Failed(error.to_string())],
+    }
 }
 
 fn then_list(result: Result<(), PresetError>, done: String) -> Vec<Msg> {

@@ -33,6 +33,16 @@ pub enum Context {
     Confirm,
     /// A question with a line to type.
     Prompt,
+    /// A line to type with what there is to pick from.
+    Picker,
+    /// The card before the start.
+    Preflight,
+    /// The list of what is wrong.
+    Problems,
+    /// What a preset says otherwise than the defaults.
+    Difference,
+    /// The filter of the presets is being typed.
+    PresetFilter,
     /// Every screen.
     Screen,
 }
@@ -58,6 +68,11 @@ impl Context {
             Context::Help => "Help",
             Context::Confirm => "Question",
             Context::Prompt => "Question",
+            Context::Picker => "Picking a value",
+            Context::Preflight => "Before the start",
+            Context::Problems => "Problems",
+            Context::Difference => "Difference",
+            Context::PresetFilter => "Typing a filter",
             Context::Screen => "Everywhere",
         }
     }
@@ -66,7 +81,13 @@ impl Context {
     pub fn is_typing(self) -> bool {
         matches!(
             self,
-            Context::RunsFilter | Context::FormEdit | Context::FormFilter | Context::LogFilter | Context::Prompt
+            Context::RunsFilter
+                | Context::FormEdit
+                | Context::FormFilter
+                | Context::LogFilter
+                | Context::Prompt
+                | Context::Picker
+                | Context::PresetFilter
         )
     }
 }
@@ -115,6 +136,15 @@ pub enum Action {
     QueueFirst,
     Curve,
     Samples,
+    StartNow,
+    Complete,
+    Problems,
+    NextProblem,
+    PreviousProblem,
+    Difference,
+    Rename,
+    Import,
+    Export,
     Full,
     EarlierStep,
     LaterStep,
@@ -215,23 +245,41 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Compare, &[Home, Char('g')], Action::First, "", "the first line"),
     bind(Context::Compare, &[End, Char('G')], Action::Last, "", "the last line"),
     bind(Context::Presets, &[Enter], Action::Open, "use", "load the preset into the form"),
-    bind(Context::Presets, &[Char('w')], Action::SaveAs, "save as", "save a copy under another name"),
+    bind(Context::Presets, &[Char('w')], Action::SaveAs, "copy", "save a copy under another name"),
     bind(Context::Presets, &[Char('d'), Delete], Action::Remove, "delete", "delete a saved preset, after a question"),
+    bind(Context::Presets, &[Char('r')], Action::Rename, "rename", "give a saved preset another name"),
+    bind(Context::Presets, &[Char('v')], Action::Difference, "diff", "what it says otherwise than the defaults"),
+    bind(Context::Presets, &[Char('i')], Action::Import, "", "save the preset of a file; all errors are told"),
+    bind(Context::Presets, &[Char('x')], Action::Export, "", "write the preset into a file, comments and all"),
+    bind(Context::Presets, &[Char('/')], Action::Filter, "find", "find a preset by letters of its name"),
     bind(Context::Presets, &[Up, Char('k')], Action::Up, "", "one preset up"),
     bind(Context::Presets, &[Down, Char('j')], Action::Down, "", "one preset down"),
     bind(Context::Presets, &[Home, Char('g')], Action::First, "", "the first preset"),
     bind(Context::Presets, &[End, Char('G')], Action::Last, "", "the last preset"),
-    bind(Context::Form, &[Char('s')], Action::Start, "start", "start the run in the background and watch it"),
-    bind(Context::Form, &[Char('Q')], Action::Queue, "queue", "start the run once a slot of its device is free"),
-    bind(Context::Form, &[Enter], Action::Edit, "edit", "type a value, or take the next one of a choice"),
-    bind(Context::Form, &[Tab, Char(']')], Action::NextGroup, "group", "next group of settings"),
+    bind(
+        Context::PresetFilter,
+        &[Enter, Tab, Down],
+        Action::Accept,
+        "to the presets",
+        "to the presets that were found",
+    ),
+    bind(Context::PresetFilter, &[Esc], Action::Cancel, "clear", "show all presets again"),
+    bind(Context::Form, &[Char('s')], Action::Start, "start", "see what the run would take, then start it"),
+    bind(Context::Form, &[Char('S')], Action::StartNow, "", "start at once, in the background, and watch it"),
+    bind(Context::Form, &[Enter], Action::Edit, "edit", "type or pick a value, or take the next of a choice"),
+    bind(Context::Form, &[Tab, Char(']')], Action::NextGroup, "next", "next group of settings"),
     bind(Context::Form, &[BackTab, Char('[')], Action::PreviousGroup, "", "previous group of settings"),
     bind(Context::Form, &[Right, Char('l'), Char(' ')], Action::Right, "", "next value of a choice"),
     bind(Context::Form, &[Left, Char('h')], Action::Left, "", "previous value of a choice"),
     bind(Context::Form, &[Delete, Char('x'), Backspace], Action::Unset, "", "take the value back to its default"),
     bind(Context::Form, &[Char('/')], Action::Filter, "find", "find a setting by its name"),
+    bind(Context::Form, &[Char('!')], Action::Problems, "", "all that is wrong, and the way to each of it"),
+    bind(Context::Form, &[Char('n')], Action::NextProblem, "", "the next setting that is wrong"),
+    bind(Context::Form, &[Char('N')], Action::PreviousProblem, "", "the setting before that is wrong"),
+    bind(Context::Form, &[Char('v')], Action::Difference, "", "what is said otherwise than the defaults"),
     bind(Context::Form, &[Char('w')], Action::SaveAs, "save", "save as a preset; comments stay"),
     bind(Context::Form, &[Char('p')], Action::Presets, "load", "load another preset"),
+    bind(Context::Form, &[Char('Q')], Action::Queue, "queue", "start the run once a slot of its device is free"),
     bind(Context::Form, &[Up, Char('k')], Action::Up, "", "one setting up"),
     bind(Context::Form, &[Down, Char('j')], Action::Down, "", "one setting down"),
     bind(Context::Form, &[PageUp], Action::PageUp, "", "ten settings up"),
@@ -332,6 +380,32 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Confirm, &[Esc, Char('n')], Action::Cancel, "no", "leave it as it is"),
     bind(Context::Prompt, &[Enter], Action::Accept, "ok", "take the line"),
     bind(Context::Prompt, &[Esc], Action::Cancel, "cancel", "leave it"),
+    bind(Context::Picker, &[Enter], Action::Accept, "take", "take what the cursor is on, or go into the folder"),
+    bind(Context::Picker, &[Tab], Action::Complete, "complete", "put it into the line, as a shell completes"),
+    bind(Context::Picker, &[Esc], Action::Cancel, "leave it", "keep the value as it was"),
+    bind(Context::Picker, &[Up], Action::Up, "", "one line up; the first is what is typed, as it is"),
+    bind(Context::Picker, &[Down], Action::Down, "", "one line down"),
+    bind(Context::Picker, &[PageUp], Action::PageUp, "", "ten lines up"),
+    bind(Context::Picker, &[PageDown], Action::PageDown, "", "ten lines down"),
+    bind(Context::Preflight, &[Char('y'), Enter], Action::Accept, "start", "start the run, before the answer too"),
+    bind(Context::Preflight, &[Char('e')], Action::Edit, "to the setting", "to the setting that a remark is about"),
+    bind(Context::Preflight, &[Esc, Char('n')], Action::Cancel, "back", "back to the form; what is tried is ended"),
+    bind(Context::Preflight, &[Up, Char('k')], Action::Up, "", "one line up"),
+    bind(Context::Preflight, &[Down, Char('j')], Action::Down, "", "one line down"),
+    bind(Context::Preflight, &[PageUp], Action::PageUp, "", "ten lines up"),
+    bind(Context::Preflight, &[PageDown, Char(' ')], Action::PageDown, "", "ten lines down"),
+    bind(Context::Problems, &[Enter], Action::Accept, "to the setting", "to the setting that is wrong"),
+    bind(Context::Problems, &[Char('x'), Delete], Action::Unset, "take out", "take the key out of the preset"),
+    bind(Context::Problems, &[Esc, Char('!')], Action::Cancel, "close", "close the list"),
+    bind(Context::Problems, &[Up, Char('k')], Action::Up, "", "one problem up"),
+    bind(Context::Problems, &[Down, Char('j'), Char('n')], Action::Down, "", "one problem down"),
+    bind(Context::Problems, &[Home, Char('g')], Action::First, "", "the first problem"),
+    bind(Context::Problems, &[End, Char('G')], Action::Last, "", "the last problem"),
+    bind(Context::Difference, &[Esc, Char('v'), Enter], Action::Cancel, "close", "close the list"),
+    bind(Context::Difference, &[Up, Char('k')], Action::Up, "", "one line up"),
+    bind(Context::Difference, &[Down, Char('j')], Action::Down, "", "one line down"),
+    bind(Context::Difference, &[PageUp], Action::PageUp, "", "ten lines up"),
+    bind(Context::Difference, &[PageDown, Char(' ')], Action::PageDown, "", "ten lines down"),
     bind(Context::Screen, &[Esc], Action::Back, "back", "close what is on top, then back to the screen before"),
     bind(Context::Screen, &[Char('?')], Action::Help, "help", "this help"),
     bind(Context::Screen, &[Char('q')], Action::Quit, "quit", "leave the program; runs go on"),
@@ -386,7 +460,7 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const CONTEXTS: [Context; 17] = [
+    const CONTEXTS: [Context; 22] = [
         Context::Runs,
         Context::RunsFilter,
         Context::Columns,
@@ -404,6 +478,11 @@ mod tests {
         Context::Help,
         Context::Confirm,
         Context::Prompt,
+        Context::Picker,
+        Context::Preflight,
+        Context::Problems,
+        Context::Difference,
+        Context::PresetFilter,
     ];
 
     #[test]

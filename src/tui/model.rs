@@ -2,13 +2,15 @@
 
 use super::compare::Compare;
 use super::endings::Endings;
-use super::form::Form;
+use super::form::{Form, ProblemList};
 use super::input::LineInput;
 use super::keys::{Action, Context};
 use super::look::Look;
 use super::monitor::Monitor;
 use super::msg::{Effect, Watching};
-use super::presets::PresetList;
+use super::picker::Picker;
+use super::preflight::Preflight;
+use super::presets::{DifferenceView, PresetList};
 use super::runs::Runs;
 use crate::run::view::{SampleView, State};
 use jiff::tz::TimeZone;
@@ -64,6 +66,14 @@ pub enum Popup {
     Confirm { title: &'static str, text: String, then: Then },
     /// A question with a line to type.
     Prompt { title: &'static str, text: String, input: LineInput, then: Asked },
+    /// A line to type with what there is to pick from.
+    Picker(Box<Picker>),
+    /// What the run would take.
+    Preflight(Box<Preflight>),
+    /// All that is wrong.
+    Problems(Box<ProblemList>),
+    /// What a preset says otherwise than the defaults.
+    Difference(Box<DifferenceView>),
 }
 
 /// What a yes does.
@@ -85,6 +95,12 @@ pub enum Asked {
     Tags(String),
     /// The note on this run.
     Note(String),
+    /// The new name of this preset.
+    RenamePreset(String),
+    /// The name of the preset of this file.
+    ImportPreset(String),
+    /// The file that this preset is written into.
+    ExportPreset(String),
     /// A step of the search to show.
     Step,
     /// The threshold or budget that is tried.
@@ -174,6 +190,7 @@ impl Model {
         match self.screen() {
             Screen::Runs => self.runs.context(),
             Screen::Compare(_) => Context::Compare,
+            Screen::Presets if self.presets.filtering => Context::PresetFilter,
             Screen::Presets => Context::Presets,
             Screen::Form(form) => form.context(),
             Screen::Monitor(monitor) if monitor.log.typing => Context::LogFilter,
@@ -192,6 +209,10 @@ impl Model {
             Some(Popup::Card(_)) => Context::Card,
             Some(Popup::Confirm { .. }) => Context::Confirm,
             Some(Popup::Prompt { .. }) => Context::Prompt,
+            Some(Popup::Picker(_)) => Context::Picker,
+            Some(Popup::Preflight(_)) => Context::Preflight,
+            Some(Popup::Problems(_)) => Context::Problems,
+            Some(Popup::Difference(_)) => Context::Difference,
             None => self.screen_context(),
         }
     }
@@ -219,8 +240,10 @@ impl Model {
 
     /// Whether an action makes sense now; the key bar shows only those that do.
     pub fn can(&self, action: Action) -> bool {
-        if !self.popups.is_empty() {
-            return true;
+        match self.popups.last() {
+            Some(Popup::Preflight(preflight)) => return action != Action::Edit || preflight.key().is_some(),
+            Some(_) => return true,
+            None => {}
         }
         let state = || self.run_in_focus().map(|(_, state)| state);
         match action {
@@ -239,6 +262,12 @@ impl Model {
                 Screen::Presets => self.presets.selected().is_some(),
                 _ => self.runs.selected().is_some(),
             },
+            Action::Rename => self.presets.selected().is_some_and(|row| row.saved),
+            Action::Export => self.presets.selected().is_some(),
+            Action::Difference => !matches!(self.screen(), Screen::Presets) || self.presets.selected().is_some(),
+            Action::NextProblem | Action::PreviousProblem | Action::Problems => {
+                matches!(self.screen(), Screen::Form(form) if !form.problems.is_empty())
+            }
             Action::SaveAs => !matches!(self.screen(), Screen::Presets) || self.presets.selected().is_some(),
             Action::Samples => !self.samples().is_empty(),
             Action::EarlierStep

@@ -1,7 +1,11 @@
 //! What comes into the model, and what it asks of the world.
 
+use super::form::ProblemList;
 use super::kept::Kept;
 use super::monitor::Head;
+use super::picker::{Ask, Found};
+use super::preflight::Stage;
+use super::presets::DifferenceView;
 use super::presets::PresetRow;
 use super::runs::{Annotation, RunRow};
 use crate::experiment::{AllocationSettings, PresetDoc, Problem};
@@ -53,6 +57,18 @@ pub enum Msg {
     Weighed(Vec<Weight>),
     /// The notes of a run are these now.
     Annotated { run: String, notes: Box<Notes> },
+    /// A preset cannot be opened or taken in, with all that is wrong in it.
+    Wrong(ProblemList),
+    /// A saved preset has another name.
+    PresetRenamed { from: String, to: String },
+    /// What a preset says otherwise than the defaults.
+    Differs(DifferenceView),
+    /// Something is in the way of what was asked for: a question first.
+    InTheWay { title: &'static str, text: String, then: Effect },
+    /// What there is to pick from.
+    Gathered { ask: Ask, found: Found },
+    /// How far the preflight of this number is.
+    Preflight { number: u64, stage: Stage },
     /// Something asked for is done.
     Done(String),
     /// Something asked for did not work.
@@ -122,6 +138,33 @@ pub enum Effect {
         to: String,
     },
     DeletePreset(String),
+    RenamePreset {
+        from: String,
+        to: String,
+    },
+    /// Save the preset of a file, over the saved one of that name where `replace` says so.
+    ImportPreset {
+        file: String,
+        name: String,
+        replace: bool,
+    },
+    /// Write a preset into a file, over the one that is there where `replace` says so.
+    ExportPreset {
+        name: String,
+        file: String,
+        replace: bool,
+    },
+    /// What a preset says otherwise than the defaults.
+    Compare(String),
+    /// Look what there is to pick from.
+    Gather(Ask),
+    /// See in another process what a run would take.
+    Preflight {
+        number: u64,
+        doc: Box<PresetDoc>,
+    },
+    /// End that process.
+    EndPreflight,
     /// Check a form, its files too.
     Check {
         edit: u64,

@@ -1,14 +1,16 @@
 //! Popups: the help computed from the key table, the samples of a run, questions, and a line to type.
 
 use super::draw::{plain, put, span};
-use super::form::input_spans;
+use super::form::{input_spans, problems};
 use super::keys::{Action, Context, bindings, key_name};
 use super::look::Look;
-use super::model::{Model, Popup, first_line};
+use super::model::{Model, Popup, Screen, first_line};
 use super::monitor::{changes, sample_lines};
+use super::presets::difference;
 use super::runs::column_lines;
 use super::text::{pad, width, wrap};
 use super::view::screen_area;
+use super::{picker, preflight};
 use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -19,6 +21,8 @@ use ratatui::widgets::{Clear, Widget};
 /// Columns of a popup where there is room; of one that holds texts.
 const WIDTH: u16 = 76;
 const TEXT_WIDTH: u16 = 110;
+/// Lines of a picker where there is room.
+const PICKER_LINES: usize = 24;
 
 /// What a popup holds: its title, its lines, and the first one to show.
 struct Content {
@@ -28,7 +32,16 @@ struct Content {
 }
 
 fn columns(popup: &Popup, area: Rect) -> u16 {
-    area.width.min(if matches!(popup, Popup::Samples { .. } | Popup::Changes { .. }) { TEXT_WIDTH } else { WIDTH })
+    let wide = matches!(
+        popup,
+        Popup::Samples { .. }
+            | Popup::Changes { .. }
+            | Popup::Picker(_)
+            | Popup::Preflight(_)
+            | Popup::Problems(_)
+            | Popup::Difference(_)
+    );
+    area.width.min(if wide { TEXT_WIDTH } else { WIDTH })
 }
 
 fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
@@ -54,6 +67,28 @@ fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
             }
             ("Columns of the runs table".to_owned(), lines, scroll)
         }
+        Popup::Picker(picker) => {
+            let height = usize::from(area.height.saturating_sub(2)).min(PICKER_LINES);
+            (picker::title(picker), picker::lines(picker, inner, height, look), 0)
+        }
+        Popup::Preflight(preflight) => {
+            let name = match model.screen() {
+                Screen::Form(form) => form.doc.name.as_str(),
+                _ => "",
+            };
+            (format!("Before the start of {name}"), preflight::lines(preflight, inner, look), preflight.scroll)
+        }
+        Popup::Problems(list) => {
+            let (lines, at) = problems::lines(list, inner, look);
+            let height = usize::from(area.height.saturating_sub(2));
+            let scroll = first_line(at, lines.len(), height);
+            (format!("{} ({})", list.title, list.problems.len()), lines, scroll)
+        }
+        Popup::Difference(view) => (
+            format!("{}: what differs from the defaults", view.name),
+            difference::lines(view, inner, look),
+            view.scroll,
+        ),
         Popup::Changes { scroll } => {
             let (title, lines) = model.monitor_shown().map(|monitor| changes(monitor, look)).unwrap_or_default();
             (title, lines, *scroll)
@@ -173,10 +208,21 @@ pub fn key_spans(context: Context, can: impl Fn(Action) -> bool, look: Look) -> 
 pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
     let names = |keys: &[KeyCode]| keys.iter().map(|key| key_name(*key, look.unicode)).collect::<Vec<_>>().join(" ");
     let contexts: &[Context] = match about {
-        Context::Form => &[Context::Form, Context::FormEdit, Context::FormFilter, Context::Screen],
-        Context::Runs => &[Context::Runs, Context::Screen, Context::Columns],
         Context::Compare => &[Context::Compare, Context::Screen],
-        Context::Presets => &[Context::Presets, Context::Screen],
+        Context::Runs => &[Context::Runs, Context::Screen, Context::Columns],
+        Context::Form => &[
+            Context::Form,
+            Context::Screen,
+            Context::FormEdit,
+            Context::FormFilter,
+            Context::Picker,
+            Context::Preflight,
+            Context::Problems,
+            Context::Difference,
+        ],
+        Context::Presets => {
+            &[Context::Presets, Context::Screen, Context::PresetFilter, Context::Picker, Context::Difference]
+        }
         Context::WhatIf => &[Context::WhatIf],
         _ => &[
             Context::Monitor,

@@ -5,7 +5,8 @@ use super::keys::{Action, action};
 use super::model::{Asked, Model, Popup, Screen, Then, moved};
 use super::monitor::{Go, Monitor};
 use super::msg::{Effect, Msg};
-use super::{compare, form, monitor, mouse, presets, runs};
+
+use super::{compare, form, monitor, mouse, picker, preflight, presets, runs};
 use crate::run::event::Event;
 use crate::run::view::State;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -17,7 +18,7 @@ pub(super) const INTERRUPTED: u8 = 130;
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => return press(model, key),
-        Msg::Paste(text) => paste(model, &text),
+        Msg::Paste(text) => return paste(model, &text),
         Msg::Mouse(event) => return mouse::act(model, event),
         Msg::Runs(rows) => {
             let ended = model.endings.see_all(&rows);
@@ -40,7 +41,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Checked { edit, problems } => {
             if let Some(form) = model.form().filter(|form| form.edit == edit) {
-                form.problems = problems;
+                form.problems = form::problems::in_order(problems);
             }
         }
         Msg::Refused(problems) => {
@@ -104,6 +105,21 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Weighed(weights) => runs::ask_removal(model, &weights),
         Msg::Annotated { run, notes } => runs::annotated(model, &run, *notes),
+        Msg::Wrong(list) => model.popups.push(Popup::Problems(Box::new(list))),
+        Msg::PresetRenamed { from, to } => {
+            presets::renamed(model, &from, &to);
+            return vec![Effect::ListPresets];
+        }
+        Msg::Differs(view) => model.popups.push(Popup::Difference(Box::new(view))),
+        Msg::InTheWay { title, text, then } => {
+            model.popups.push(Popup::Confirm { title, text, then: Then::Effect(then) });
+        }
+        Msg::Gathered { ask, found } => {
+            if let Some(Popup::Picker(picker)) = model.popups.last_mut() {
+                picker.take(&ask, found);
+            }
+        }
+        Msg::Preflight { number, stage } => preflight::hear(model, number, stage),
         Msg::Done(text) => model.say(text),
         Msg::Failed(text) => {
             if let Some(form) = model.form() {
@@ -129,18 +145,24 @@ fn open_form(model: &mut Model, form: Form) -> Vec<Effect> {
     vec![check, Effect::ListPresets]
 }
 
-fn paste(model: &mut Model, text: &str) {
-    if let Some(Popup::Prompt { input, .. }) = model.popups.last_mut() {
-        input.insert(text);
-    } else if model.popups.is_empty() {
-        if let Some(form) = model.form() {
-            form.paste(text);
-        } else if let Some(monitor) = model.monitor().filter(|monitor| monitor.log.typing) {
-            monitor.log.filter.insert(text.trim());
-        } else if matches!(model.screen(), Screen::Runs) {
-            model.runs.paste(text);
+fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
+    let in_presets = matches!(model.screen(), Screen::Presets);
+    match model.popups.last_mut() {
+        Some(Popup::Prompt { input, .. }) => input.insert(text),
+        Some(Popup::Picker(picker)) => return picker.paste(text),
+        Some(_) => {}
+        None if in_presets => model.presets.paste(text),
+        None => {
+            if let Some(form) = model.form() {
+                form.paste(text);
+            } else if let Some(monitor) = model.monitor().filter(|monitor| monitor.log.typing) {
+                monitor.log.filter.insert(text.trim());
+            } else if matches!(model.screen(), Screen::Runs) {
+                model.runs.paste(text);
+            }
         }
     }
+    Vec::new()
 }
 
 fn press(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
@@ -160,26 +182,30 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             }
             Vec::new()
         }
-        None => {
-            if context.is_typing() {
-                type_key(model, key);
-            }
-            Vec::new()
-        }
+        None if context.is_typing() => type_key(model, key),
+        None => Vec::new(),
     }
 }
 
 /// A key that no binding takes while a line is typed.
-fn type_key(model: &mut Model, key: KeyEvent) {
-    if let Some(Popup::Prompt { input, .. }) = model.popups.last_mut() {
-        input.key(key);
-    } else if let Some(form) = model.form() {
-        form.type_key(key);
-    } else if let Some(monitor) = model.monitor() {
-        monitor.log.filter.key(key);
-    } else if matches!(model.screen(), Screen::Runs) {
-        model.runs.type_key(key);
+fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    let in_presets = matches!(model.screen(), Screen::Presets);
+    match model.popups.last_mut() {
+        Some(Popup::Prompt { input, .. }) => drop(input.key(key)),
+        Some(Popup::Picker(picker)) => return picker.key(key),
+        Some(_) => {}
+        None if in_presets => model.presets.type_key(key),
+        None => {
+            if let Some(form) = model.form() {
+                form.type_key(key);
+            } else if let Some(monitor) = model.monitor() {
+                monitor.log.filter.key(key);
+            } else if matches!(model.screen(), Screen::Runs) {
+                model.runs.type_key(key);
+            }
+        }
     }
+    Vec::new()
 }
 
 fn act(model: &mut Model, action: Action) -> Vec<Effect> {
@@ -194,6 +220,10 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Quit => vec![Effect::Quit(0)],
         Action::Help => {
             model.popups.push(Popup::Help { about: model.screen_context(), scroll: 0 });
+            Vec::new()
+        }
+        Action::Back if matches!(model.screen(), Screen::Presets) && model.presets.is_filtered() => {
+            model.presets.show_all();
             Vec::new()
         }
         Action::Back => {
@@ -254,11 +284,20 @@ fn control(model: &mut Model, action: Action) -> Vec<Effect> {
 /// An action on the popup that was on top and has been taken off.
 fn in_popup(model: &mut Model, popup: Popup, action: Action) -> Vec<Effect> {
     match (popup, action) {
+        (Popup::Picker(picker), action) => picker::act(model, picker, action),
+        (Popup::Preflight(preflight), action) => {
+            let last = super::popup::last_scroll(&Popup::Preflight(preflight.clone()), model);
+            preflight::act(model, preflight, action, last)
+        }
+        (Popup::Problems(list), action) => form::problems::act(model, *list, action),
         (_, Action::Cancel) => Vec::new(),
         (Popup::Help { .. } | Popup::Samples { .. } | Popup::Changes { .. } | Popup::Card(_), Action::Quit) => {
             act(model, Action::Quit)
         }
-        (popup @ (Popup::Help { .. } | Popup::Samples { .. } | Popup::Changes { .. }), action) => {
+        (
+            popup @ (Popup::Help { .. } | Popup::Samples { .. } | Popup::Changes { .. } | Popup::Difference(_)),
+            action,
+        ) => {
             let popup = scrolled(model, popup, action);
             model.popups.push(popup);
             Vec::new()
@@ -289,6 +328,10 @@ fn scrolled(model: &Model, popup: Popup, action: Action) -> Popup {
             let shown = (scroll > 0).then(|| shown.unwrap_or(model.samples().len()));
             Popup::Samples { shown, scroll }
         }
+        Popup::Difference(mut view) => {
+            view.scroll = moved(view.scroll, last + 1, action);
+            Popup::Difference(view)
+        }
         Popup::Changes { scroll } => Popup::Changes { scroll: moved(scroll, last + 1, action) },
         other => other,
     }
@@ -313,8 +356,11 @@ fn answered(model: &mut Model, name: &str, then: Asked) -> Vec<Effect> {
     }
     let name = name.trim().to_owned();
     if name.is_empty() {
-        model.complain("nothing saved: a preset needs a name");
+        model.complain("nothing done: it needs a name");
         return Vec::new();
+    }
+    if let Some(effect) = presets::answered(&name, &then) {
+        return vec![effect];
     }
     let taken = model.presets.has_saved(&name);
     let (effect, own) = match then {
@@ -324,8 +370,7 @@ fn answered(model: &mut Model, name: &str, then: Asked) -> Vec<Effect> {
             (Effect::SavePreset { name: name.clone(), doc: Box::new(form.doc.clone()) }, own)
         }
         Asked::CopyPreset(from) => (Effect::CopyPreset { from, to: name.clone() }, false),
-        // Those are answered above.
-        Asked::Tags(_) | Asked::Note(_) | Asked::Step | Asked::Threshold => return Vec::new(),
+        _ => return Vec::new(),
     };
     if taken && !own {
         let text = format!("There is a saved preset {name} already. Replace it?");

@@ -2,6 +2,7 @@
 
 mod datasets;
 mod downloads;
+mod preflight;
 mod refusals;
 mod server;
 mod token;

@@ -106,7 +106,11 @@ fn answer(mut stream: TcpStream, state: &mut State, port: u16) -> std::io::Resul
         return content(&mut stream, state, key, &asked);
     }
     let path = asked.path.replace("%2F", "/").replace("%20", " ");
-    let path = path.trim_start_matches('/');
+    // As the API does: sizes are told where they are asked for.
+    let (path, with_sizes) = match path.strip_suffix("?blobs=true") {
+        Some(path) => (path.trim_start_matches('/'), true),
+        None => (path.trim_start_matches('/'), false),
+    };
     let (id, revision, file) = match path.strip_prefix("api/") {
         Some(rest) => match rest.split_once("/revision/") {
             Some((id, revision)) => (id.trim_start_matches("models/").to_owned(), revision.to_owned(), None),
@@ -149,8 +153,13 @@ fn answer(mut stream: TcpStream, state: &mut State, port: u16) -> std::io::Resul
         return reply(&mut stream, "404 Not Found", "X-Error-Code: RevisionNotFound\r\n");
     }
     let Some(file) = file else {
-        let names = state.files.keys().filter_map(|key| key.strip_prefix(&prefix));
-        let names: Vec<String> = names.map(|name| format!("{{\"rfilename\": \"{name}\"}}")).collect();
+        let names = state.files.iter().filter_map(|(key, bytes)| Some((key.strip_prefix(&prefix)?, bytes.len())));
+        let names: Vec<String> = names
+            .map(|(name, size)| {
+                let size = if with_sizes { format!(", \"size\": {size}") } else { String::new() };
+                format!("{{\"rfilename\": \"{name}\"{size}}}")
+            })
+            .collect();
         let body = format!("{{\"id\": \"{id}\", \"sha\": \"{commit}\", \"siblings\": [{}]}}", names.join(","));
         return write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     };

@@ -5,6 +5,7 @@ mod export;
 mod generation;
 mod notify;
 mod predict;
+mod preflight;
 mod queue;
 mod real;
 mod retrain;

@@ -7,6 +7,7 @@ use autolora::tui::look::Look;
 use autolora::tui::model::{Model, Screen};
 use autolora::tui::msg::{Effect, Msg};
 use autolora::tui::palette::Depth;
+use autolora::tui::preflight::Stage;
 use autolora::tui::update::update;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
@@ -65,6 +66,20 @@ fn answer(effect: Effect) -> Option<Msg> {
             autolora::experiment::PresetDoc::open(&source).ok().map(|doc| Msg::PresetOpened(Box::new(doc)))
         }
         Effect::SavePreset { name, .. } => Some(Msg::PresetSaved(name)),
+        Effect::RenamePreset { from, to } => Some(Msg::PresetRenamed { from, to }),
+        Effect::ImportPreset { replace: false, file, name } => {
+            let then = Effect::ImportPreset { file, name, replace: true };
+            Some(Msg::InTheWay { title: "Replace", text: "There is one.".into(), then })
+        }
+        Effect::ExportPreset { .. } => Some(Msg::Wrong(crate::form::wrong())),
+        Effect::ImportPreset { .. } => done(),
+        Effect::Compare(name) => Some(Msg::Differs(crate::form::difference(&name))),
+        Effect::Gather(ask) => Some(Msg::Gathered { found: crate::form::found(&ask), ask }),
+        Effect::Preflight { number, .. } => {
+            let card = if number % 2 == 0 { crate::form::refused() } else { crate::form::card() };
+            Some(Msg::Preflight { number, stage: Stage::Done(Box::new(card)) })
+        }
+        Effect::EndPreflight => None,
         Effect::Check { edit, .. } => Some(Msg::Checked { edit, problems: Vec::new() }),
         Effect::Quit(_) | Effect::Ring(_) => None,
     }
@@ -136,7 +151,7 @@ proptest! {
 fn every_small_size_is_survived() {
     let mut texts = crate::generation::written().watched(State::Finished);
     press(&mut texts, "t");
-    let models = [
+    let models = crate::form::popups().into_iter().chain([
         texts,
         crate::generation::written().watched(State::Finished),
         with_runs(rows()),
@@ -145,7 +160,7 @@ fn every_small_size_is_survived() {
         crate::runs::comparing(2),
         form(PRESET),
         finished().watched(State::Finished),
-    ];
+    ]);
     for model in models {
         for columns in 0..=24 {
             for lines in 0..=24 {

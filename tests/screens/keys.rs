@@ -87,7 +87,7 @@ fn a_run_that_waits_is_put_first_or_taken_out() {
 
 #[test]
 fn the_form_starts_a_run_at_once_or_in_its_turn() {
-    for (c, expected) in [('s', When::Now), ('Q', When::InTurn)] {
+    for (c, expected) in [('S', When::Now), ('Q', When::InTurn)] {
         assert!(matches!(char_effect(&mut form(PRESET), c), Effect::Start { when, .. } if when == expected));
     }
 }
@@ -126,8 +126,9 @@ fn a_new_run_goes_from_the_form_to_its_monitor() {
     let mut model = with_runs(rows());
     assert!(matches!(char_effect(&mut model, 'n'), Effect::OpenPreset(name) if name == "demo"));
     let mut model = form(PRESET);
-    assert!(matches!(char_effect(&mut model, 's'), Effect::Start { name: None, parent: None, .. }));
-    assert!(effects(&mut model, KeyCode::Char('s')).is_empty(), "not twice");
+    assert!(matches!(char_effect(&mut model, 'S'), Effect::Start { name: None, parent: None, .. }));
+    assert!(effects(&mut model, KeyCode::Char('S')).is_empty(), "not twice");
+    assert!(effects(&mut model, KeyCode::Char('s')).is_empty(), "nor with its card");
     update(&mut model, Msg::Started { run: "new".into() });
     assert_eq!(model.watching(), Watching::Run("new".into()));
     effects(&mut model, KeyCode::Esc);
@@ -137,9 +138,9 @@ fn a_new_run_goes_from_the_form_to_its_monitor() {
 #[test]
 fn a_start_that_fails_can_be_tried_again() {
     let mut model = form(PRESET);
-    press(&mut model, "s");
+    press(&mut model, "S");
     update(&mut model, Msg::Failed("no space".into()));
-    assert!(matches!(char_effect(&mut model, 's'), Effect::Start { .. }));
+    assert!(matches!(char_effect(&mut model, 'S'), Effect::Start { .. }));
 }
 
 #[test]
@@ -166,6 +167,7 @@ fn what_is_typed_keeps_comments_and_escape_keeps_the_old_value() {
     effects(&mut model, KeyCode::Down);
     for last in [KeyCode::Esc, KeyCode::Enter] {
         effects(&mut model, KeyCode::Enter);
+        effects(&mut model, KeyCode::End);
         press(&mut model, "q?");
         effects(&mut model, last);
         let text = model.form().unwrap().doc.text();

@@ -2,12 +2,14 @@
 
 mod any;
 mod fixtures;
+mod form;
 mod generation;
 mod keys;
 mod mouse;
 mod runs;
 mod theatre;
 
+use autolora::run::event::Event;
 use autolora::run::view::State;
 use autolora::tui::msg::Msg;
 use autolora::tui::update::update;
@@ -86,10 +88,9 @@ fn the_form_with_problems() {
 #[test]
 fn typing_a_value() {
     let mut model = form(PRESET);
-    for code in [KeyCode::Down, KeyCode::Enter] {
-        update(&mut model, key(code));
-    }
-    press(&mut model, "-2");
+    press(&mut model, "jjjjjj");
+    update(&mut model, key(KeyCode::Enter));
+    press(&mut model, "sentence-2");
     show("form_typing", &model);
 }
 
@@ -221,4 +222,14 @@ fn control_characters_of_a_log_never_reach_the_terminal() {
         assert!(!shown.contains(bad), "{shown:?}");
         assert!(shown.contains("a?]0;owned?b"), "{shown}");
     }
+}
+
+#[test]
+fn a_run_that_waits_selected_says_where_it_stands() {
+    let mut model = with_runs(rows());
+    press(&mut model, "G");
+    show("runs_queued_selected", &model);
+    let mut log = Log::new();
+    log.push(Event::Queued { pid: 7, host: "gpu1".into(), device: "cuda:0 or cuda:1".into(), place: 2 });
+    show("monitor_queued", &log.watched(State::Queued));
 }

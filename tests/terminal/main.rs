@@ -6,6 +6,7 @@ mod stories;
 mod support;
 #[expect(dead_code, reason = "the benchmark needs more of it")]
 mod synthetic;
+mod theatre;
 
 use portable_pty::PtySize;
 use std::path::Path;

@@ -25,6 +25,14 @@ fn the_demo_from_the_form_to_its_result_over_two_sessions() {
         say(&mut first, setting, "0.5", "epochs");
     }
     first.send("s");
+    first.sees("in all");
+    first.send("\x1b");
+    first.sees("s start");
+    let left = std::fs::read_dir(home.path()).unwrap().flatten().map(|entry| entry.file_name());
+    assert_eq!(left.filter(|name| name.to_string_lossy().starts_with(".preflight")).count(), 0);
+    first.send("s");
+    first.sees("Before the start");
+    first.send("y");
     first.sees("running");
     first.sees("emerging: mean rank");
     first.send("q");
@@ -70,7 +78,7 @@ fn the_demo_of_generation_from_the_presets_to_its_score_and_its_texts() {
     session.sees("evaluate.max_new_tokens");
     say(&mut session, "search.epochs", "0.5", "epochs");
     say(&mut session, "retrain.epochs", "1", "epochs");
-    session.send("s");
+    session.send("S");
     session.sees("emerging: mean rank");
     session.sees("samples, newest first");
     session.sees("reference  ");

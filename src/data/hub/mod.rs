@@ -6,8 +6,10 @@
 mod client;
 mod download;
 mod error;
+mod sizes;
 
 pub use error::{Asked, HubError, Missing, RepoKind};
+pub use sizes::Sized;
 
 use crate::experiment::atomic::write_atomic;
 use client::{Client, Question, encoded};

@@ -289,7 +289,7 @@ const SAMPLED_BATCHES: usize = 20;
 const UNTUNED: &str = "untuned";
 
 /// How held-out prompts are continued.
-fn decoding(settings: &EvaluateSettings, prepared: &Prepared) -> Decoding {
+pub(super) fn decoding(settings: &EvaluateSettings, prepared: &Prepared) -> Decoding {
     Decoding {
         method: Method::of(settings),
         max_new_tokens: settings.max_new_tokens,

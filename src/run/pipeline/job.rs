@@ -77,7 +77,13 @@ pub struct Job<'a, 'b> {
 /// Prefix of [`Job::adapter`] in checkpoints.
 const ADAPTER: &str = "adapter";
 
-impl Job<'_, '_> {
+impl<'a, 'b> Job<'a, 'b> {
+    /// A run at its beginning.
+    pub fn new(ctx: &'a mut Context<'b>) -> Job<'a, 'b> {
+        let clock = (Phase::Prepare, Instant::now());
+        Job { ctx, carried: Carried::default(), adapter: None, clock, reached: 0 }
+    }
+
     /// Saves `tensors` and what is carried as the checkpoint after `step` of `phase`.
     pub fn save(&mut self, mut tensors: Tensors, phase: Phase, step: usize) -> Result<(), Fault> {
         self.count_time(phase);
@@ -155,8 +161,7 @@ impl Job<'_, '_> {
 pub fn run(ctx: &mut Context) -> JobResult {
     let checkpoint = ctx.take_checkpoint();
     let carried = checkpoint.as_ref().map(|from| serde_json::from_value(from.meta.clone())).transpose();
-    let began = (Phase::Prepare, Instant::now());
-    let mut job = Job { ctx, carried: Carried::default(), adapter: None, clock: began, reached: 0 };
+    let mut job = Job::new(ctx);
     let ended = match carried {
         Ok(carried) => {
             job.carried = carried.unwrap_or_default();

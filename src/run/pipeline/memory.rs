@@ -12,15 +12,16 @@ use std::fs::read_to_string;
 
 /// Bytes by phase.
 #[derive(Clone, Copy)]
-struct Estimate {
-    frozen: u64,
-    search: u64,
-    retrain: u64,
-    evaluate: u64,
+pub struct Estimate {
+    pub frozen: u64,
+    pub search: u64,
+    pub retrain: u64,
+    pub evaluate: u64,
 }
 
 impl Estimate {
-    fn peak(&self) -> u64 {
+    /// That of the phase that takes most.
+    pub fn peak(&self) -> u64 {
         self.search.max(self.retrain).max(self.evaluate)
     }
 }
@@ -55,7 +56,8 @@ pub fn report(ctx: &mut Context, prepared: &Prepared) -> Result<(), Fault> {
     Ok(ctx.emit(Event::Log { phase: Phase::Prepare, level: "warning".into(), message })?)
 }
 
-fn sized(bytes: u64) -> String {
+/// Bytes for people, in MB or GB.
+pub fn sized(bytes: u64) -> String {
     if bytes < 1_000_000_000 {
         format!("{:.0} MB", bytes as f64 / 1e6)
     } else {
@@ -65,28 +67,35 @@ fn sized(bytes: u64) -> String {
 
 /// What each setting that saves memory would bring.
 fn advice(experiment: &Experiment, prepared: &Prepared, now: &Estimate) -> String {
+    savers(experiment, prepared, now).into_iter().map(|(_, said)| said).collect::<Vec<_>>().join("; ")
+}
+
+/// The settings that save memory, and what each would bring.
+pub(super) fn savers(experiment: &Experiment, prepared: &Prepared, now: &Estimate) -> Vec<(&'static str, String)> {
     let mut said = Vec::new();
     if now.evaluate > now.search.max(now.retrain) {
-        return "it is the evaluation: lower evaluate.batch_size, evaluate.num_beams or evaluate.max_new_tokens".into();
+        let help = "it is the evaluation: lower evaluate.batch_size, evaluate.num_beams or evaluate.max_new_tokens";
+        return vec![("evaluate.batch_size", help.into())];
     }
     let mut tried = experiment.clone();
     if !experiment.runtime.checkpoint_activations {
         tried.runtime.checkpoint_activations = true;
         let peak = estimate(&tried, prepared).peak();
-        said.push(format!("with runtime.checkpoint_activations = true it would be {}", sized(peak)));
+        let help = format!("with runtime.checkpoint_activations = true it would be {}", sized(peak));
+        said.push(("runtime.checkpoint_activations", help));
     }
     if experiment.runtime.micro_batch != Some(1) {
         tried.runtime.micro_batch = Some(1);
         let peak = estimate(&tried, prepared).peak();
-        said.push(format!("with runtime.micro_batch = 1 (too) {}", sized(peak)));
+        said.push(("runtime.micro_batch", format!("with runtime.micro_batch = 1 (too) {}", sized(peak))));
     }
     if experiment.runtime.precision == Precision::F32 {
-        said.push("runtime.precision = \"bf16\" halves the frozen model".into());
+        said.push(("runtime.precision", "runtime.precision = \"bf16\" halves the frozen model".into()));
     }
-    said.join("; ")
+    said
 }
 
-fn estimate(experiment: &Experiment, prepared: &Prepared) -> Estimate {
+pub(super) fn estimate(experiment: &Experiment, prepared: &Prepared) -> Estimate {
     let (problem, rank) = (&prepared.problem, experiment.lora.rank);
     let head = problem.head_parameters();
     let ranks = vec![rank; problem.modules.len()];
@@ -144,7 +153,7 @@ fn evaluation(experiment: &Experiment, prepared: &Prepared, sizes: &ModelSizes, 
 }
 
 /// Bytes that this process can still take: what the system has, and what its control group leaves it.
-fn available() -> Option<u64> {
+pub(super) fn available() -> Option<u64> {
     let system = read_to_string("/proc/meminfo").ok()?;
     let line = system.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let system: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

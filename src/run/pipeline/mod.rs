@@ -12,6 +12,8 @@ mod scores;
 mod search;
 mod state;
 mod texts;
+pub mod trial;
 
-pub use job::run;
+pub use job::{Fault, run};
+pub(super) use memory::sized;
 pub(in crate::run) use state::before_allocation;

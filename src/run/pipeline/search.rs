@@ -20,7 +20,7 @@ use crate::train::optimizer::{Adam, AdamConfig};
 use candle_core::{DType, Tensor};
 use rand_chacha::rand_core::Rng;
 
-fn rules(job: &Job) -> Rules {
+pub(super) fn rules(job: &Job) -> Rules {
     let settings = &job.ctx.experiment().search;
     Rules {
         hypergradient: settings.hypergradient,
@@ -37,7 +37,7 @@ fn optimizers(job: &Job) -> (AdamConfig, AdamConfig) {
     (AdamConfig::new(w.optimizer, w.betas, w.weight_decay), AdamConfig::new(b.optimizer, b.betas, b.weight_decay))
 }
 
-fn initial(job: &mut Job, prepared: &Prepared) -> Result<SearchState, Fault> {
+pub(super) fn initial(job: &mut Job, prepared: &Prepared) -> Result<SearchState, Fault> {
     let (task, lora) = (&prepared.problem, job.ctx.experiment().lora.clone());
     let (seed, rank) = (job.ctx.experiment().runtime.seed, lora.rank);
     let weights = match &lora.init_from {

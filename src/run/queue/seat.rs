@@ -41,8 +41,10 @@ impl Gpus {
             return if named == 0 { Gpus::None } else { Gpus::Some(named) };
         }
         match std::fs::read_dir("/proc/driver/nvidia/gpus").map_or(0, Iterator::count) {
-            // Windows' Linux has a driver of its own.
-            0 if Path::new("/dev/dxg").exists() => Gpus::Unknown,
+            // Windows' Linux has a driver of its own, and a container may hide that folder.
+            0 if ["/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg"].iter().any(|file| Path::new(file).exists()) => {
+                Gpus::Unknown
+            }
             0 => Gpus::None,
             count => Gpus::Some(count),
         }

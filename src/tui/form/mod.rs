@@ -1,19 +1,25 @@
 //! The form: a preset that is edited, checked at every change, and started.
 
 mod fields;
+pub mod problems;
 mod view;
 
+pub use problems::ProblemList;
 pub use view::{input_spans, view};
 
 use super::input::LineInput;
 use super::keys::{Action, Context};
 use super::model::{Asked, Model, Popup, moved};
 use super::msg::Effect;
+use super::picker::{Picker, Purpose, What};
+use super::preflight::Preflight;
+use super::presets::DifferenceView;
 use super::text::clean;
-use crate::experiment::{Choice, PresetDoc, Problem, Task, check, read};
+use crate::experiment::{Choice, PresetDoc, Problem, Task, check, difference_of, read};
 use crate::run::lifecycle::When;
 use crossterm::event::KeyEvent;
 use fields::{Field, fields_of, found, groups};
+use problems::in_order;
 
 /// The screen.
 #[derive(Debug)]
@@ -25,10 +31,12 @@ pub struct Form {
     pub parent: Option<String>,
     /// The saved preset that this is, so that saving over it needs no question.
     pub saved_as: Option<String>,
-    /// What is wrong now.
+    /// What is wrong now, in the order of `preset check`.
     pub problems: Vec<Problem>,
     /// Counts edits, so that a check that comes late is known as such.
     pub edit: u64,
+    /// Counts preflights, so that what an earlier one says is known as such.
+    pub flights: u64,
     /// Whether the run has been asked for.
     pub starting: bool,
     /// The text as it was loaded or saved.
@@ -52,6 +60,7 @@ impl Form {
             saved_as: None,
             problems: Vec::new(),
             edit: 0,
+            flights: 0,
             starting: false,
             kept,
             group: 0,
@@ -141,18 +150,26 @@ impl Form {
 
     /// Everything that can be said without looking at files.
     fn look_over(&mut self) {
-        self.problems = read(&self.doc.source(), &[], &[check]).problems;
+        self.problems = in_order(read(&self.doc.source(), &[], &[check]).problems);
     }
 
     /// Takes problems over and goes to the first setting that has one.
     pub fn refuse(&mut self, problems: Vec<Problem>) {
-        self.problems = problems;
+        self.problems = in_order(problems);
+        if let Some(first) = self.problems.iter().find(|problem| problems::has_field(problem)) {
+            self.go_to(&first.key.clone());
+        }
+    }
+
+    /// Puts the cursor on a setting, in the first group that shows it.
+    pub fn go_to(&mut self, key: &str) {
         let generation = self.is_generation();
         let mut places = groups().into_iter().enumerate().flat_map(|(group, title)| {
             fields_of(title, generation).into_iter().enumerate().map(move |(field, line)| (group, field, line))
         });
-        if let Some((group, field, _)) = places.find(|(_, _, line)| self.problem(*line).is_some()) {
+        if let Some((group, field, _)) = places.find(|(_, _, line)| line.key() == key) {
             self.show_groups();
+            self.editing = None;
             (self.group, self.field) = (group, field);
         }
     }
@@ -189,6 +206,14 @@ impl Form {
             Some(Field::Setting(setting)) => self.doc.set_typed(setting.key, text)?,
         }
         Ok(self.edited())
+    }
+
+    /// What to pick from for the line with the cursor, where there is such.
+    fn picker(&self) -> Option<(Picker, Effect)> {
+        let Some(Field::Setting(setting)) = self.focus() else { return None };
+        What::of(setting.key)?;
+        let value = shown_value(self, Field::Setting(setting)).unwrap_or_default();
+        Some(Picker::new(Purpose::Setting(setting.key), &value, self.doc.folder.clone()))
     }
 
     /// Counts an edit and checks what it made.
@@ -245,12 +270,74 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(form) = model.form() else { return Vec::new() };
+    match action {
+        Action::Start | Action::StartNow | Action::Queue if form.starting => return Vec::new(),
+        Action::Start | Action::StartNow | Action::Queue if !form.problems.is_empty() => {
+            let problems = std::mem::take(&mut form.problems);
+            let first = problems.first().map(with_help).unwrap_or_default();
+            form.refuse(problems);
+            model.complain(format!("not started: {first}"));
+            return Vec::new();
+        }
+        Action::Start => {
+            form.flights += 1;
+            let (number, doc) = (form.flights, Box::new(form.doc.clone()));
+            model.popups.push(Popup::Preflight(Box::new(Preflight::new(number))));
+            return vec![Effect::Preflight { number, doc }];
+        }
+        Action::StartNow => return start(model, When::Now),
+        Action::Queue => return start(model, When::InTurn),
+        Action::Problems => {
+            let list = ProblemList::of_form(form);
+            model.popups.push(Popup::Problems(Box::new(list)));
+            return Vec::new();
+        }
+        Action::NextProblem | Action::PreviousProblem => {
+            if !form.go_to_problem(action == Action::NextProblem) {
+                model.complain("what is wrong has no line here: ! lists it");
+            }
+            return Vec::new();
+        }
+        Action::Difference => {
+            let (name, rows) = (form.doc.name.clone(), difference_of(&form.doc));
+            model.popups.push(Popup::Difference(Box::new(DifferenceView { name, rows, scroll: 0 })));
+            return Vec::new();
+        }
+        Action::Edit => {
+            if let Some((picker, gather)) = form.picker() {
+                model.popups.push(Popup::Picker(Box::new(picker)));
+                return vec![gather];
+            }
+        }
+        _ => {}
+    }
     match on_form(form, action) {
         Ok(effects) => effects,
         Err(text) => {
             model.complain(text);
             Vec::new()
         }
+    }
+}
+
+/// Asks for the run, whatever a preflight would say.
+pub fn start(model: &mut Model, when: When) -> Vec<Effect> {
+    let Some(form) = model.form().filter(|form| !form.starting) else { return Vec::new() };
+    form.starting = true;
+    let name = Some(form.name.clone()).filter(|name| !name.is_empty());
+    vec![Effect::Start { doc: Box::new(form.doc.clone()), name, parent: form.parent.clone(), when }]
+}
+
+/// Takes what was picked for the setting with the cursor.
+pub fn picked(model: &mut Model, text: &str) -> Vec<Effect> {
+    let said = model.form().map(|form| form.say(text));
+    match said {
+        Some(Ok(effects)) => effects,
+        Some(Err(problem)) => {
+            model.complain(with_help(&problem));
+            Vec::new()
+        }
+        None => Vec::new(),
     }
 }
 
@@ -264,19 +351,6 @@ fn with_help(problem: &Problem) -> String {
 fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
     let said = |form: &mut Form, text: &str| form.say(text).map_err(|problem| with_help(&problem));
     match action {
-        Action::Start | Action::Queue if form.starting => Ok(Vec::new()),
-        Action::Start | Action::Queue if !form.problems.is_empty() => {
-            let problems = std::mem::take(&mut form.problems);
-            let first = problems.first().map(with_help).unwrap_or_default();
-            form.refuse(problems);
-            Err(format!("not started: {first}"))
-        }
-        Action::Start | Action::Queue => {
-            let when = if action == Action::Queue { When::InTurn } else { When::Now };
-            form.starting = true;
-            let name = Some(form.name.clone()).filter(|name| !name.is_empty());
-            Ok(vec![Effect::Start { doc: Box::new(form.doc.clone()), name, parent: form.parent.clone(), when }])
-        }
         Action::Edit => match (form.stepped(true), form.focus()) {
             (Some(word), _) => said(form, &word),
             (None, Some(field)) => {

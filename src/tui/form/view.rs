@@ -1,12 +1,14 @@
 //! The form: groups at the left, settings at the right, what the one with the cursor means below.
 
 use super::fields::{COMMON_TITLE, Field, fields_of, groups};
+use super::problems::has_field;
 use super::{Form, as_typed, shown_value};
 use crate::experiment::Kind;
 use crate::tui::draw::{below, inset, plain, put, put_ends, rule, span, top};
 use crate::tui::input::LineInput;
 use crate::tui::look::Look;
 use crate::tui::model::first_line;
+use crate::tui::picker::What;
 use crate::tui::text::{cut, pad, width, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -48,8 +50,8 @@ fn title(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
     let right = match form.problems.len() {
         _ if form.starting => span("starting", look.accent()),
         0 => span(format!("{} ready to start", look.glyphs().done), look.good()),
-        1 => span(format!("{} 1 problem", look.glyphs().error), look.bad()),
-        n => span(format!("{} {n} problems", look.glyphs().error), look.bad()),
+        1 => span(format!("{} 1 problem, ! shows it", look.glyphs().error), look.bad()),
+        n => span(format!("{} {n} problems, ! lists them", look.glyphs().error), look.bad()),
     };
     put_ends(buf, area, 0, left, vec![right]);
     if form.is_filtered() {
@@ -206,6 +208,7 @@ fn about(buf: &mut Buffer, area: Rect, form: &Form, room: usize, look: Look) {
     let default = (setting.default)().map_or("unset".to_owned(), |value| as_typed(&value));
     let change = match (field.words().is_empty(), setting.kind) {
         (false, Kind::Bool | Kind::Choice(_)) => format!("; {} changes it", look.glyphs().left_right),
+        _ if What::of(setting.key).is_some() => "; Enter lists what there is".into(),
         _ => String::new(),
     };
     let allowed = format!("{}, default {default}{change}", setting.kind.allowed());
@@ -218,7 +221,7 @@ fn about(buf: &mut Buffer, area: Rect, form: &Form, room: usize, look: Look) {
         line += 1;
     }
     // A problem without a place of its own is shown wherever the cursor is, or nobody would see it.
-    let keyless = || form.problems.iter().find(|problem| problem.key.is_empty() || !is_shown(&problem.key));
+    let keyless = || form.problems.iter().find(|problem| !has_field(problem));
     let Some(problem) = form.problem(field).or_else(keyless) else { return };
     let help = problem.help.as_ref().map_or(String::new(), |help| format!("; {help}"));
     let text = format!("{} {} {}{help}", look.glyphs().error, problem.key, problem.message);
@@ -226,9 +229,4 @@ fn about(buf: &mut Buffer, area: Rect, form: &Form, room: usize, look: Look) {
         put(buf, area, line, vec![span(text, look.bad())]);
         line += 1;
     }
-}
-
-/// Whether a key has a line in the form.
-fn is_shown(key: &str) -> bool {
-    crate::experiment::setting(key).is_some()
 }

@@ -2,7 +2,9 @@
 
 use super::PresetRow;
 use crate::tui::draw::{below, inset, plain, put, put_ends, rule, span, top};
+use crate::tui::form::input_spans;
 use crate::tui::model::{Model, first_line};
+use crate::tui::picker::Match;
 use crate::tui::text::{cut, pad, width, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,28 +17,44 @@ pub fn view(buf: &mut Buffer, area: Rect, model: &Model) {
     let saved = presets.rows.iter().filter(|row| row.saved).count();
     let counts = format!("{saved} saved, {} in all", presets.rows.len());
     put_ends(buf, area, 0, vec![span("AutoLoRA", look.strong()), plain("  presets")], vec![span(counts, look.faint())]);
+    let shown = presets.shown();
+    if presets.is_filtered() {
+        let mut spans = vec![span("find ", look.faint())];
+        let room = usize::from(area.width).saturating_sub(20);
+        spans.extend(input_spans(&presets.filter, room, presets.filtering, look));
+        put_ends(buf, area, 1, spans, vec![span(format!("{} found", shown.len()), look.faint())]);
+    }
     if !presets.loaded {
         put(buf, area, 2, vec![span("reading the presets", look.faint())]);
         return;
     }
-    let body = below(area, 1);
-    let wanted = u16::try_from(presets.rows.len()).unwrap_or(u16::MAX - 1) + 1;
+    let body = below(area, if presets.is_filtered() { 2 } else { 1 });
+    let wanted = u16::try_from(shown.len()).unwrap_or(u16::MAX - 1).saturating_add(1);
     let list = wanted.min((body.height / 2).max(2));
-    rows(buf, top(body, list), model);
+    rows(buf, top(body, list), &shown, model);
     if let Some(row) = presets.selected() {
         about(buf, below(body, list + 1), row, model);
     }
 }
 
-fn rows(buf: &mut Buffer, area: Rect, model: &Model) {
+fn rows(buf: &mut Buffer, area: Rect, shown: &[Match], model: &Model) {
     let (look, presets) = (model.look, &model.presets);
     let ellipsis = look.glyphs().ellipsis;
     let longest = presets.rows.iter().map(|row| width(&row.name)).max().unwrap_or(0).clamp(6, 28);
     let heading = format!("  {}  {:<8}", pad("name", longest, ""), "kind");
     put(buf, area, 0, vec![span(heading, look.faint())]);
     let height = usize::from(area.height.saturating_sub(1));
-    let first = first_line(presets.cursor, presets.rows.len(), height);
-    for (line, (index, row)) in presets.rows.iter().enumerate().skip(first).take(height).enumerate() {
+    if shown.is_empty() {
+        put(
+            buf,
+            area,
+            1,
+            vec![span("no preset has these letters in its name, nor these words in its first lines", look.faint())],
+        );
+    }
+    let first = first_line(presets.cursor, shown.len(), height);
+    let found = shown.iter().filter_map(|found| presets.rows.get(found.place)).enumerate();
+    for (line, (index, row)) in found.skip(first).take(height).enumerate() {
         let has_cursor = index == presets.cursor;
         let pointer = if has_cursor { look.glyphs().pointer } else { " " };
         let mark = |style: Style| if has_cursor { style.patch(look.selected()) } else { style };

@@ -1,0 +1,42 @@
+//! What a preset says otherwise than the defaults.
+
+use crate::experiment::Difference;
+use crate::tui::draw::{plain, span};
+use crate::tui::look::Look;
+use crate::tui::text::{cut, pad, width};
+use ratatui::text::Span;
+
+type Line = Vec<Span<'static>>;
+
+/// The popup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DifferenceView {
+    /// Of which preset.
+    pub name: String,
+    pub rows: Difference,
+    /// The first line that is shown.
+    pub scroll: usize,
+}
+
+/// The lines of the popup.
+pub fn lines(view: &DifferenceView, columns: usize, look: Look) -> Vec<Line> {
+    if view.rows.is_empty() {
+        return vec![vec![plain("It says nothing else than the defaults.")]];
+    }
+    let ellipsis = look.glyphs().ellipsis;
+    let keys = view.rows.iter().map(|(key, ..)| width(key)).max().unwrap_or(0).max(7);
+    let room = columns.saturating_sub(keys + 4);
+    let defaults =
+        view.rows.iter().map(|(_, default, _)| width(default)).max().unwrap_or(0).clamp(7, (room / 2).max(7));
+    let head = format!("{:keys$}  {:defaults$}  said", "setting", "default");
+    let mut lines = vec![vec![span(head, look.faint())]];
+    for (key, default, said) in &view.rows {
+        lines.push(vec![
+            plain(format!("{key:keys$}  ")),
+            span(pad(default, defaults, ellipsis), look.faint()),
+            plain("  "),
+            span(cut(said, room.saturating_sub(defaults), ellipsis), look.strong()),
+        ]);
+    }
+    lines
+}

@@ -1,0 +1,110 @@
+//! The rank theatre by the real binary: a run that outlives its terminal, other moments of its search, and choices that are kept.
+
+use crate::support::{Session, assert_restored, size};
+use crate::{PROGRAM, start, with};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::path::Path;
+use std::process::Command;
+
+fn verb(home: &Path, arguments: &[&str]) -> String {
+    let answer = Command::new(PROGRAM).args(arguments).env("AUTOLORA_HOME", home).output().unwrap();
+    assert!(answer.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&answer.stderr));
+    String::from_utf8(answer.stdout).unwrap()
+}
+
+fn shown(home: &Path, run: &str) -> serde_json::Value {
+    serde_json::from_str(&verb(home, &["show", run, "--json"])).unwrap()
+}
+
+fn wide(home: &Path, arguments: &[&str]) -> Session {
+    with(home, arguments, size(160, 45), &[])
+}
+
+#[test]
+fn a_run_outlives_the_terminal_that_started_it_and_is_scrubbed_steered_and_stopped_from_another() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let mut first = start(home, &[]);
+    first.sees("No runs yet.");
+    first.send("n");
+    first.sees("ready to start");
+    first.send("/search.epochs");
+    first.sees("find search.epochs");
+    first.send("\r\r\x15400\r");
+    first.sees(" 400 epochs");
+    first.send("\x1b");
+    first.sees("lora.targets");
+    first.send("S");
+    first.sees("emerging: mean rank");
+    // All of the terminal's processes, without a word.
+    kill_process_group(Pid::from_raw(first.pid() as i32).unwrap(), Signal::KILL).unwrap();
+    first.end();
+    let before = shown(home, "last");
+    assert_eq!(before["state"], "running");
+
+    let mut second = wide(home, &["watch", "last"]);
+    second.sees("emerging: mean rank");
+    second.sees("history of");
+    second.sees("host memory");
+    assert!(shown(home, "last")["step"].as_u64() >= before["step"].as_u64(), "it goes on");
+    second.send("m[[");
+    second.sees("at step ");
+    second.sees("differ from step");
+    second.send("d");
+    second.sees("Ranks from step");
+    second.send("\x1b");
+    second.sees("w what if");
+    second.send(":\x153\r");
+    second.sees("ranks at step 3");
+    second.send("p");
+    second.send("p");
+    second.send(".");
+    second.sees("emerging ranks");
+
+    second.send("w");
+    second.sees("selection value at least 0.125");
+    second.send("e\x150.2\r");
+    second.sees("selection value at least 0.2000");
+    second.send("\r");
+    second.sees("allocates by threshold");
+    let run = shown(home, "last");
+    assert_eq!(run["experiment"]["allocation"]["threshold"], 0.2);
+    assert_eq!(run["allocation"]["threshold"], 0.2, "its worker has heard it");
+
+    second.send("s");
+    second.sees("■ stopped");
+    second.send("q");
+    let (code, bytes) = second.end();
+    assert_eq!(code, 0);
+    assert_restored(&bytes);
+    assert_eq!(shown(home, "last")["state"], "stopped");
+}
+
+#[test]
+fn a_finished_search_is_allocated_by_another_rule_in_a_new_run() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let sets = ["--set", "search.epochs=0.4", "--set", "retrain.epochs=0.2", "--set", "baseline.head_only=false"];
+    verb(home, &[&["run", "demo", "--name", "first"][..], &sets].concat());
+    let parent = shown(home, "first");
+    let mut session = wide(home, &["watch", "first"]);
+    session.sees("✓ finished");
+    session.send("w");
+    session.sees("what if");
+    session.send("j");
+    session.sees("energy at least");
+    session.send("\r");
+    session.sees("Start a new run that takes its search");
+    session.send("y");
+    session.sees("allocated ranks");
+    session.sees("✓ finished");
+    session.send("q");
+    let (code, bytes) = session.end();
+    assert_eq!(code, 0);
+    assert_restored(&bytes);
+    let child = shown(home, "last");
+    assert_eq!(child["parent"], parent["id"]);
+    assert_eq!(child["experiment"]["allocation"]["rule"], "energy");
+    assert_eq!(child["selection"], parent["selection"], "the search is the parent's");
+    assert_eq!(child["state"], "finished");
+}
