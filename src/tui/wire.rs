@@ -138,7 +138,7 @@ impl Pen {
     fn write(&mut self, cell: &Cell) {
         let style = Style::of(cell);
         // A space looks the same in every colour of text.
-        if !(looks_blank(cell) && !self.style.shows_blanks()) {
+        if !looks_blank(cell) || self.style.shows_blanks() {
             self.restyle(style);
         }
         let symbol = cell.symbol();

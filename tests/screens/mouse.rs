@@ -82,7 +82,7 @@ fn a_click_on_a_cell_of_the_map_moves_the_cursor_to_it() {
 fn a_click_in_the_key_bar_presses_the_key() {
     let mut model = with_runs(rows());
     click_on(&mut model, "? help");
-    assert!(frame(&model, 80, 24).contains("Everywhere"));
+    assert!(frame(&model, 80, 24).contains(" Help"));
     click_on(&mut model, "Esc close");
     assert!(matches!(click_on(&mut model, "q quit")[..], [Effect::Quit(0)]));
 }

@@ -242,7 +242,7 @@ fn the_mouse_is_off_unless_asked_for() {
         session.send("\x1b[<64;3;4M");
         session.sees("▸ third");
         clicked(&mut session, "? help");
-        session.sees("Everywhere");
+        session.sees(" Help");
         clicked(&mut session, "Esc close");
         session.sees("q quit");
         clicked(&mut session, "q quit");

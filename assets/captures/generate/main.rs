@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("{} is not there: build it first, or name it", program.display()).into());
     }
     fs::create_dir_all(&out)?;
-    let home = tempfile::tempdir()?;
+    let home = tempfile::Builder::new().prefix("autolora-").tempdir()?;
     let stage = Stage { program: &program, home: home.path(), out: &out };
 
     stage.run(&["run", "demo", "--detach"])?;

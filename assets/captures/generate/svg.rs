@@ -42,11 +42,16 @@ pub fn of(screen: &vt100::Screen, title: &str) -> String {
     line(format_args!("<title>{}</title>", escaped(title)));
     line(format_args!(r#"<rect width="100%" height="100%" rx="8" fill="{GROUND}"/>"#));
     line(format_args!(
-        r#"<g font-family="{FONTS}" font-size="{LETTERS}" fill="{TEXT}" xml:space="preserve" transform="translate({MARGIN} {MARGIN})">"#
+        r#"<g font-family="{FONTS}" font-size="{LETTERS}" fill="{TEXT}" xml:space="preserve" style="white-space:pre" transform="translate({MARGIN} {MARGIN})">"#
     ));
     for row in 0..rows {
         let mut column = 0;
         while column < columns {
+            let is_blank = |cell: &vt100::Cell| matches!(cell.contents(), "" | " ") && ink(cell).ground.is_none();
+            if screen.cell(row, column).is_none_or(is_blank) {
+                column += 1;
+                continue;
+            }
             let (text, ink, cells) = piece(screen, row, column);
             let x = f64::from(column) * WIDTH;
             let (y, wide) = (f64::from(row) * HEIGHT, f64::from(cells) * WIDTH);
