@@ -2,6 +2,7 @@
 //! whose writing end is the worker's alone, so that the kernel wakes it, however the worker dies.
 
 use super::directory::RunDir;
+use super::process::huge_pages;
 use super::view::State;
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
@@ -48,24 +49,6 @@ impl Companion {
             tracing::warn!("nobody is there to notify: {error}");
         }
     }
-}
-
-/// Whether this process and those that it starts may have pages of 2 MiB: one that sleeps for days with a few hundred
-/// KiB need not hold three of them. Where the system has no such switch, nothing is lost.
-fn huge_pages(wanted: bool) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: sets a flag of the process and takes no pointers.
-    unsafe {
-        libc::prctl(
-            libc::PR_SET_THP_DISABLE,
-            libc::c_ulong::from(!wanted),
-            0 as libc::c_ulong,
-            0 as libc::c_ulong,
-            0 as libc::c_ulong,
-        );
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = wanted;
 }
 
 /// Waits for the worker at the other end of `pipe`: the word that it left, or `None` where it died.

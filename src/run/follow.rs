@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes that one poll reads: a long history arrives in portions, between which a screen can draw.
-const PORTION: usize = 1 << 20;
+const PORTION: usize = 1 << 18;
 
 /// A place in the log of a run.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Follower {
         Follower { path: path.into(), file: None, offset: 0, suspect: None, caught_up: false }
     }
 
-    /// The next records, at most about a megabyte of them. Broken lines are left out; types that this version does
+    /// The next records, at most a quarter of a megabyte of them. Broken lines are left out; types that this version does
     /// not know are [`super::event::Event::Unknown`].
     ///
     /// # Errors

@@ -5,8 +5,10 @@ use super::directory::{DirError, RunDir};
 use super::event::{Event, Phase};
 use super::file::FileError;
 use super::follow::Follower;
+use super::heap;
 use super::lock::{Holder, Lock, LockError};
 use super::log::EventLog;
+use super::process::huge_pages;
 use super::state::{last_event, status};
 use super::view::{RunView, State};
 use super::worker::keep_allocation;
@@ -75,6 +77,7 @@ pub fn spawn_worker(program: &Path, dir: &RunDir, when: When) -> Result<Child, L
     let path = dir.worker_log_path();
     let log = OpenOptions::new().create(true).append(true).open(&path).map_err(FileError::at("cannot open", &path))?;
     let mut command = Command::new(program);
+    heap::for_a_worker(&mut command);
     command.arg("worker").arg(dir.path()).args((when == When::InTurn).then_some("--queue"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid is one, and nothing is allocated.
@@ -82,6 +85,7 @@ pub fn spawn_worker(program: &Path, dir: &RunDir, when: When) -> Result<Child, L
         command.pre_exec(|| {
             // Fails only for a group leader, which a fresh child is not.
             let _ = rustix::process::setsid();
+            huge_pages(true);
             Ok(())
         });
     }

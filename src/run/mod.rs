@@ -14,6 +14,7 @@ pub mod export;
 pub mod file;
 pub mod fold;
 pub mod follow;
+pub mod heap;
 pub mod heartbeat;
 pub mod history;
 pub mod inherit;

@@ -25,3 +25,22 @@ pub fn become_worker(dir: &RunDir) -> Result<(), FileError> {
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     Ok(())
 }
+
+/// Whether this process and those that it starts may have pages of 2 MiB: a worker's matrices gain by them, while a companion
+/// or a screen that is open for days only holds more memory. Where the system has no such switch, nothing is lost. May be called
+/// between fork and exec: it allocates nothing.
+pub fn huge_pages(wanted: bool) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: sets a flag of the process and takes no pointers.
+    unsafe {
+        libc::prctl(
+            libc::PR_SET_THP_DISABLE,
+            libc::c_ulong::from(!wanted),
+            0 as libc::c_ulong,
+            0 as libc::c_ulong,
+            0 as libc::c_ulong,
+        );
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = wanted;
+}

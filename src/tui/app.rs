@@ -10,16 +10,17 @@ use super::msg::{Effect, Msg, Watching};
 use super::preflight::Flight;
 use super::terminal::{Display, Drawn, announcement};
 use super::update::{INTERRUPTED, update};
-use super::watch::{head, watch};
+use super::watch::{Watch, head};
 use super::writer::Written;
 use crate::experiment::{Config, ConfigError};
+use crate::run::heap::keep_little;
 use crossterm::event::Event;
 use jiff::tz::TimeZone;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 /// Time between two frames of a replay.
 const REPLAY_FRAME: Duration = Duration::from_millis(125);
@@ -66,6 +67,7 @@ pub fn has_terminal() -> bool {
 /// # Errors
 /// [`TuiError`]; the terminal is then as it was.
 pub fn run(start: Start, mouse: bool) -> Result<u8, TuiError> {
+    keep_little();
     let config = Config::of_user()?;
     let config = Config { mouse: config.mouse || mouse, ..config };
     let look = Look::from_env(|name| std::env::var(name).ok());
@@ -287,7 +289,7 @@ fn fault_for_a_test(key: crossterm::event::KeyEvent) {
 #[derive(Default)]
 struct Watcher {
     watching: Option<Watching>,
-    task: Option<JoinHandle<()>>,
+    watch: Option<Watch>,
 }
 
 impl Watcher {
@@ -295,10 +297,9 @@ impl Watcher {
         if self.watching.as_ref() == Some(&watching) {
             return;
         }
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
-        self.task = watch(&watching, to.clone());
+        // The old one first: both may be of the same run.
+        self.watch = None;
+        self.watch = Watch::start(&watching, to.clone());
         self.watching = Some(watching);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::form::ProblemList;
 use super::kept::Kept;
-use super::monitor::Head;
+use super::monitor::{Head, Then};
 use super::picker::{Ask, Found};
 use super::preflight::Stage;
 use super::presets::DifferenceView;
@@ -30,9 +30,12 @@ pub enum Msg {
     Opened(Box<Head>),
     /// The run on the monitor as the ends of its log tell it: all of it is being read.
     Glimpse { run: String, view: Box<RunView>, state: State },
-    /// New lines of the log of the run on the monitor, each with the bytes before it, or another state. `left`: the share of
-    /// the log that is read, where that is not all.
-    Followed { run: String, records: Vec<Record>, places: Vec<u64>, state: State, left: Option<f64> },
+    /// The share of a run's log that is read, while its history is.
+    Reading { run: String, read: f64 },
+    /// A run with all of its history. `then`: where it stood when it was last looked at.
+    Filled { run: String, view: Box<RunView>, state: State, then: Option<Then> },
+    /// New lines of the log of a run, each with the bytes before it, or another state.
+    Followed { run: String, records: Vec<Record>, places: Vec<u64>, state: State },
     /// A snapshot of the selection that was read from the log.
     Fetched { run: String, index: usize, record: Box<Record> },
     /// The time of a replay's next frame has come.

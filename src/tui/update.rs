@@ -81,19 +81,31 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Tick => return model.monitor().map(Monitor::tick).unwrap_or_default(),
-        Msg::Followed { run, records, places, state, left } => {
+        Msg::Reading { run, read } => {
+            if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
+                monitor.read = Some(read);
+            }
+        }
+        Msg::Filled { run, view, state, then } => {
+            if let Some(compare) = model.comparison() {
+                compare.filled(&run, *view, state);
+            } else if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
+                let card = monitor.fill(*view, state, then);
+                model.popups.extend(card.map(Popup::Card));
+                return rung(model);
+            }
+        }
+        Msg::Followed { run, records, places, state } => {
             if let Some(compare) = model.comparison() {
                 compare.follow(&run, &records, state);
             }
             let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) else { return Vec::new() };
             let ends = monitor.state.is_some_and(|before| before.is_active()) && !state.is_active();
-            monitor.follow(&records, &places, state, left);
-            let card = monitor.take_card();
+            monitor.follow(&records, &places, state);
             // "goes on" would be no longer true, and it covers a line.
             if ends && state != State::Paused && state != State::Stopped {
                 model.notice = None;
             }
-            model.popups.extend(card.map(Popup::Card));
             return rung(model);
         }
         Msg::Lost { run, error } => {

@@ -1,7 +1,7 @@
 //! What changes by itself: the runs and the log of the run on the monitor, looked at a few times a second, told only
 //! when something is different.
 
-use super::monitor::Head;
+use super::monitor::{Head, Then};
 use super::msg::{Msg, Watching};
 use super::runs::RunRow;
 use super::runs::folder::{RunsFolder, data_name};
@@ -13,9 +13,9 @@ use crate::run::state::state;
 use crate::run::store::Store;
 use crate::run::view::{RunView, State};
 use jiff::Timestamp;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
 /// Time between looks at the log on the monitor.
 const LOG_LOOK: Duration = Duration::from_millis(250);
@@ -27,29 +27,59 @@ const CATCH_UP: Duration = Duration::from_millis(100);
 const TAIL: u64 = 1 << 16;
 /// Bytes at its beginning that tell what it is.
 const HEAD: usize = 1 << 17;
+/// How long the end of a watch is waited for.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Time between two notes of up to where a run was seen.
 const SEEN_EVERY: Duration = Duration::from_secs(30);
 
-/// Watches until the task is aborted.
-pub fn watch(watching: &Watching, to: UnboundedSender<Msg>) -> Option<JoinHandle<()>> {
-    match watching {
-        Watching::Runs => Some(tokio::spawn(watch_runs(to))),
-        Watching::Run(run) => Some(tokio::spawn(follow(run.clone(), to, true))),
-        Watching::Several(runs) => Some(tokio::spawn(follow_all(runs.clone(), to))),
-        Watching::Nothing => None,
+/// Something that is watched, on a thread of its own: one heap and one stack for as long as it takes. Ends when dropped.
+pub struct Watch {
+    /// Closed when dropped, which wakes the thread.
+    stop: Option<Sender<()>>,
+    done: Receiver<()>,
+}
+
+impl Watch {
+    /// Watches until it is dropped.
+    pub fn start(watching: &Watching, to: UnboundedSender<Msg>) -> Option<Watch> {
+        let (stop, stopped) = channel();
+        let (ends, done) = channel();
+        let watching = watching.clone();
+        let body = move || {
+            match watching {
+                Watching::Runs => watch_runs(&to, &stopped),
+                Watching::Run(run) => follow(vec![run], true, &to, &stopped),
+                Watching::Several(runs) => follow(runs, false, &to, &stopped),
+                Watching::Nothing => {}
+            }
+            drop(ends);
+        };
+        if let Err(error) = std::thread::Builder::new().name("watch".into()).spawn(body) {
+            tracing::error!("no thread to watch with: {error}");
+            return None;
+        }
+        Some(Watch { stop: Some(stop), done })
     }
 }
 
-async fn watch_runs(to: UnboundedSender<Msg>) {
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.take();
+        // It notes up to where a run was seen. A file system that does not answer keeps nobody.
+        let _ = self.done.recv_timeout(LAST_WORDS);
+    }
+}
+
+/// Waits; false where the watch is over.
+fn goes_on(stopped: &Receiver<()>, wait: Duration) -> bool {
+    stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout)
+}
+
+fn watch_runs(to: &UnboundedSender<Msg>, stopped: &Receiver<()>) {
     let mut table = RunsFolder::default();
     let mut told: Option<Result<Vec<RunRow>, String>> = None;
     loop {
-        let looked = spawn_blocking(move || {
-            let rows = table.look();
-            (table, rows)
-        });
-        let Ok((back, rows)) = looked.await else { return };
-        table = back;
+        let rows = table.look();
         if told.as_ref() != Some(&rows) {
             let msg = match &rows {
                 Ok(rows) => Msg::Runs(rows.clone()),
@@ -60,83 +90,125 @@ async fn watch_runs(to: UnboundedSender<Msg>) {
             }
             told = Some(rows);
         }
-        tokio::time::sleep(if table.is_behind() { CATCH_UP } else { RUNS_LOOK }).await;
-    }
-}
-
-/// Follows runs side by side. That is no look at what happened to each of them.
-async fn follow_all(runs: Vec<String>, to: UnboundedSender<Msg>) {
-    // Where this task is aborted, the set goes, and its tasks with it.
-    let mut tasks: JoinSet<()> = runs.into_iter().map(|run| follow(run, to.clone(), false)).collect();
-    while tasks.join_next().await.is_some() {}
-}
-
-/// Follows a run; `marks`: whether that counts as having seen it.
-async fn follow(run: String, to: UnboundedSender<Msg>, marks: bool) {
-    let asked = run.clone();
-    let opened = spawn_blocking(move || open(&asked)).await;
-    let Opened { dir, head, glimpse } = match opened {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => {
-            // The screen may be gone with its receiver; then nobody needs to know.
-            let _ = to.send(Msg::Lost { run, error });
+        if !goes_on(stopped, if table.is_behind() { CATCH_UP } else { RUNS_LOOK }) {
             return;
         }
-        Err(_) => return,
-    };
-    let mut looked = Looked { id: head.id.clone(), kept: None, newest: None };
-    if to.send(Msg::Opened(Box::new(head))).is_err() {
-        return;
     }
-    if let Some((view, state)) = glimpse
-        && to.send(Msg::Glimpse { run: run.clone(), view: Box::new(view), state }).is_err()
-    {
-        return;
-    }
-    let mut follower = Follower::new(&dir.events_path());
-    let mut told = None;
+}
+
+/// Follows runs; `marks`: whether that counts as having seen them.
+fn follow(runs: Vec<String>, marks: bool, to: &UnboundedSender<Msg>, stopped: &Receiver<()>) {
+    let mut followed: Vec<Followed> = runs.into_iter().filter_map(|run| Followed::open(run, marks, to)).collect();
     loop {
-        let place = dir.clone();
-        // The state first: what it is derived from is then in the records that are read after it.
-        let read = spawn_blocking(move || {
-            let now = state(&place);
-            let lines = follower.poll_lines();
-            let length = std::fs::metadata(place.events_path()).map_or(0, |file| file.len());
-            (follower, now, lines, length)
-        });
-        let Ok((back, now, lines, length)) = read.await else { return };
-        follower = back;
-        let msg = match (now, lines) {
-            (Ok(now), Ok(lines)) => {
-                let is_new = !lines.is_empty() || told != Some(now) || !follower.is_caught_up();
-                if !is_new {
-                    tokio::time::sleep(LOG_LOOK).await;
-                    continue;
+        let mut wait = LOG_LOOK;
+        followed.retain_mut(|run| match run.look(to) {
+            Some(more) => {
+                if more {
+                    wait = Duration::ZERO;
                 }
-                told = Some(now);
-                let left = (!follower.is_caught_up()).then(|| follower.place() as f64 / length.max(1) as f64);
-                if marks && left.is_none() {
-                    looked.newest = lines.last().map(|line| line.record.seq).or(looked.newest);
-                }
-                let (places, records) = lines.into_iter().map(|line| (line.place, line.record)).unzip();
-                Msg::Followed { run: run.clone(), records, places, state: now, left }
+                true
             }
-            (Err(error), _) | (_, Err(error)) => {
-                let _ = to.send(Msg::Lost { run, error: error.to_string() });
-                return;
+            None => false,
+        });
+        if followed.is_empty() || to.is_closed() || !goes_on(stopped, wait) {
+            return;
+        }
+    }
+}
+
+/// A run that is followed. Its history is folded here, and goes to the screen as one; later lines go one by one.
+struct Followed {
+    /// What was asked for.
+    run: String,
+    dir: RunDir,
+    follower: Follower,
+    /// The fold of the history, until all of it is read.
+    filling: Option<Box<RunView>>,
+    /// The event up to which the run was seen before, and where the run stood then.
+    seen: Option<u64>,
+    then: Option<Then>,
+    told: Option<State>,
+    /// When the screen was last told how far the reading is.
+    said: Instant,
+    looked: Looked,
+}
+
+impl Followed {
+    fn open(run: String, marks: bool, to: &UnboundedSender<Msg>) -> Option<Followed> {
+        let (dir, head, glimpse) = match open(&run) {
+            Ok(found) => found,
+            Err(error) => {
+                // The screen may be gone with its receiver; then nobody needs to know.
+                let _ = to.send(Msg::Lost { run, error });
+                return None;
             }
         };
-        if to.send(msg).is_err() {
-            return;
+        let looked = Looked { id: marks.then(|| head.id.clone()), kept: None, newest: None };
+        let seen = head.seen.as_ref().map(|seen| seen.seq);
+        to.send(Msg::Opened(Box::new(head))).ok()?;
+        if let Some((view, state)) = glimpse {
+            to.send(Msg::Glimpse { run: run.clone(), view: Box::new(view), state }).ok()?;
         }
-        looked.keep_now_and_then();
-        tokio::time::sleep(if follower.is_caught_up() { LOG_LOOK } else { Duration::ZERO }).await;
+        let follower = Follower::new(&dir.events_path());
+        let filling = Some(Box::default());
+        Some(Followed { run, dir, follower, filling, seen, then: None, told: None, said: Instant::now(), looked })
+    }
+
+    /// Looks once; whether there is more to read at once, or nothing where the run cannot be followed any more.
+    fn look(&mut self, to: &UnboundedSender<Msg>) -> Option<bool> {
+        // The state first: what it is derived from is then in the records that are read after it.
+        let read = state(&self.dir).and_then(|state| Ok((state, self.follower.poll_lines()?)));
+        let (now, lines) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                let _ = to.send(Msg::Lost { run: self.run.clone(), error: error.to_string() });
+                return None;
+            }
+        };
+        let is_behind = !self.follower.is_caught_up();
+        self.looked.newest = lines.last().map(|line| line.record.seq).or(self.looked.newest);
+        let run = || self.run.clone();
+        let msg = match self.filling.take() {
+            Some(mut view) => {
+                for line in &lines {
+                    view.apply_at(&line.record, Some(line.place));
+                    if self.seen == Some(line.record.seq) {
+                        self.then = Some(Then::of(&view));
+                    }
+                }
+                if is_behind {
+                    self.filling = Some(view);
+                    if self.said.elapsed() < LOG_LOOK {
+                        return Some(true);
+                    }
+                    self.said = Instant::now();
+                    let length = std::fs::metadata(self.dir.events_path()).map_or(0, |file| file.len());
+                    let read = self.follower.place() as f64 / length.max(1) as f64;
+                    Msg::Reading { run: run(), read }
+                } else {
+                    self.told = Some(now);
+                    Msg::Filled { run: run(), view, state: now, then: self.then.take() }
+                }
+            }
+            None if lines.is_empty() && self.told == Some(now) => return Some(is_behind),
+            None => {
+                self.told = Some(now);
+                let (places, records) = lines.into_iter().map(|line| (line.place, line.record)).unzip();
+                Msg::Followed { run: run(), records, places, state: now }
+            }
+        };
+        to.send(msg).ok()?;
+        if self.filling.is_none() {
+            self.looked.keep_now_and_then();
+        }
+        Some(is_behind)
     }
 }
 
 /// Keeps up to where a run was seen: now and then, since the terminal may be killed, and when the screen is left.
 struct Looked {
-    id: String,
+    /// None: looking at it does not count.
+    id: Option<String>,
     /// What was kept last, and when.
     kept: Option<(u64, Instant)>,
     newest: Option<u64>,
@@ -150,8 +222,9 @@ impl Looked {
     }
 
     fn keep(&mut self) {
+        let Some(id) = &self.id else { return };
         let Some(seq) = self.newest.filter(|seq| self.kept.is_none_or(|(kept, _)| kept != *seq)) else { return };
-        seen::keep(&self.id, &Seen { seq, time: timestamp() });
+        seen::keep(id, &Seen { seq, time: timestamp() });
         self.kept = Some((seq, Instant::now()));
     }
 }
@@ -162,27 +235,20 @@ impl Drop for Looked {
     }
 }
 
-/// A run that was found.
-struct Opened {
-    dir: RunDir,
-    head: Head,
-    /// The run by the ends of its log, where that is long.
-    glimpse: Option<(RunView, State)>,
-}
-
 /// Who a run is, where it can be told at once.
 pub fn head(run: &str) -> Option<Head> {
     let found = Store::of_user().ok()?.find(run).ok()?;
     Some(head_of(&found.run))
 }
 
-fn open(run: &str) -> Result<Opened, String> {
+/// A run, and what the ends of its log tell of it where that is long.
+fn open(run: &str) -> Result<(RunDir, Head, Option<(RunView, State)>), String> {
     let found = Store::of_user().and_then(|store| store.find(run)).map_err(|error| error.to_string())?;
     let dir = found.run;
     let head = head_of(&dir);
     let ends = both_ends(&dir.events_path(), HEAD, TAIL as usize).map_err(|error| error.to_string())?;
     let glimpse = ends.map(|records| RunView::of(&records)).zip(state(&dir).ok());
-    Ok(Opened { dir, head, glimpse })
+    Ok((dir, head, glimpse))
 }
 
 fn head_of(dir: &RunDir) -> Head {

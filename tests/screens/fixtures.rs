@@ -4,10 +4,10 @@ use autolora::experiment::{PresetDoc, Source};
 use autolora::run::event::{AllTerms, Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection, Timing};
 use autolora::run::machine::Machine;
 use autolora::run::notes::Notes;
-use autolora::run::view::State;
+use autolora::run::view::{RunView, State};
 use autolora::tui::look::Look;
 use autolora::tui::model::{Model, Screen};
-use autolora::tui::monitor::{Head, Monitor};
+use autolora::tui::monitor::{Head, Monitor, Then};
 use autolora::tui::msg::{Msg, Weight};
 use autolora::tui::palette::Depth;
 use autolora::tui::presets::PresetRow;
@@ -363,8 +363,20 @@ impl Log {
             records: self.records.clone(),
             places: (0..self.records.len() as u64).collect(),
             state,
-            left: None,
         }
+    }
+
+    /// The same with all of its history, `seen` being the event up to which it was seen before.
+    pub fn filled(&self, state: State, seen: u64) -> Msg {
+        let mut view = RunView::default();
+        let mut then = None;
+        for record in &self.records {
+            view.apply_at(record, Some(record.seq));
+            if record.seq == seen {
+                then = Some(Then::of(&view));
+            }
+        }
+        Msg::Filled { run: "20261123-203312-a1b2".into(), view: Box::new(view), state, then }
     }
 
     /// The record at a place, as [`Log::followed`] counts them.

@@ -238,5 +238,5 @@ fn texts_steer_no_terminal_and_keep_their_columns() {
 }
 
 fn followed(run: String, records: Vec<Record>) -> Msg {
-    Msg::Followed { run, records, places: Vec::new(), state: State::Running, left: None }
+    Msg::Followed { run, records, places: Vec::new(), state: State::Running }
 }

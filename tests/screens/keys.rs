@@ -293,13 +293,8 @@ fn frame_with_help(about: Context) -> String {
 
 #[test]
 fn what_was_said_of_a_run_goes_when_it_ends_by_itself() {
-    let followed = |state| Msg::Followed {
-        run: "20261123-203312-a1b2".into(),
-        records: Vec::new(),
-        places: Vec::new(),
-        state,
-        left: None,
-    };
+    let followed =
+        |state| Msg::Followed { run: "20261123-203312-a1b2".into(), records: Vec::new(), places: Vec::new(), state };
     for (state, stays) in [(State::Stopped, true), (State::Paused, true), (State::Finished, false)] {
         let mut model = searching().watched(State::Running);
         update(&mut model, Msg::Done("demo goes on".into()));

@@ -67,7 +67,7 @@ fn long_names() -> Vec<RunRow> {
 
 /// All of a log as it reaches the screen.
 fn followed(run: &str, log: &Log, state: State) -> Msg {
-    Msg::Followed { run: run.into(), records: log.records().to_vec(), places: Vec::new(), state, left: None }
+    Msg::Followed { run: run.into(), records: log.records().to_vec(), places: Vec::new(), state }
 }
 
 /// The comparison of so many runs, some of them at work.

@@ -246,7 +246,7 @@ fn who_comes_back_is_told_what_happened() {
         ..Head::default()
     };
     update(&mut model, Msg::Opened(Box::new(head(7300.0))));
-    update(&mut model, log.followed(State::Running));
+    update(&mut model, log.filled(State::Running, 25 + 2 * 40));
     let Some(Popup::Card(lines)) = model.popups.last() else { panic!("no card") };
     assert!(lines[0].contains("2 h 01 min") && lines[1].contains("from 40 to 120 of 300"), "{lines:?}");
     show("theatre_card", &model);
@@ -257,7 +257,7 @@ fn who_comes_back_is_told_what_happened() {
     let mut model = with_runs(rows());
     model.screens.push(autolora::tui::model::Screen::Monitor(Box::new(autolora::tui::monitor::Monitor::new(run))));
     update(&mut model, Msg::Opened(Box::new(head(20.0))));
-    update(&mut model, log.followed(State::Running));
+    update(&mut model, log.filled(State::Running, 25 + 2 * 40));
     assert!(model.popups.is_empty());
 }
 
@@ -270,18 +270,9 @@ fn a_long_log_shows_its_end_first_and_then_its_history() {
     let view = monitor(&mut model).view.clone();
     update(&mut model, Msg::Glimpse { run: run.into(), view: Box::new(view), state: State::Running });
     assert!(frame(&model, 120, 40).contains("reading its history, 0 %"));
-    let Msg::Followed { records, places, .. } = log.followed(State::Running) else { panic!() };
-    let half = records.len() / 2;
-    let part = |range: std::ops::Range<usize>, left| Msg::Followed {
-        run: run.into(),
-        records: records[range.clone()].to_vec(),
-        places: places[range].to_vec(),
-        state: State::Running,
-        left,
-    };
-    update(&mut model, part(0..half, Some(0.5)));
+    update(&mut model, Msg::Reading { run: run.into(), read: 0.5 });
     let shown = frame(&model, 120, 40);
     assert!(shown.contains("reading its history, 50 %") && shown.contains("search 120/300"), "{shown}");
-    update(&mut model, part(half..records.len(), None));
+    update(&mut model, log.filled(State::Running, u64::MAX));
     assert_eq!(frame(&model, 120, 40), whole);
 }

@@ -16,6 +16,19 @@ fn shown(home: &Path, run: &str) -> serde_json::Value {
     serde_json::from_str(&verb(home, &["show", run, "--json"])).unwrap()
 }
 
+/// Ends the runs of a home that are left at work when a test fails: they outlive everything else.
+struct Ends<'a>(&'a Path);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        for run in std::fs::read_dir(self.0.join("runs")).into_iter().flatten().flatten() {
+            let run = run.file_name().to_string_lossy().into_owned();
+            // Most have ended by themselves.
+            let _ = Command::new(PROGRAM).args(["stop", &run]).env("AUTOLORA_HOME", self.0).output();
+        }
+    }
+}
+
 fn wide(home: &Path, arguments: &[&str]) -> Session {
     with(home, arguments, size(160, 45), &[])
 }
@@ -24,6 +37,7 @@ fn wide(home: &Path, arguments: &[&str]) -> Session {
 fn a_run_outlives_the_terminal_that_started_it_and_is_scrubbed_steered_and_stopped_from_another() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
+    let _ends = Ends(home);
     let mut first = start(home, &[]);
     first.sees("No runs yet.");
     first.send("n");

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 /// Numbers that are kept, at most; then every second snapshot goes.
-const MOST_NUMBERS: usize = 1_000_000;
+const MOST_NUMBERS: usize = 400_000;
 /// Newest snapshots that are kept whatever their place.
 const RECENT: usize = 32;
 

@@ -112,6 +112,15 @@ impl Compare {
         }
     }
 
+    /// Takes a run with all of its history.
+    pub fn filled(&mut self, run: &str, view: RunView, state: State) {
+        let Some(side) = self.side(run) else { return };
+        side.view = view;
+        forget_history(&mut side.view);
+        side.state = Some(state);
+        side.lost = None;
+    }
+
     /// Takes in new lines of the log of a run and the state at their end.
     pub fn follow(&mut self, run: &str, records: &[Record], state: State) {
         let Some(side) = self.side(run) else { return };

@@ -3,6 +3,7 @@
 use super::Monitor;
 use crate::run::event::Phase;
 use crate::run::history::Metric;
+use crate::run::view::RunView;
 use crate::tui::text::{duration, figure};
 
 /// Seconds away from which on there is a card.
@@ -23,20 +24,19 @@ pub struct Then {
 
 impl Then {
     /// The run as it stands.
-    pub fn of(monitor: &Monitor) -> Then {
-        let view = monitor.reading();
+    pub fn of(view: &RunView) -> Then {
         Then {
             phase: view.phase,
             step: view.step,
             snapshot: view.snapshots.len().checked_sub(1),
             best: view.search.least(Metric::ValidationLoss),
-            warnings: warnings(monitor).count(),
+            warnings: warnings(view).count(),
         }
     }
 }
 
-fn warnings(monitor: &Monitor) -> impl Iterator<Item = &str> {
-    let log = monitor.reading().log.iter();
+fn warnings(view: &RunView) -> impl Iterator<Item = &str> {
+    let log = view.log.iter();
     log.filter(|(_, level, _)| level == "warning").map(|(_, _, message)| message.as_str())
 }
 
@@ -45,7 +45,7 @@ pub fn card(monitor: &Monitor) -> Option<Vec<String>> {
     let away = monitor.head.as_ref()?.away_s.filter(|away| *away >= A_WHILE)?;
     let (then, view) = (monitor.then.as_ref()?, &monitor.view);
     let moved = (then.phase, then.step) != (view.phase, view.step);
-    let new_warnings: Vec<&str> = warnings(monitor).skip(then.warnings).collect();
+    let new_warnings: Vec<&str> = warnings(view).skip(then.warnings).collect();
     if !moved && new_warnings.is_empty() {
         return None;
     }

@@ -77,8 +77,6 @@ pub struct Monitor {
     pub state: Option<State>,
     /// The run as it is shown.
     pub view: RunView,
-    /// The run as far as its history is read, while `view` is made of the log's end alone.
-    filling: Option<RunView>,
     /// Share of the log that is read, while it is not all of it.
     pub read: Option<f64>,
     pub grid: Grid,
@@ -94,8 +92,6 @@ pub struct Monitor {
     pub full: bool,
     /// Where the run stood at the last look, once that event was read.
     pub then: Option<Then>,
-    /// What happened since, to be shown once.
-    card: Option<Vec<String>>,
     /// Why the run cannot be read.
     pub lost: Option<String>,
 }
@@ -108,7 +104,6 @@ impl Monitor {
             head: None,
             state: None,
             view: RunView::default(),
-            filling: None,
             read: None,
             grid: Grid::default(),
             cursor: (0, 0),
@@ -120,7 +115,6 @@ impl Monitor {
             focus: Pane::default(),
             full: false,
             then: None,
-            card: None,
             lost: None,
         }
     }
@@ -132,51 +126,32 @@ impl Monitor {
 
     /// Shows a run by the ends of its log until all of it is read.
     pub fn glimpse(&mut self, view: RunView, state: State) {
-        self.filling = Some(RunView::default());
         self.view = view;
         self.state = Some(state);
         self.read = Some(0.0);
         self.arrange();
     }
 
-    /// The fold that reads on.
-    pub(super) fn reading(&self) -> &RunView {
-        self.filling.as_ref().unwrap_or(&self.view)
+    /// Shows a run with all of its history. Gives what happened since the last look, where that was a while ago.
+    pub fn fill(&mut self, view: RunView, state: State, then: Option<Then>) -> Option<Vec<String>> {
+        (self.view, self.then, self.read) = (view, then, None);
+        self.settle(state);
+        catch_up::card(self)
     }
 
-    /// Takes in new lines of the log, each with the bytes before it, and the state at their end. `left`: the share of the log
-    /// that is read, where that is not all.
-    pub fn follow(&mut self, records: &[Record], places: &[u64], state: State, left: Option<f64>) {
-        let seen = self.head.as_ref().and_then(|head| head.seen.as_ref()).map(|seen| seen.seq);
+    /// Takes in new lines of the log, each with the bytes before it, and the state at their end.
+    pub fn follow(&mut self, records: &[Record], places: &[u64], state: State) {
         for (i, record) in records.iter().enumerate() {
-            let place = places.get(i).copied();
-            match &mut self.filling {
-                Some(view) => view.apply_at(record, place),
-                None => self.view.apply_at(record, place),
-            }
-            if seen == Some(record.seq) {
-                self.then = Some(Then::of(self));
-            }
+            self.view.apply_at(record, places.get(i).copied());
         }
-        let was_reading = self.read.is_some() || self.state.is_none();
-        self.read = left;
-        if left.is_none()
-            && let Some(view) = self.filling.take()
-        {
-            self.view = view;
-        }
+        self.settle(state);
+    }
+
+    fn settle(&mut self, state: State) {
         self.state = Some(state);
         self.lost = None;
         self.mend_moment();
         self.arrange();
-        if was_reading && left.is_none() {
-            self.card = catch_up::card(self);
-        }
-    }
-
-    /// What happened since the last look, once.
-    pub fn take_card(&mut self) -> Option<Vec<String>> {
-        self.card.take()
     }
 
     /// Arranges the modules anew where there are others.

@@ -75,6 +75,7 @@ fn terminate(pid: Pid) {
 
 fn spawn(preset: &str) -> io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
+    crate::run::heap::for_a_worker(&mut command);
     command.args(["preflight", "-", "--json"]).env("NO_COLOR", "1");
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     if let Some(mut stdin) = child.stdin.take() {

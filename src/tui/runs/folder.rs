@@ -22,7 +22,7 @@ use std::time::SystemTime;
 const TAIL: u64 = 1 << 16;
 /// Bytes of the logs of runs at work that a look reads for their best loss, and of the log of another.
 const PORTION: u64 = 1 << 22;
-const PORTION_AT_REST: u64 = 1 << 18;
+const PORTION_AT_REST: u64 = 1 << 20;
 
 /// The runs, and what need not be read again, by the names of their folders.
 #[derive(Default)]
@@ -175,7 +175,10 @@ impl Known {
         // What cannot be read now is tried again when it has changed.
         let at_end = self.scan.advance(&self.run.events_path(), most).unwrap_or(true);
         self.scanned = if at_end { length } else { self.scan.offset() };
-        (self.row.best, self.row.last) = (self.scan.validation.best(), self.scan.validation.last());
+        // Of a run at rest once all of it is read: figures that change by reading alone would look like news.
+        if at_end || self.row.state.is_active() {
+            (self.row.best, self.row.last) = (self.scan.validation.best(), self.scan.validation.last());
+        }
         self.scan.offset().saturating_sub(before)
     }
 }
