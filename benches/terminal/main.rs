@@ -132,7 +132,7 @@ fn measure_case(case: &Case, asked: &Asked, report: &mut Report) {
     measure::settle(&session);
     add("memory, runs", Figure::bytes(measure::rss(&session)).at_most(25.0 * 1024.0 * 1024.0));
     session.send("?");
-    session.sees("Everywhere");
+    session.sees("─ Help");
     add("memory, help", Figure::bytes(measure::rss(&session)).at_most(25.0 * 1024.0 * 1024.0));
 }
 

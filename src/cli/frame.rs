@@ -31,7 +31,11 @@ impl Snapshot {
     /// Looks at a run.
     pub fn of(run: RunDir) -> Result<Snapshot, CliError> {
         let status = status(&run)?;
-        let view = RunView::of(&Follower::new(&run.events_path()).read_all()?);
+        let mut view = RunView::of(&Follower::new(&run.events_path()).read_all()?);
+        if !status.state.is_active() {
+            // Whoever died has no time left.
+            (view.rate, view.left_s) = (None, None);
+        }
         let notes = Notes::read(&run).unwrap_or_else(|error| {
             say(format!("warning: {error}"));
             Notes::default()
@@ -150,14 +154,14 @@ impl Snapshot {
         let worker = self.status.holder.as_ref().map_or(String::new(), |holder| format!(", {holder}"));
         writeln!(out, "state    {}{worker}", self.status.state.name())?;
         if let Some(place) = self.queue_place() {
-            writeln!(out, "queue    place {place}, waits for {}", view.device)?;
+            writeln!(out, "queue    place {place}, waits for {}", printable(&view.device))?;
         }
         if let Some(place) = place(view) {
             writeln!(out, "phase    {}", place)?;
         }
         if !view.model.is_empty() {
             let task = if view.task.is_empty() { String::new() } else { format!("{}, ", view.task) };
-            writeln!(out, "model    {}, {task}{}", printable(&view.model), view.device)?;
+            writeln!(out, "model    {}, {task}{}", printable(&view.model), printable(&view.device))?;
         }
         let memory: Vec<String> = [("resident", view.rss_bytes), ("device", view.device_bytes)]
             .into_iter()
@@ -296,7 +300,8 @@ fn write_metrics(view: &RunView, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     let heading = ["figure".into(), evaluated_words("run")].into_iter();
-    let mut rows = vec![heading.chain(baselines().map(|(_, what, _)| evaluated_words(what))).collect::<Vec<_>>()];
+    let mut rows =
+        vec![heading.chain(baselines().map(|(_, what, _)| printable(&evaluated_words(what)))).collect::<Vec<_>>()];
     // `score` is the first figure again.
     let repeated = view.metrics.contains_key(&view.metric);
     for name in view.score_first(view.metrics.keys().filter(|name| !of_baseline(name))) {

@@ -2,11 +2,12 @@
 
 use super::CliError;
 use super::frame::{Snapshot, place};
-use super::out::table;
+use super::out::{say, table};
 use crate::experiment::Experiment;
 use crate::experiment::problem::printable;
 use crate::run::store::Store;
 use clap::Args;
+use serde_json::json;
 use std::io::Write;
 
 /// List the runs, oldest first
@@ -20,11 +21,24 @@ pub struct LsArgs {
 pub fn run(args: &LsArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let mut rows = vec![["id", "name", "state", "phase", "score", "tags"].map(String::from).to_vec()];
     for run in Store::of_user()?.list()? {
-        let snapshot = Snapshot::of(run)?;
+        let info = run.info().clone();
+        let snapshot = match Snapshot::of(run) {
+            Ok(snapshot) => snapshot,
+            Err(CliError::ReaderGone) => return Err(CliError::ReaderGone),
+            // One run that cannot be read hides no other.
+            Err(CliError::Told { report, .. }) => {
+                say(format!("run {}: {report}", info.id));
+                if args.json {
+                    writeln!(out, "{}", json!({"id": info.id, "name": info.name, "error": report.to_string()}))?;
+                }
+                let unread = ["unreadable", "", "", ""].map(String::from);
+                rows.push([info.id, printable(&info.name)].into_iter().chain(unread).collect());
+                continue;
+            }
+        };
         if args.json {
             writeln!(out, "{}", snapshot.short_json())?;
         }
-        let info = snapshot.run.info();
         let star = snapshot.notes.star.then(|| "*".to_owned());
         let tags: Vec<String> = star.into_iter().chain(snapshot.notes.tags.iter().map(|tag| printable(tag))).collect();
         rows.push(vec![

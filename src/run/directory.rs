@@ -50,8 +50,8 @@ impl RunDir {
             }
             Err(error) => return Err(FileError::at("cannot read", &file)(error).into()),
         };
-        match serde_json::from_str(&text) {
-            Ok(info) => Ok(RunDir { path, info }),
+        match serde_json::from_str::<RunInfo>(&text) {
+            Ok(info) => Ok(RunDir { info: RunInfo { id: id_of(&path).unwrap_or(info.id), ..info }, path }),
             Err(error) => Err(DirError::NotARun { path, reason: format!("run.json is broken: {error}") }),
         }
     }
@@ -152,6 +152,11 @@ impl RunDir {
     pub fn size(&self) -> u64 {
         size_of(&self.path)
     }
+}
+
+/// A run is its directory: of two that say the same of themselves, one is a copy, and goes by the name of its folder.
+fn id_of(path: &Path) -> Option<String> {
+    path.file_name()?.to_str().filter(|name| !name.starts_with('.')).map(String::from)
 }
 
 /// Bytes of all files below a folder; what cannot be read counts as nothing.

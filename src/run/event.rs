@@ -330,9 +330,9 @@ pub enum Event {
 }
 
 impl Event {
-    /// Whether it says nothing of the worker: anyone may write it while there is none.
+    /// Whether it says nothing of the worker: anyone may write it while there is none, or it is of a later version.
     pub fn is_aside(&self) -> bool {
-        matches!(self, Event::Allocation { .. })
+        matches!(self, Event::Allocation { .. } | Event::Unknown)
     }
 
     /// Whether a worker that wrote this as its last line ended as it meant to.

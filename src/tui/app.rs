@@ -20,8 +20,10 @@ use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
+/// How long what is being written is waited for at the end.
+const LAST_WRITES: Duration = Duration::from_secs(1);
 /// Time between two frames of a replay.
 const REPLAY_FRAME: Duration = Duration::from_millis(125);
 
@@ -87,7 +89,7 @@ pub fn run(start: Start, mouse: bool) -> Result<u8, TuiError> {
     let result = runtime.block_on(async {
         let (to, written) = unbounded_channel();
         let display = Display::take(config.mouse, to)?;
-        App { model, display, config, flight: Flight::default() }.drive(written).await
+        App { model, display, config, flight: Flight::default(), writing: Vec::new() }.drive(written).await
     });
     // What still waits for a worker must not keep the user waiting.
     runtime.shutdown_background();
@@ -100,6 +102,8 @@ struct App {
     config: Config,
     /// The process that sees what a run would take.
     flight: Flight,
+    /// What is being written for the user, which must not be lost by leaving.
+    writing: Vec<JoinHandle<()>>,
 }
 
 /// What a thing that came in means for the screen.
@@ -126,6 +130,18 @@ enum Incoming {
 }
 
 impl App {
+    /// Waits for what is being written; not for long, where a disk does not answer.
+    async fn finish_writing(&mut self) {
+        let all = async {
+            for task in self.writing.drain(..) {
+                // One that failed has told so.
+                let _ = task.await;
+            }
+        };
+        // What takes longer is given up: the user has left.
+        let _ = tokio::time::timeout(LAST_WRITES, all).await;
+    }
+
     async fn drive(mut self, mut written: UnboundedReceiver<Written>) -> io::Result<u8> {
         let (to, mut msgs) = unbounded_channel();
         let (keys, mut events) = unbounded_channel();
@@ -133,6 +149,8 @@ impl App {
         keyboard::listen(keys)?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hang_up = signal(SignalKind::hangup())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut quit = signal(SignalKind::quit())?;
         let mut resized = signal(SignalKind::window_change())?;
         let mut due = Due::Answer;
         let mut frame = Instant::now();
@@ -155,6 +173,8 @@ impl App {
                 _ = resized.recv() => Incoming::Resized,
                 _ = terminate.recv() => Incoming::End,
                 _ = hang_up.recv() => Incoming::End,
+                _ = interrupt.recv() => Incoming::End,
+                _ = quit.recv() => Incoming::End,
                 () = until(wake) => Incoming::Now,
                 () = until(self.model.is_playing().then_some(next_frame)) => Incoming::Msg(Msg::Tick),
             };
@@ -165,7 +185,10 @@ impl App {
             let mut next = Some(incoming);
             while let Some(incoming) = next {
                 match self.take(incoming, &to)? {
-                    Taken::Quit(code) => return Ok(code),
+                    Taken::Quit(code) => {
+                        self.finish_writing().await;
+                        return Ok(code);
+                    }
                     Taken::Due(what) => due = due.max(what),
                 }
                 let event = events.try_recv().ok().map(|event| Incoming::Event(Some(event)));
@@ -216,7 +239,14 @@ impl App {
                     self.flight.begin(number, &doc, move |msg| drop(to.send(msg)));
                 }
                 Effect::EndPreflight => self.flight.end(),
-                effect => start(effect, to.clone()),
+                effect => {
+                    let writes = effect.writes_at_once();
+                    let task = start(effect, to.clone());
+                    self.writing.retain(|task| !task.is_finished());
+                    if writes {
+                        self.writing.push(task);
+                    }
+                }
             }
         }
         Ok(Taken::Due(due))
@@ -258,7 +288,7 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 /// Does what the model asks for beside the loop, and sends how it went.
-fn start(effect: Effect, to: UnboundedSender<Msg>) {
+fn start(effect: Effect, to: UnboundedSender<Msg>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let msgs = spawn_blocking(move || perform(effect)).await;
         let fault = |error| vec![Msg::Failed(format!("this is a fault of the program: {error}"))];
@@ -266,7 +296,7 @@ fn start(effect: Effect, to: UnboundedSender<Msg>) {
             // Where nobody listens any more, the program is ending.
             let _ = to.send(msg);
         }
-    });
+    })
 }
 
 /// Waits until a moment; for ever where there is none.

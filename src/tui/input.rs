@@ -10,13 +10,25 @@ pub struct LineInput {
     text: Vec<char>,
     /// Characters before the cursor.
     cursor: usize,
+    /// Whether the text is only offered: what is typed first takes its place, a key that moves makes it one's own.
+    is_offer: bool,
 }
 
 impl LineInput {
     /// A line that holds `text`, the cursor at its end.
     pub fn new(text: &str) -> LineInput {
         let text: Vec<char> = text.chars().collect();
-        LineInput { cursor: text.len(), text }
+        LineInput { cursor: text.len(), text, is_offer: false }
+    }
+
+    /// A line that offers `text`.
+    pub fn offering(text: &str) -> LineInput {
+        LineInput { is_offer: !text.is_empty(), ..LineInput::new(text) }
+    }
+
+    /// Whether what is typed next takes the place of the text.
+    pub fn is_offer(&self) -> bool {
+        self.is_offer
     }
 
     /// The text as it stands.
@@ -31,6 +43,9 @@ impl LineInput {
 
     /// Puts in a text at the cursor, cleaned: pasted line ends become spaces.
     pub fn insert(&mut self, text: &str) {
+        if std::mem::take(&mut self.is_offer) {
+            (self.text, self.cursor) = (Vec::new(), 0);
+        }
         for c in clean(text).chars() {
             self.text.insert(self.cursor, c);
             self.cursor += 1;
@@ -71,6 +86,7 @@ impl LineInput {
             KeyCode::End => self.cursor = self.text.len(),
             _ => return false,
         }
+        self.is_offer = false;
         true
     }
 
@@ -117,6 +133,20 @@ mod tests {
         );
         assert_eq!(typed("one two ", &[(KeyCode::Char('w'), KeyModifiers::CONTROL)]).text(), "one ");
         assert_eq!(typed("one", &[(KeyCode::Char('u'), KeyModifiers::CONTROL)]).text(), "");
+    }
+
+    #[test]
+    fn what_is_offered_gives_way_to_what_is_typed_and_stays_where_it_is_moved_in() {
+        let typed = |codes: &[KeyCode]| {
+            let mut line = LineInput::offering("3.0");
+            for code in codes {
+                line.key(KeyEvent::new(*code, KeyModifiers::NONE));
+            }
+            line.text()
+        };
+        assert_eq!(typed(&[KeyCode::Char('5'), KeyCode::Char('1')]), "51");
+        assert_eq!(typed(&[KeyCode::End, KeyCode::Char('5')]), "3.05");
+        assert_eq!(typed(&[KeyCode::Backspace, KeyCode::Char('5')]), "3.5");
     }
 
     #[test]

@@ -316,7 +316,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Monitor, &[Char(':')], Action::Jump, "", "jump to a step of the search"),
     bind(Context::Monitor, &[Char('.')], Action::Now, "now", "back to the present"),
     bind(Context::Monitor, &[Char('p')], Action::Replay, "", "replay the search from here, or stop the replay"),
-    bind(Context::Monitor, &[Char('m')], Action::Mark, "", "mark this moment, to compare others with it"),
+    bind(Context::Monitor, &[Char('m')], Action::Mark, "", "mark this moment, to compare others; or unmark"),
     bind(Context::Monitor, &[Char('d')], Action::Changes, "", "the modules whose rank differs from the mark"),
     bind(Context::Monitor, &[Char('w')], Action::WhatIf, "what if", "try another rule, threshold or budget"),
     bind(Context::Monitor, &[Char('c')], Action::Curve, "", "figures (or samples) of the present phase, of others"),

@@ -179,6 +179,16 @@ pub enum Effect {
     Quit(u8),
 }
 
+impl Effect {
+    /// Whether it writes a small file for the user, which is done in a moment.
+    pub fn writes_at_once(&self) -> bool {
+        matches!(
+            self,
+            Effect::Keep(_) | Effect::Annotate { .. } | Effect::SavePreset { .. } | Effect::CopyPreset { .. }
+        )
+    }
+}
+
 /// What the top screen needs to be told about as it changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Watching {

@@ -158,6 +158,11 @@ impl Followed {
     fn look(&mut self, to: &UnboundedSender<Msg>) -> Option<bool> {
         // The state first: what it is derived from is then in the records that are read after it.
         let read = state(&self.dir).and_then(|state| Ok((state, self.follower.poll_lines()?)));
+        if !self.dir.path().is_dir() {
+            self.looked.id = None;
+            let _ = to.send(Msg::Lost { run: self.run.clone(), error: "this run was deleted".into() });
+            return None;
+        }
         let (now, lines) = match read {
             Ok(read) => read,
             Err(error) => {

@@ -471,6 +471,7 @@ fn presets_are_renamed_compared_exported_and_imported() {
     let mut model = presets();
     assert!(update(&mut model, key(KeyCode::Char('r'))).is_empty() && model.popups.is_empty(), "not a shipped one");
     press(&mut model, "jr");
+    update(&mut model, key(KeyCode::End));
     press(&mut model, "-b");
     let effects = update(&mut model, key(KeyCode::Enter));
     assert!(matches!(&effects[..], [Effect::RenamePreset { from, to }] if from == "sst2" && to == "sst2-b"));

@@ -154,6 +154,8 @@ fn a_value_can_be_typed_and_a_wrong_one_is_told() {
 #[test]
 fn every_pane_on_the_whole_screen() {
     let mut model = finished().watched(State::Finished);
+    // Side by side, the module has a pane of its own.
+    model.size = (120, 40);
     for pane in [Pane::Module, Pane::History, Pane::Figures, Pane::Result, Pane::Machine, Pane::Log] {
         keys(&mut model, &[KeyCode::Tab]);
         assert_eq!(monitor(&mut model).focus, pane);

@@ -228,6 +228,7 @@ fn the_mouse_is_off_unless_asked_for() {
 
     std::fs::write(home.path().join("config.toml"), "[ui]\nmouse = true\n").unwrap();
     let clicked = |session: &mut Session, text: &str| {
+        session.sees(text);
         let screen = session.screen();
         let row = screen.lines().position(|line| line.contains(text)).unwrap();
         let line = screen.lines().nth(row).unwrap();
@@ -238,9 +239,9 @@ fn the_mouse_is_off_unless_asked_for() {
         let mut session = start(home.path(), arguments);
         session.sees("third");
         clicked(&mut session, "first");
-        session.sees("▸ first");
+        session.sees("▸   first");
         session.send("\x1b[<64;3;4M");
-        session.sees("▸ third");
+        session.sees("▸   third");
         clicked(&mut session, "? help");
         session.sees(" Help");
         clicked(&mut session, "Esc close");

@@ -47,7 +47,7 @@ fn the_demo_from_the_form_to_its_result_over_two_sessions() {
     second.sees("accuracy");
     second.stays_silent();
     second.send("?");
-    second.sees("Everywhere");
+    second.sees("─ Help");
     second.send("\x1b");
     second.sees("losses of retraining");
     second.send("q");
@@ -96,7 +96,7 @@ fn the_demo_of_generation_from_the_presets_to_its_score_and_its_texts() {
     session.sees("Samples of held-out rows, newest first");
     session.sees("of 10");
     session.send("\x1b");
-    session.sees("c curve");
+    session.sees("Tab pane");
     session.send("q");
     let (code, bytes) = session.end();
     assert_eq!(code, 0);

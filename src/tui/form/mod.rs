@@ -264,7 +264,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         let name = form.doc.name.clone();
         // The name of a shipped preset is not offered: a saved one would hide it.
         let offer = if model.presets.has_saved(&name) { name } else { format!("my-{name}") };
-        let input = LineInput::new(&offer);
+        let input = LineInput::offering(&offer);
         let text = "Name of the preset; what it says is saved, its comments too:".into();
         model.popups.push(Popup::Prompt { title: "Save the preset", text, input, then: Asked::SaveForm });
         return Vec::new();
@@ -354,7 +354,7 @@ fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
         Action::Edit => match (form.stepped(true), form.focus()) {
             (Some(word), _) => said(form, &word),
             (None, Some(field)) => {
-                form.editing = Some(LineInput::new(&shown_value(form, field).unwrap_or_default()));
+                form.editing = Some(LineInput::offering(&shown_value(form, field).unwrap_or_default()));
                 Ok(Vec::new())
             }
             (None, None) => Ok(Vec::new()),

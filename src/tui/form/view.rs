@@ -174,6 +174,10 @@ pub fn input_spans(input: &LineInput, room: usize, has_cursor: bool, look: Look)
     if !has_cursor {
         return vec![span(text, look.strong())];
     }
+    if input.is_offer() {
+        // Marked as a whole: what is typed takes its place.
+        return vec![span(text, look.selected()), span(" ", look.strong())];
+    }
     let mut used = 0;
     let split = text.char_indices().find(|(_, c)| {
         let here = used >= column;

@@ -21,7 +21,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Mark => monitor.mark(),
         Action::Jump => {
             let step = monitor.shown().and_then(|index| monitor.view.snapshots.step(index));
-            let input = LineInput::new(&step.map_or(String::new(), |step| step.to_string()));
+            let input = LineInput::offering(&step.map_or(String::new(), |step| step.to_string()));
             let text = "Step of the search to show:".into();
             model.popups.push(Popup::Prompt { title: "Jump", text, input, then: Asked::Step });
         }
@@ -32,7 +32,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             monitor.what_if = Some(WhatIf::new(&choice, selection, monitor.view.rank.max(1)));
             (monitor.focus, monitor.full) = (Pane::Map, false);
         }
-        Action::NextPane | Action::PreviousPane => monitor.turn_focus(action == Action::NextPane),
+        Action::NextPane | Action::PreviousPane => monitor.turn_focus(action == Action::NextPane, columns),
         Action::Full => monitor.full = !monitor.full,
         Action::Curve => {
             monitor.curve = match (monitor.curve, monitor.view.baseline.is_empty()) {
@@ -128,7 +128,7 @@ pub fn act_what_if(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Up => what_if.turn(false),
         Action::Down => what_if.turn(true),
         Action::Edit => {
-            let input = LineInput::new(&what_if.typed());
+            let input = LineInput::offering(&what_if.typed());
             let text = "Threshold, or budget (a whole number is parameters, a decimal the mean rank):".into();
             model.popups.push(Popup::Prompt { title: "Value", text, input, then: Asked::Threshold });
         }
@@ -183,7 +183,15 @@ impl Monitor {
     /// What is wrong with it.
     pub fn say_step(&mut self, text: &str) -> Result<Vec<Effect>, String> {
         match text.trim().parse::<usize>() {
-            Ok(step) if !self.view.snapshots.is_empty() => Ok(self.go(Go::To(step))),
+            Ok(step) if !self.view.snapshots.is_empty() => {
+                let of = |index: usize| self.view.snapshots.step(index).unwrap_or(0);
+                let (first, last) = (of(0), of(self.view.snapshots.len() - 1));
+                if (first..=last).contains(&step) {
+                    Ok(self.go(Go::To(step)))
+                } else {
+                    Err(format!("the search has steps {first} to {last} so far, not {step}"))
+                }
+            }
             Ok(_) => Err("there are no selection values yet to jump to".into()),
             Err(_) => Err(format!("a step is a whole number, not {:?}", text.trim())),
         }

@@ -203,32 +203,22 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let smooth: Vec<Vec<(f64, f64)>> =
         if weight > 0.0 { raw.iter().map(|points| smoothed(points, weight)).collect() } else { Vec::new() };
     let styles = [look.accent(), look.second()];
-    let marks = ["*", "o"];
+    let marks = MARKS;
     let cursor = figures.cursor.and_then(|step| index_of(curves, step));
-    let mut numbers = Vec::new();
-    if let Some(index) = cursor {
-        numbers.push(span(format!("step {}", curves.steps()[index]), look.strong()));
-    }
-    for (i, metric) in metrics.iter().enumerate() {
-        let shown = smooth.get(i).unwrap_or(&raw[i]);
-        let value = match cursor {
-            Some(index) => shown.get(index).map(|point| point.1).filter(|value| !value.is_nan()),
-            None => shown.iter().rev().map(|point| point.1).find(|value| !value.is_nan()),
-        };
-        let Some(value) = value else { continue };
-        if !numbers.is_empty() {
-            numbers.push(plain("  "));
-        }
-        let key = if look.unicode && look.is_coloured() { "" } else { marks[i] };
-        numbers.push(span(format!("{key}{} {}", metric.name(), figure(value)), styles[i]));
-    }
-    if weight > 0.0 {
-        numbers.push(span(format!("  smooth {weight}"), look.faint()));
-    }
-    let taken: usize = numbers.iter().map(Span::width).sum();
-    let long = format!("{}{of}", figures.group.name());
-    let title = if long.len() + taken + 12 <= usize::from(area.width) { &long } else { figures.group.name() };
-    monitor.pane_rule(buf, area, Pane::Figures, title, numbers, look);
+    let moment = monitor.past_step().filter(|_| phase == Phase::Search).and_then(|step| index_of(curves, step));
+    let values = Values { curves, metrics: &metrics, raw: &raw, smooth: &smooth, at: cursor.or(moment), look };
+    let smoothing = if weight > 0.0 { format!("  smooth {weight}") } else { String::new() };
+    // The numbers count for more than how smooth they are, their names, and whose they are.
+    let name = figures.group.name();
+    let ways =
+        [(format!("{name}{of}"), &smoothing[..], true), (name.into(), &smoothing[..], true), (name.into(), "", true)];
+    let fits = |(title, smoothing, named): &(String, &str, bool)| {
+        let numbers = values.spans(smoothing, *named);
+        let taken: usize = numbers.iter().map(Span::width).sum();
+        (title.len() + taken + 12 <= usize::from(area.width)).then(|| (title.clone(), numbers))
+    };
+    let (title, numbers) = ways.iter().find_map(fits).unwrap_or_else(|| (String::new(), values.spans("", false)));
+    monitor.pane_rule(buf, area, Pane::Figures, &title, numbers, look);
     let mut lines = Vec::new();
     if smooth.is_empty() {
         lines.extend(raw.iter().enumerate().map(|(i, points)| Line { points, style: styles[i], mark: marks[i] }));
@@ -236,7 +226,6 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
         lines.extend(raw.iter().map(|points| Line { points, style: look.faint(), mark: "." }));
         lines.extend(smooth.iter().enumerate().map(|(i, points)| Line { points, style: styles[i], mark: marks[i] }));
     }
-    let moment = monitor.past_step().filter(|_| phase == Phase::Search).and_then(|step| index_of(curves, step));
     let plot = Plot {
         curves: &lines,
         axis: figures.axis,
@@ -248,6 +237,49 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
         ..Plot::default()
     };
     chart::draw(buf, below(area, 1), &plot, look);
+}
+
+/// Characters of the curves where there is no braille or no colour.
+const MARKS: [&str; 2] = ["*", "o"];
+
+/// The numbers beside the title.
+struct Values<'a> {
+    curves: &'a Curves,
+    metrics: &'a [Metric],
+    raw: &'a [Vec<(f64, f64)>],
+    smooth: &'a [Vec<(f64, f64)>],
+    /// The logged step that they are of; the newest where none.
+    at: Option<usize>,
+    look: Look,
+}
+
+impl Values<'_> {
+    fn spans(&self, smoothing: &str, named: bool) -> Vec<Span<'static>> {
+        let look = self.look;
+        let mut spans = Vec::new();
+        if let Some(index) = self.at {
+            spans.push(span(format!("step {}", self.curves.steps()[index]), look.strong()));
+        }
+        for (i, metric) in self.metrics.iter().enumerate() {
+            let shown = self.smooth.get(i).unwrap_or(&self.raw[i]);
+            let value = match self.at {
+                Some(index) => shown.get(index).map(|point| point.1).filter(|value| !value.is_nan()),
+                None => shown.iter().rev().map(|point| point.1).find(|value| !value.is_nan()),
+            };
+            let Some(value) = value else { continue };
+            if !spans.is_empty() {
+                spans.push(plain("  "));
+            }
+            let key =
+                if look.unicode && look.is_coloured() { String::new() } else { format!("{} ", MARKS[i % MARKS.len()]) };
+            let name = if named { format!("{} ", metric.name()) } else { String::new() };
+            spans.push(span(format!("{key}{name}{}", figure(value)), [look.accent(), look.second()][i % 2]));
+        }
+        if !smoothing.is_empty() {
+            spans.push(span(smoothing.to_owned(), look.faint()));
+        }
+        spans
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
     let rank = scene.rank(index).map_or(String::new(), |rank| format!("  rank {rank} of {k}"));
     let flips = monitor.view.snapshots.flips_between(0, usize::MAX).iter();
     let changes = flips.filter(|flip| flip.module as usize == index).count();
-    let facts = vec![span(format!("{changes} changes{rank}"), look.faint())];
+    let facts =
+        vec![span(format!("{changes} {}{rank}", if changes == 1 { "change" } else { "changes" }), look.faint())];
     let room = usize::from(area.width).saturating_sub(facts[0].width() + 18);
     let path = cut(&super::meter::tail(&module.path), room, look.glyphs().ellipsis);
     monitor.pane_rule(buf, area, Pane::History, &format!("history of {path}"), facts, look);

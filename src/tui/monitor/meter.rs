@@ -24,9 +24,12 @@ pub fn line(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>> {
         true => (if ends { "stable: the search ends" } else { "safe to stop" }, look.good()),
         false => ("not settled", look.accent()),
     };
-    let since = stability.since_change.map_or(String::new(), |steps| format!("  no change for {steps} steps"));
+    let since = stability.since_change.map_or(String::new(), |steps| {
+        format!("  no change for {steps} {}", if steps == 1 { "step" } else { "steps" })
+    });
     let entropy = stability.entropy.map_or(String::new(), |entropy| format!("  entropy {entropy:.2}"));
-    let figures = format!("{since}  {} flips in 100{entropy}", stability.flips);
+    let figures =
+        format!("{since}  {} {} in 100{entropy}", stability.flips, if stability.flips == 1 { "flip" } else { "flips" });
     let mark = if stability.verdict.is_safe() { look.glyphs().done } else { look.glyphs().pointer };
     let used = width(mark) + 1 + word.len() + figures.len();
     let room = usize::from(columns).saturating_sub(used);

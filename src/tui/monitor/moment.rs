@@ -126,10 +126,9 @@ impl Monitor {
         if self.moment.playing { Vec::new() } else { self.fetch() }
     }
 
-    /// Marks the moment that is shown, to compare others with it; a second time takes the mark away.
+    /// Marks the moment that is shown, to compare others with it; takes the mark away where there is one.
     pub fn mark(&mut self) {
-        let shown = self.shown();
-        self.moment.mark = if self.moment.mark == shown { None } else { shown };
+        self.moment.mark = if self.moment.mark.is_some() { None } else { self.shown() };
     }
 
     /// Asks for the values of the moment, where they are in the log alone.

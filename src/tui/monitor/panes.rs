@@ -42,12 +42,14 @@ impl Monitor {
     }
 
     /// Gives the focus to the next pane, or the one before, that has something in it.
-    pub fn turn_focus(&mut self, forward: bool) {
+    pub fn turn_focus(&mut self, forward: bool, columns: u16) {
         let count = Pane::ALL.len();
         let at = Pane::ALL.iter().position(|pane| *pane == self.focus).unwrap_or(0);
         let stride = if forward { 1 } else { count - 1 };
         let mut others = (1..=count).map(|i| Pane::ALL[(at + i * stride) % count]);
-        self.focus = others.find(|pane| self.has(*pane)).unwrap_or_default();
+        // One above the other, the module has two lines of its own, and nothing for keys to do.
+        let is_shown = |pane: &Pane| self.has(*pane) && (*pane != Pane::Module || columns >= super::view::WIDE);
+        self.focus = others.find(is_shown).unwrap_or_default();
     }
 
     /// The pane that has the whole screen.

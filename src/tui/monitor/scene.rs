@@ -88,7 +88,7 @@ fn compared(monitor: &Monitor, source: Source, actual: &[Option<usize>]) -> (Opt
     if let Some((mark, step)) = monitor.moment.mark.and_then(|mark| Some((mark, snapshots.step(mark)?))) {
         return (Some(Against::Mark(step)), snapshots.ranks_at(mark));
     }
-    let seen = monitor.then.as_ref().and_then(|then| then.snapshot).filter(|_| !monitor.is_past());
+    let seen = monitor.then.as_ref().and_then(|then| then.snapshot).filter(|_| source == Source::Emerging);
     match seen.and_then(|index| Some((index, snapshots.step(index)?))) {
         Some((index, step)) => (Some(Against::LastLook(step)), snapshots.ranks_at(index)),
         None => (None, Vec::new()),

@@ -88,7 +88,8 @@ pub fn progress(monitor: &Monitor, columns: u16, zone: &TimeZone, look: Look) ->
         Some(State::Queued) => vec![plain(format!("waiting in the queue for {}; s takes it out", view.device))],
         Some(State::Finished) => {
             let time = |time: &Option<String>| time.as_deref().map_or("?".into(), |time| moment(time, zone));
-            let memory = view.peak_rss_bytes.map_or(String::new(), |rss| format!(", at most {} of memory", bytes(rss)));
+            let peak = view.timing.get("peak_rss_bytes").map(|bytes| *bytes as u64).max(view.peak_rss_bytes);
+            let memory = peak.map_or(String::new(), |rss| format!(", at most {} of memory", bytes(rss)));
             vec![plain(format!("from {} to {}{memory}", time(&view.started), time(&view.last_time)))]
         }
         Some(State::Paused) => vec![plain(format!("paused in {phase}, {}; r goes on", at()))],

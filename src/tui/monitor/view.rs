@@ -11,7 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Columns from which map and curves stand side by side.
-const WIDE: u16 = 110;
+pub const WIDE: u16 = 112;
 /// Columns that the left side takes at least, there.
 const LEFT_COLUMNS: u16 = 72;
 /// A chart taller than this says no more, where something else has use for the lines.
@@ -45,7 +45,7 @@ pub fn view(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, lo
     let body = below(area, line);
     match monitor.whole() {
         Some(pane) => frame.whole(buf, body, pane),
-        None if area.width >= WIDE => frame.wide(buf, body),
+        None if area.width + 2 >= WIDE => frame.wide(buf, body),
         None => frame.narrow(buf, body),
     }
 }

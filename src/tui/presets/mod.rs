@@ -186,18 +186,18 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.popups.push(Popup::Confirm { title: "Delete the preset", text, then });
         }
         Action::SaveAs => {
-            let input = LineInput::new(&format!("{name}-copy"));
+            let input = LineInput::offering(&format!("{name}-copy"));
             let text = format!("Name of the copy of {name}:");
             model.popups.push(Popup::Prompt { title: "Save as", text, input, then: Asked::CopyPreset(name) });
         }
         Action::Difference => return vec![Effect::Compare(name)],
         Action::Rename => {
-            let input = LineInput::new(&name);
+            let input = LineInput::offering(&name);
             let text = format!("New name of {name}:");
             model.popups.push(Popup::Prompt { title: "Rename", text, input, then: Asked::RenamePreset(name) });
         }
         Action::Export => {
-            let input = LineInput::new(&format!("{name}.toml"));
+            let input = LineInput::offering(&format!("{name}.toml"));
             let text = format!("File to write {name} into:");
             model.popups.push(Popup::Prompt { title: "Export", text, input, then: Asked::ExportPreset(name) });
         }

@@ -3,7 +3,7 @@
 use super::RunRow;
 use crate::experiment::Experiment;
 use crate::run::directory::RunDir;
-use crate::run::event::{Metrics, Record};
+use crate::run::event::{Metrics, Phase, Record};
 use crate::run::notes::Notes;
 use crate::run::parse::parse;
 use crate::run::queue::Queue;
@@ -152,7 +152,9 @@ impl Known {
             if let Some((step, total)) = view.warmup {
                 (row.step, row.total) = (step, total);
             }
-            row.score = score(&view.metrics, &self.experiment);
+            // The end of a long log may not hold the evaluation any more.
+            let known = row.score.take().filter(|_| view.phase.is_none_or(|phase| phase > Phase::Evaluate));
+            row.score = score(&view.metrics, &self.experiment).or(known);
             row.error = view.error.map(|(error, _)| error);
             if row.model.is_empty() {
                 self.experiment = settings(&self.run);
