@@ -246,8 +246,11 @@ pub fn head(run: &str) -> Option<Head> {
     Some(head_of(&found.run))
 }
 
-/// A run, and what the ends of its log tell of it where that is long.
-fn open(run: &str) -> Result<(RunDir, Head, Option<(RunView, State)>), String> {
+/// What the ends of a log tell of a run, and its state.
+type Glimpse = (RunView, State);
+
+/// A run, and a glimpse of it where its log is long.
+fn open(run: &str) -> Result<(RunDir, Head, Option<Glimpse>), String> {
     let found = Store::of_user().and_then(|store| store.find(run)).map_err(|error| error.to_string())?;
     let dir = found.run;
     let head = head_of(&dir);

@@ -276,7 +276,7 @@ impl Values<'_> {
             spans.push(span(format!("{key}{name}{}", figure(value)), [look.accent(), look.second()][i % 2]));
         }
         if !smoothing.is_empty() {
-            spans.push(span(smoothing.to_owned(), look.faint()));
+            spans.push(span(smoothing, look.faint()));
         }
         spans
     }
