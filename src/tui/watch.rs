@@ -25,6 +25,8 @@ const RUNS_LOOK: Duration = Duration::from_millis(1000);
 const CATCH_UP: Duration = Duration::from_millis(100);
 /// Bytes at the end of a log that tell how far a run is.
 const TAIL: u64 = 1 << 16;
+/// Bytes from which on a log takes longer to read than an eye notices.
+const LONG: u64 = 1 << 22;
 /// Bytes at its beginning that tell what it is.
 const HEAD: usize = 1 << 17;
 /// How long the end of a watch is waited for.
@@ -254,7 +256,10 @@ fn open(run: &str) -> Result<(RunDir, Head, Option<Glimpse>), String> {
     let found = Store::of_user().and_then(|store| store.find(run)).map_err(|error| error.to_string())?;
     let dir = found.run;
     let head = head_of(&dir);
-    let ends = both_ends(&dir.events_path(), HEAD, TAIL as usize).map_err(|error| error.to_string())?;
+    // What is read in a moment needs no glimpse, which shows less.
+    let is_long = std::fs::metadata(dir.events_path()).is_ok_and(|file| file.len() >= LONG);
+    let ends = if is_long { both_ends(&dir.events_path(), HEAD, TAIL as usize) } else { Ok(None) };
+    let ends = ends.map_err(|error| error.to_string())?;
     let glimpse = ends.map(|records| RunView::of(&records)).zip(state(&dir).ok());
     Ok((dir, head, glimpse))
 }
