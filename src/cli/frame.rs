@@ -286,8 +286,8 @@ fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
         (true, false) => "allocated",
         (false, _) => "emerging",
     };
-    let full: usize = view.modules.iter().map(|m| view.rank * (m.shape.inputs + m.shape.outputs)).sum();
-    let at_4: usize = view.modules.iter().map(|m| 4 * (m.shape.inputs + m.shape.outputs)).sum();
+    let full = view.uniform_parameters(view.rank);
+    let at_4 = view.uniform_parameters(4);
     let at_4 = if view.rank == 4 { String::new() } else { format!(", {at_4} at rank 4") };
     writeln!(out, "ranks    {kind}; {} LoRA parameters, {full} at rank {}{at_4}", view.lora_parameters(), view.rank)
 }

@@ -6,7 +6,7 @@ use crate::run::event::Phase;
 use crate::run::history::{Curves, Metric};
 use crate::run::machine::Machine;
 use crate::run::settled::stability;
-use crate::run::view::RunView;
+use crate::run::view::{RunView, shares_of_energy};
 use crate::search::allocation::line_of;
 use crate::search::stability::Stability;
 use serde_json::{Map, Value, json};
@@ -31,15 +31,7 @@ fn settled(view: &RunView, settings: Option<&Experiment>) -> Option<Stability> {
 
 /// Share of each module in the energy of all; none where the log has no energies.
 pub fn energy_shares(view: &RunView) -> Option<Vec<f64>> {
-    let sums: Vec<f64> =
-        view.modules.iter().map(|module| module.energy.iter().map(|energy| f64::from(*energy)).sum()).collect();
-    let all: f64 = sums.iter().sum();
-    (all > 0.0).then(|| sums.iter().map(|sum| sum / all).collect())
-}
-
-/// LoRA parameters with one rank in every module.
-fn uniform(view: &RunView, rank: usize) -> usize {
-    view.modules.iter().map(|module| rank * (module.shape.inputs + module.shape.outputs)).sum()
+    shares_of_energy(view.modules.iter().map(|module| module.energy.as_slice()))
 }
 
 fn path_of(view: &RunView, module: usize) -> String {
@@ -86,8 +78,8 @@ pub fn fields(view: &RunView, settings: Option<&Experiment>) -> Map<String, Valu
         "best_validation_loss": best,
         "energy_share": energy,
         "allocation": view.allocation,
-        "parameters_at_rank_4": uniform(view, 4),
-        "parameters_at_k": uniform(view, view.rank),
+        "parameters_at_rank_4": view.uniform_parameters(4),
+        "parameters_at_k": view.uniform_parameters(view.rank),
         "rss_bytes": view.rss_bytes,
         "machine": view.machine,
         "log": log,

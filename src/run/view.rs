@@ -163,10 +163,23 @@ impl RunView {
         }
     }
 
+    /// LoRA parameters with one rank in every module.
+    pub fn uniform_parameters(&self, rank: usize) -> usize {
+        self.modules.iter().map(|module| rank * (module.shape.inputs + module.shape.outputs)).sum()
+    }
+
     /// LoRA parameters at the present ranks: sum of r (in + out).
     pub fn lora_parameters(&self) -> usize {
         self.modules.iter().map(|m| m.rank.unwrap_or(0) * (m.shape.inputs + m.shape.outputs)).sum()
     }
+}
+
+/// Share of each module in the energy of all, from the energies of its terms; none where nothing is known of them.
+pub fn shares_of_energy<'a>(modules: impl Iterator<Item = &'a [f32]>) -> Option<Vec<f64>> {
+    let sum = |energy: &[f32]| energy.iter().map(|energy| f64::from(*energy)).filter(|energy| energy.is_finite()).sum();
+    let sums: Vec<f64> = modules.map(sum).collect();
+    let all: f64 = sums.iter().sum();
+    (all > 0.0).then(|| sums.iter().map(|sum| sum / all).collect())
 }
 
 /// Whether a figure is better where it is less: errors and losses, of texts also perplexity.

@@ -243,7 +243,7 @@ fn sums(monitor: &Monitor, scene: &Scene, look: Look) -> Vec<Span<'static>> {
     let mean = known.iter().sum::<usize>() as f64 / known.len() as f64;
     let costs = view.modules.iter().map(|module| module.shape.inputs + module.shape.outputs);
     let parameters: usize = scene.ranks.iter().zip(costs).map(|(rank, cost)| rank.unwrap_or(0) * cost).sum();
-    let share = |rank: usize| 100.0 * parameters as f64 / monitor.uniform_parameters(rank).max(1) as f64;
+    let share = |rank: usize| 100.0 * parameters as f64 / monitor.view.uniform_parameters(rank).max(1) as f64;
     let (word, style) = match (scene.source, view.undecided) {
         (Source::Allocated, true) => ("undecided", look.warning()),
         (Source::Allocated, false) => ("allocated", look.good()),

@@ -3,6 +3,7 @@
 use super::Monitor;
 use crate::experiment::AllocationSettings;
 use crate::run::settled::stability;
+use crate::run::view::shares_of_energy;
 use crate::search::allocation::{line_of, reaches};
 use crate::search::stability::Stability;
 
@@ -96,11 +97,7 @@ fn compared(monitor: &Monitor, source: Source, actual: &[Option<usize>]) -> (Opt
 }
 
 fn shares(monitor: &Monitor) -> Option<Vec<f64>> {
-    let sum =
-        |module: usize| monitor.energy(module).iter().map(|energy| f64::from(*energy)).filter(|e| e.is_finite()).sum();
-    let sums: Vec<f64> = (0..monitor.view.modules.len()).map(sum).collect();
-    let all: f64 = sums.iter().sum();
-    (all > 0.0).then(|| sums.iter().map(|sum| sum / all).collect())
+    shares_of_energy((0..monitor.view.modules.len()).map(|module| monitor.energy(module)))
 }
 
 impl Monitor {
@@ -131,11 +128,6 @@ impl Monitor {
     pub fn reference(&self, line: Option<f64>, values: &[f32]) -> f64 {
         let mean = || values.iter().map(|alpha| f64::from(*alpha)).sum::<f64>() / values.len().max(1) as f64;
         line.unwrap_or_else(mean)
-    }
-
-    /// LoRA parameters with one rank in every module.
-    pub fn uniform_parameters(&self, rank: usize) -> usize {
-        self.view.modules.iter().map(|module| rank * (module.shape.inputs + module.shape.outputs)).sum()
     }
 
     /// How settled the search is at the moment that is shown.

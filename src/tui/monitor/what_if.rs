@@ -228,7 +228,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let changed = outcome.ranks.iter().zip(&actual).filter(|(tried, now)| Some(**tried) != **now).count();
     let empty = outcome.ranks.iter().filter(|rank| **rank == 0).count();
     let share = |rank: usize| {
-        let uniform = monitor.uniform_parameters(rank);
+        let uniform = monitor.view.uniform_parameters(rank);
         format!("{:.0} % of rank {rank}", 100.0 * outcome.parameters as f64 / uniform.max(1) as f64)
     };
     let ranks = format!(
