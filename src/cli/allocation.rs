@@ -4,12 +4,13 @@ use super::CliError;
 use super::out::{called, find, say, table};
 use super::run::preset_error;
 use crate::experiment::problem::printable;
-use crate::experiment::{AllocationSettings, Budget, Source, parse};
+use crate::experiment::{AllocationSettings, Source, parse};
 use crate::run::directory::RunDir;
 use crate::run::event::Ranks;
 use crate::run::file::FileError;
 use crate::run::follow::Follower;
 use crate::run::lifecycle;
+use crate::run::retrain::words;
 use crate::run::view::RunView;
 use clap::Args;
 use serde_json::json;
@@ -75,16 +76,6 @@ fn choice(run: &RunDir, sets: &[String]) -> Result<AllocationSettings, CliError>
     Ok(parse(&source, sets).map_err(preset_error)?.allocation)
 }
 
-/// `energy, threshold 0.2`; without a threshold that is said, the rule's own holds.
-fn words(choice: &AllocationSettings) -> String {
-    let threshold = choice.threshold.map(|threshold| format!(", threshold {threshold}"));
-    let budget = choice.budget.map(|budget| match budget {
-        Budget::Parameters(count) => format!(", {count} parameters"),
-        Budget::MeanRank(mean) => format!(", mean rank {mean}"),
-    });
-    format!("{}{}{}", choice.rule, threshold.unwrap_or_default(), budget.unwrap_or_default())
-}
-
 fn write_text(
     view: &RunView,
     choice: &AllocationSettings,
@@ -107,19 +98,4 @@ fn write_text(
     let when = if view.terms.is_empty() { format!("after step {step}") } else { "at the end of the search".into() };
     writeln!(out, "ranks    {parameters} LoRA parameters, by the values {when}")?;
     Ok(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::experiment::Rule;
-
-    #[test]
-    fn a_choice_is_told_as_it_was_said() {
-        let choice = |rule, threshold, budget| words(&AllocationSettings { rule, threshold, budget });
-        assert_eq!(choice(Rule::Threshold, None, None), "threshold");
-        assert_eq!(choice(Rule::Energy, Some(0.2), None), "energy, threshold 0.2");
-        assert_eq!(choice(Rule::Budget, None, Some(Budget::MeanRank(4.0))), "budget, mean rank 4");
-        assert_eq!(choice(Rule::Budget, None, Some(Budget::Parameters(900))), "budget, 900 parameters");
-    }
 }

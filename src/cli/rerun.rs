@@ -19,15 +19,8 @@ pub struct RerunArgs {
     /// What to call the new run; without it, as the old one with the next number
     #[arg(long)]
     name: Option<String>,
-    /// Wait in the queue until a slot of the run's device is free
-    #[arg(long)]
-    queue: bool,
-    /// Leave once the run is at work in the background, or waits; prints its id
-    #[arg(long)]
-    detach: bool,
-    /// Print the events as they come, one JSON object a line; with --detach one object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    going: Going,
 }
 
 pub fn run(args: &RerunArgs, out: &mut impl Write) -> Result<u8, CliError> {
@@ -39,5 +32,5 @@ pub fn run(args: &RerunArgs, out: &mut impl Write) -> Result<u8, CliError> {
     };
     let new = create_from(&rerun::preset(&old)?, &args.set, &name, Some(old.id()))?;
     say(format!("run {} is made from {}", called(&new), called(&old)));
-    go(new, &Going { detach: args.detach, queue: args.queue, json: args.json }, out)
+    go(new, &args.going, out)
 }

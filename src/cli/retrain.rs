@@ -18,15 +18,8 @@ pub struct RetrainArgs {
     /// What to call the new run; without it, as RUN is called
     #[arg(long)]
     name: Option<String>,
-    /// Leave once the run is at work in the background; prints its id
-    #[arg(long)]
-    detach: bool,
-    /// Wait until a slot of its device is free; autolora queue shows who waits
-    #[arg(long)]
-    queue: bool,
-    /// Print the events as they come, one JSON object a line; with --detach one object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    going: Going,
 }
 
 /// The groups of settings that come after the search.
@@ -37,10 +30,10 @@ pub fn run(args: &RetrainArgs, out: &mut impl Write) -> Result<u8, CliError> {
     only_later(&args.set)?;
     let parent = find(&args.run)?;
     let run = retrain(&parent, &args.set, args.name.as_deref())?;
-    if !args.json {
+    if !args.going.json {
         say(format!("from the search of run {}", called(&parent)));
     }
-    go(run, &Going { detach: args.detach, queue: args.queue, json: args.json }, out)
+    go(run, &args.going, out)
 }
 
 /// What made the search cannot be another afterwards.

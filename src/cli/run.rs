@@ -31,27 +31,27 @@ pub struct RunArgs {
     /// What to call the run; without it, as the preset is called
     #[arg(long)]
     name: Option<String>,
-    /// Leave once the run is at work in the background; prints its id
-    #[arg(long)]
-    detach: bool,
-    /// Wait until a slot of its device is free; autolora queue shows who waits
-    #[arg(long)]
-    queue: bool,
-    /// Print the events as they come, one JSON object a line; with --detach one object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    going: Going,
 }
 
 pub fn run(args: &RunArgs, out: &mut impl Write) -> Result<u8, CliError> {
     started_once()?;
     let run = create(args)?;
-    go(run, &Going { detach: args.detach, queue: args.queue, json: args.json }, out)
+    go(run, &args.going, out)
 }
 
-/// How a new run is started and shown.
+/// How a new run is started and shown: what every verb that makes one takes.
+#[derive(Debug, Args)]
 pub(super) struct Going {
+    /// Leave once the run is at work in the background; prints its id
+    #[arg(long)]
     pub detach: bool,
+    /// Wait until a slot of its device is free; autolora queue shows who waits
+    #[arg(long)]
     pub queue: bool,
+    /// Print the events as they come, one JSON object a line; with --detach one object
+    #[arg(long)]
     pub json: bool,
 }
 

@@ -144,29 +144,39 @@ pub fn record_at(path: &Path, place: u64) -> Result<Record, FileError> {
 }
 
 /// Some of the records at both ends of a log: those of its first `head` bytes, and of its last `tail` ones. None where the log
-/// is not longer than both.
+/// is not longer than both, or than `least`.
 ///
 /// # Errors
 /// [`FileError`].
-pub fn both_ends(path: &Path, head: usize, tail: usize) -> Result<Option<Vec<Record>>, FileError> {
+pub fn both_ends(path: &Path, head: usize, tail: usize, least: u64) -> Result<Option<Vec<Record>>, FileError> {
     let error = || FileError::at("cannot read", path);
     let file = match File::open(path) {
         Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(error())?,
     };
     let length = file.metadata().map_err(error())?.len();
-    if length <= (head + tail) as u64 {
+    if length <= least.max((head + tail) as u64) {
         return Ok(None);
     }
-    let mut records = Vec::new();
-    for (place, want) in [(0, head), (length - tail as u64, tail)] {
-        let mut bytes = vec![0; want];
-        let read = file.read_at(&mut bytes, place).map_err(error())?;
-        // The first line of the end may be a part of one, the last of either may be torn: neither parses.
-        let lines = bytes[..read].split(|byte| *byte == b'\n');
-        records.extend(lines.filter_map(|line| parse(line).ok()));
-    }
+    let mut records = records_in(&file, 0, head).map_err(error())?;
+    records.extend(records_in(&file, length - tail as u64, tail).map_err(error())?);
     Ok(Some(records))
+}
+
+/// The records of the last `most` bytes of a log.
+///
+/// # Errors
+/// That of the file system, also where there is no log.
+pub fn tail(path: &Path, most: usize) -> std::io::Result<Vec<Record>> {
+    let file = File::open(path)?;
+    records_in(&file, file.metadata()?.len().saturating_sub(most as u64), most)
+}
+
+/// The records among so many bytes of a log: where they begin or end within a line, that part parses as none.
+fn records_in(file: &File, place: u64, want: usize) -> std::io::Result<Vec<Record>> {
+    let mut bytes = vec![0; want];
+    let read = file.read_at(&mut bytes, place)?;
+    Ok(bytes[..read].split(|byte| *byte == b'\n').filter_map(|line| parse(line).ok()).collect())
 }
 
 #[cfg(test)]
@@ -238,7 +248,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
         let mut log = EventLog::open(&path).unwrap();
-        assert_eq!(both_ends(&path, 10_000, 10_000).unwrap(), None);
+        assert_eq!(both_ends(&path, 10_000, 10_000, 0).unwrap(), None);
         for n in 0..50 {
             log.append(note(&format!("{n} {}", "x".repeat(1000 * (n % 40))))).unwrap();
         }
@@ -252,13 +262,13 @@ mod tests {
         }
         assert!(record_at(&path, lines[3].place + 1).is_err());
         assert!(record_at(&path, 1 << 40).is_err());
-        let ends = both_ends(&path, 10_000, 30_000).unwrap().unwrap();
+        let ends = both_ends(&path, 10_000, 30_000, 0).unwrap().unwrap();
         assert_eq!(
             (ends.first(), ends.last()),
             (lines.first().map(|line| &line.record), lines.last().map(|line| &line.record))
         );
         assert!(ends.len() > 4 && ends.len() < 40);
-        assert_eq!(both_ends(&folder.path().join("none"), 1, 1).unwrap(), None);
+        assert_eq!(both_ends(&folder.path().join("none"), 1, 1, 0).unwrap(), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What another choice of `[allocation]` would give, from what a log says of a search.
 
-use super::event::Ranks;
-use super::view::RunView;
+use super::event::{Ranks, Terms};
+use super::view::{ModuleView, RunView};
 use crate::experiment::{AllocationSettings, Rule};
 use crate::search::allocation::{Module, allocate};
 
@@ -9,7 +9,15 @@ impl RunView {
     /// The ranks that a choice gives: those of the end of the search where that is known, else of its last step; modules
     /// whose values never moved are left out. `None` where there are no values yet, or not those that the rule looks at.
     pub fn ranks_by(&self, choice: &AllocationSettings) -> Option<Ranks> {
-        let modules: Vec<Module> = self.modules.iter().map(|module| self.terms_of(module)).collect::<Option<_>>()?;
+        let of = |module: &ModuleView| {
+            // The one rule that looks at logits, `mean`, goes with `free` selection alone: there they are the values.
+            let logits = |values: &[f32]| wide(values);
+            terms_of(module, self.terms.get(&module.path), (&module.alpha, &module.energy), logits)
+        };
+        let modules: Vec<Module> = self.modules.iter().map(of).collect();
+        if modules.iter().any(|module| module.alpha.is_empty()) {
+            return None;
+        }
         let by_energy = matches!(choice.rule, Rule::Energy | Rule::Budget);
         if modules.is_empty() || by_energy && modules.iter().any(|module| module.energy.is_empty()) {
             return None;
@@ -18,27 +26,33 @@ impl RunView {
         let decided = modules.into_iter().zip(ranks).filter(|(module, _)| !module.undecided());
         Some(decided.map(|(module, rank)| (module.path, rank)).collect())
     }
+}
 
-    fn terms_of(&self, module: &super::view::ModuleView) -> Option<Module> {
-        let (path, inputs, outputs) = (module.path.clone(), module.shape.inputs, module.shape.outputs);
-        if let Some(terms) = self.terms.get(&path) {
-            let (alpha, beta, energy) = (terms.alpha.clone(), terms.beta.clone(), terms.energy.clone());
-            return (!alpha.is_empty()).then_some(Module { path, inputs, outputs, alpha, beta, energy });
-        }
-        let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<f64>>();
-        let alpha = wide(&module.alpha);
-        // The one rule that looks at logits, `mean`, goes with `free` selection alone: there they are the values.
-        let beta = alpha.clone();
-        (!alpha.is_empty()).then(|| Module { path, inputs, outputs, alpha, beta, energy: wide(&module.energy) })
-    }
+/// A module's terms as the rules look at them: the exact ones where they are known, else values and energies of a step, with
+/// the logits that go with them.
+pub fn terms_of(
+    module: &ModuleView,
+    exact: Option<&Terms>,
+    (values, energy): (&[f32], &[f32]),
+    logits: impl FnOnce(&[f32]) -> Vec<f64>,
+) -> Module {
+    let (path, inputs, outputs) = (module.path.clone(), module.shape.inputs, module.shape.outputs);
+    let Terms { alpha, beta, energy } = match exact {
+        Some(exact) => exact.clone(),
+        None => Terms { alpha: wide(values), beta: logits(values), energy: wide(energy) },
+    };
+    Module { path, inputs, outputs, alpha, beta, energy }
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::experiment::Budget;
-    use crate::run::event::{ModuleShape, Terms};
-    use crate::run::view::ModuleView;
+    use crate::run::event::ModuleShape;
 
     fn view() -> RunView {
         let module = |path: &str, alpha: &[f32], energy: &[f32]| ModuleView {

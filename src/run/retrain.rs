@@ -47,6 +47,16 @@ pub fn as_changes(choice: &AllocationSettings) -> Vec<String> {
     ]
 }
 
+/// A choice in words: `energy, threshold 0.2`; without a threshold that is said, the rule's own holds.
+pub fn words(choice: &AllocationSettings) -> String {
+    let threshold = choice.threshold.map(|threshold| format!(", threshold {threshold}"));
+    let budget = choice.budget.map(|budget| match budget {
+        Budget::Parameters(count) => format!(", {count} parameters"),
+        Budget::MeanRank(mean) => format!(", mean rank {mean}"),
+    });
+    format!("{}{}{}", choice.rule, threshold.unwrap_or_default(), budget.unwrap_or_default())
+}
+
 /// The settings of the parent with those that are said.
 fn changed(parent: &RunDir, sets: &[String]) -> Result<Experiment, RetrainError> {
     let path = parent.experiment_path();
@@ -87,5 +97,14 @@ mod tests {
             let reading = read(&source, &as_changes(&choice), &[]);
             assert_eq!((reading.experiment.allocation, reading.problems), (choice, Vec::new()));
         }
+    }
+
+    #[test]
+    fn a_choice_is_told_as_it_was_said() {
+        let choice = |rule, threshold, budget| words(&AllocationSettings { rule, threshold, budget });
+        assert_eq!(choice(Rule::Threshold, None, None), "threshold");
+        assert_eq!(choice(Rule::Energy, Some(0.2), None), "energy, threshold 0.2");
+        assert_eq!(choice(Rule::Budget, None, Some(Budget::MeanRank(4.0))), "budget, mean rank 4");
+        assert_eq!(choice(Rule::Budget, None, Some(Budget::Parameters(900))), "budget, 900 parameters");
     }
 }

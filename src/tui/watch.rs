@@ -24,7 +24,7 @@ const RUNS_LOOK: Duration = Duration::from_millis(1000);
 /// The same while the logs of runs at work are read for what the table shows of them.
 const CATCH_UP: Duration = Duration::from_millis(100);
 /// Bytes at the end of a log that tell how far a run is.
-const TAIL: u64 = 1 << 16;
+const TAIL: usize = 1 << 16;
 /// Bytes from which on a log takes longer to read than an eye notices.
 const LONG: u64 = 1 << 22;
 /// Bytes at its beginning that tell what it is.
@@ -257,9 +257,7 @@ fn open(run: &str) -> Result<(RunDir, Head, Option<Glimpse>), String> {
     let dir = found.run;
     let head = head_of(&dir);
     // What is read in a moment needs no glimpse, which shows less.
-    let is_long = std::fs::metadata(dir.events_path()).is_ok_and(|file| file.len() >= LONG);
-    let ends = if is_long { both_ends(&dir.events_path(), HEAD, TAIL as usize) } else { Ok(None) };
-    let ends = ends.map_err(|error| error.to_string())?;
+    let ends = both_ends(&dir.events_path(), HEAD, TAIL, LONG).map_err(|error| error.to_string())?;
     let glimpse = ends.map(|records| RunView::of(&records)).zip(state(&dir).ok());
     Ok((dir, head, glimpse))
 }

@@ -8,7 +8,7 @@ use autolora::run::view::{RunView, State};
 use autolora::tui::look::Look;
 use autolora::tui::model::{Model, Screen};
 use autolora::tui::monitor::{Head, Monitor, Then};
-use autolora::tui::msg::{Msg, Weight};
+use autolora::tui::msg::{Effect, Msg, Weight};
 use autolora::tui::palette::Depth;
 use autolora::tui::presets::PresetRow;
 use autolora::tui::runs::RunRow;
@@ -36,6 +36,23 @@ pub fn frame(model: &Model, width: u16, height: u16) -> String {
 
 pub fn key(code: KeyCode) -> Msg {
     Msg::Key(KeyEvent::new(code, KeyModifiers::NONE))
+}
+
+/// The effects of pressing a plain key.
+pub fn effects(model: &mut Model, code: KeyCode) -> Vec<Effect> {
+    update(model, key(code))
+}
+
+/// The only effect of a key.
+pub fn effect(model: &mut Model, code: KeyCode) -> Effect {
+    let mut effects = effects(model, code);
+    assert_eq!(effects.len(), 1, "{effects:?}");
+    effects.remove(0)
+}
+
+/// The only effect of a character.
+pub fn char_effect(model: &mut Model, c: char) -> Effect {
+    effect(model, KeyCode::Char(c))
 }
 
 /// Presses the characters of a text, one key each.

@@ -9,21 +9,6 @@ use autolora::tui::msg::{Effect, Msg, Watching};
 use autolora::tui::update::update;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// The effects of pressing a plain key.
-fn effects(model: &mut Model, code: KeyCode) -> Vec<Effect> {
-    update(model, key(code))
-}
-
-fn effect(model: &mut Model, code: KeyCode) -> Effect {
-    let mut effects = effects(model, code);
-    assert_eq!(effects.len(), 1, "{effects:?}");
-    effects.remove(0)
-}
-
-fn char_effect(model: &mut Model, c: char) -> Effect {
-    effect(model, KeyCode::Char(c))
-}
-
 #[test]
 fn enter_opens_the_monitor_and_escape_leads_back() {
     let mut model = with_runs(rows());

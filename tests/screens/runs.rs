@@ -14,20 +14,6 @@ use autolora::tui::runs::{Annotation, Column, RunRow};
 use autolora::tui::update::update;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-fn effects(model: &mut Model, code: KeyCode) -> Vec<Effect> {
-    update(model, key(code))
-}
-
-fn effect(model: &mut Model, code: KeyCode) -> Effect {
-    let mut effects = effects(model, code);
-    assert_eq!(effects.len(), 1, "{effects:?}");
-    effects.remove(0)
-}
-
-fn char_effect(model: &mut Model, c: char) -> Effect {
-    effect(model, KeyCode::Char(c))
-}
-
 fn notice(model: &Model) -> &str {
     model.notice.as_ref().map_or("", |notice| notice.text.as_str())
 }

@@ -1,6 +1,7 @@
 //! Keys on the monitor.
 
 use super::{Curve, Go, Monitor, Pane, WhatIf};
+use crate::run::retrain::words;
 use crate::run::view::State;
 use crate::tui::input::LineInput;
 use crate::tui::keys::Action;
@@ -163,17 +164,6 @@ fn keep(model: &mut Model) -> Vec<Effect> {
     }
     model.complain("the ranks are allocated and the run is at work: try again once it has ended");
     Vec::new()
-}
-
-/// A choice of allocation in words.
-fn words(choice: &crate::experiment::AllocationSettings) -> String {
-    let value = match (choice.threshold, choice.budget) {
-        (_, Some(crate::experiment::Budget::Parameters(all))) => format!(" {all} parameters"),
-        (_, Some(crate::experiment::Budget::MeanRank(rank))) => format!(" mean rank {rank}"),
-        (Some(threshold), None) => format!(" {threshold}"),
-        (None, None) => String::new(),
-    };
-    format!("{}{value}", choice.rule)
 }
 
 impl Monitor {

@@ -9,6 +9,7 @@ use crate::tui::look::Look;
 use crate::tui::text::figure;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::Span;
 
 /// Lines below which there is no chart.
@@ -202,8 +203,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let raw: Vec<Vec<(f64, f64)>> = metrics.iter().map(|metric| points(curves, *metric, figures.axis)).collect();
     let smooth: Vec<Vec<(f64, f64)>> =
         if weight > 0.0 { raw.iter().map(|points| smoothed(points, weight)).collect() } else { Vec::new() };
-    let styles = [look.accent(), look.second()];
-    let marks = MARKS;
+    let (styles, marks) = (styles(look), MARKS);
     let cursor = figures.cursor.and_then(|step| index_of(curves, step));
     let moment = monitor.past_step().filter(|_| phase == Phase::Search).and_then(|step| index_of(curves, step));
     let values = Values { curves, metrics: &metrics, raw: &raw, smooth: &smooth, at: cursor.or(moment), look };
@@ -242,6 +242,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
 /// Characters of the curves where there is no braille or no colour.
 const MARKS: [&str; 2] = ["*", "o"];
 
+fn styles(look: Look) -> [Style; MARKS.len()] {
+    [look.accent(), look.second()]
+}
+
 /// The numbers beside the title.
 struct Values<'a> {
     curves: &'a Curves,
@@ -273,7 +277,7 @@ impl Values<'_> {
             let key =
                 if look.unicode && look.is_coloured() { String::new() } else { format!("{} ", MARKS[i % MARKS.len()]) };
             let name = if named { format!("{} ", metric.name()) } else { String::new() };
-            spans.push(span(format!("{key}{name}{}", figure(value)), [look.accent(), look.second()][i % 2]));
+            spans.push(span(format!("{key}{name}{}", figure(value)), styles(look)[i % MARKS.len()]));
         }
         if !smoothing.is_empty() {
             spans.push(span(smoothing, look.faint()));

@@ -1,6 +1,7 @@
 //! The ranks that a frame shows, what they are compared with, and their parts: worked out once a frame.
 
 use super::Monitor;
+use super::what_if::Outcome;
 use crate::experiment::AllocationSettings;
 use crate::run::settled::stability;
 use crate::run::view::shares_of_energy;
@@ -36,6 +37,8 @@ pub enum Against {
 pub struct Scene {
     pub source: Source,
     pub ranks: Vec<Option<usize>>,
+    /// What the choice that is tried comes to.
+    pub tried: Option<Outcome>,
     pub against: Option<Against>,
     /// Ranks that they are compared with; empty where there are none.
     before: Vec<Option<usize>>,
@@ -57,11 +60,11 @@ impl Scene {
         };
         let actual = monitor.actual_ranks();
         let (against, before) = compared(monitor, source, &actual);
-        let ranks = match tried {
-            Some(outcome) => outcome.ranks.into_iter().map(Some).collect(),
+        let ranks = match &tried {
+            Some(outcome) => outcome.ranks.iter().copied().map(Some).collect(),
             None => actual,
         };
-        Scene { source, ranks, against, before, shares: shares(monitor), line: monitor.line() }
+        Scene { source, ranks, tried, against, before, shares: shares(monitor), line: monitor.line() }
     }
 
     /// Rank and change of a module: the rank that it is compared with where that is another.

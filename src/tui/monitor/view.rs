@@ -87,7 +87,7 @@ impl Frame<'_> {
     fn map_and_choice(&self, buf: &mut Buffer, area: Rect) {
         let choice = self.choice_lines(area.height);
         self.pane(buf, top(area, area.height - choice), Pane::Map);
-        what_if::draw(buf, below(area, area.height - choice), self.monitor, self.look);
+        what_if::draw(buf, below(area, area.height - choice), self.monitor, &self.scene, self.look);
     }
 
     /// Lines of the choice that is tried, of so many.
@@ -189,7 +189,7 @@ impl Frame<'_> {
         let wanted = self.rows() + heat::FRAME_LINES;
         let map = wanted.min(left.height.saturating_sub(module::LINES + choice));
         self.pane(buf, top(left, map), Pane::Map);
-        what_if::draw(buf, top(below(left, map), choice), monitor, self.look);
+        what_if::draw(buf, top(below(left, map), choice), monitor, &self.scene, self.look);
         let rest = below(left, map + choice);
         let bars = module::panel_lines(monitor);
         // A blank line above the bars, where there is room for both.

@@ -1,7 +1,9 @@
 //! What if: other rules, thresholds and budgets on the values of the moment that is shown; ranks change at once.
 
 use super::Monitor;
+use super::scene::Scene;
 use crate::experiment::{AllocationSettings, Budget, Choice, Rule, SelectionKind, rules_for};
+use crate::run::ranks::terms_of;
 use crate::search::allocation::{Module, allocate, default_threshold};
 use crate::search::selection::logits;
 use crate::tui::draw::{plain, put, rule, span};
@@ -166,16 +168,7 @@ impl Monitor {
         modules
             .map(|(index, module)| {
                 let exact = self.view.terms.get(&module.path).filter(|_| !self.is_past());
-                let (alpha, beta, energy) = match exact {
-                    Some(terms) => (terms.alpha.clone(), terms.beta.clone(), terms.energy.clone()),
-                    None => {
-                        let values = self.values(index);
-                        let wide = |row: &[f32]| row.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>();
-                        (wide(values), logits(kind, values), wide(self.energy(index)))
-                    }
-                };
-                let (inputs, outputs) = (module.shape.inputs, module.shape.outputs);
-                Module { path: module.path.clone(), inputs, outputs, alpha, beta, energy }
+                terms_of(module, exact, (self.values(index), self.energy(index)), |values| logits(kind, values))
             })
             .collect()
     }
@@ -197,7 +190,7 @@ impl Monitor {
 }
 
 /// Draws the panel.
-pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
+pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look: Look) {
     let Some(what_if) = &monitor.what_if else { return };
     let glyphs = look.glyphs();
     rule(buf, area, 0, "what if", vec![span("nothing is changed before you keep it", look.faint())], look);
@@ -220,12 +213,11 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
         put(buf, area, 3, vec![span("this log holds no energies: an early version wrote it", look.warning())]);
         return;
     }
-    let Some(outcome) = monitor.tried() else {
+    let Some(outcome) = &scene.tried else {
         put(buf, area, 3, vec![span("no selection values yet", look.faint())]);
         return;
     };
-    let actual = monitor.actual_ranks();
-    let changed = outcome.ranks.iter().zip(&actual).filter(|(tried, now)| Some(**tried) != **now).count();
+    let changed = scene.changes();
     let empty = outcome.ranks.iter().filter(|rank| **rank == 0).count();
     let share = |rank: usize| {
         let uniform = monitor.view.uniform_parameters(rank);
@@ -234,7 +226,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let ranks = format!(
         "mean rank {:.2}, {changed} of {} modules differ from now, {empty} without a term",
         outcome.mean_rank,
-        actual.len()
+        outcome.ranks.len()
     );
     put(buf, area, 3, vec![plain(ranks)]);
     let parameters = format!("{} LoRA parameters", grouped(outcome.parameters));

@@ -3,9 +3,9 @@
 use super::RunRow;
 use crate::experiment::Experiment;
 use crate::run::directory::RunDir;
-use crate::run::event::{Metrics, Phase, Record};
+use crate::run::event::{Metrics, Phase};
+use crate::run::follow::tail;
 use crate::run::notes::Notes;
-use crate::run::parse::parse;
 use crate::run::queue::Queue;
 use crate::run::scan::Scan;
 use crate::run::state::state;
@@ -13,13 +13,12 @@ use crate::run::store::Store;
 use crate::run::view::{RunView, State};
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
 /// Bytes at the end of a log that tell how far a run is.
-const TAIL: u64 = 1 << 16;
+const TAIL: usize = 1 << 16;
 /// Bytes of the logs of runs at work that a look reads for their best loss, and of the log of another.
 const PORTION: u64 = 1 << 22;
 const PORTION_AT_REST: u64 = 1 << 20;
@@ -147,7 +146,7 @@ impl Known {
             row.notes = Notes::read(&self.run).unwrap_or_default();
         }
         if before.is_none_or(|before| before.log != now.log) {
-            let view = tail(&self.run.events_path()).map(|records| RunView::of(&records)).unwrap_or_default();
+            let view = tail(&self.run.events_path(), TAIL).map(|records| RunView::of(&records)).unwrap_or_default();
             (row.phase, row.step, row.total) = (view.phase, view.step, view.total);
             if let Some((step, total)) = view.warmup {
                 (row.step, row.total) = (step, total);
@@ -231,17 +230,6 @@ fn score(metrics: &Metrics, experiment: &Experiment) -> Option<(String, f64)> {
     named(&experiment.evaluate.metric.resolve(experiment.data.task).to_string())
 }
 
-/// The records at the end of a log.
-fn tail(path: &Path) -> io::Result<Vec<Record>> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut bytes = Vec::new();
-    file.take(TAIL).read_to_end(&mut bytes)?;
-    // The first line may be a part of one, the last may be torn: neither parses.
-    Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| parse(line).ok()).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,7 +310,7 @@ mod tests {
         // Other bytes, as many, of the same time: who reads them again sees a crash.
         let (path, before) = (run.events_path(), std::fs::metadata(run.events_path()).unwrap());
         std::fs::write(&path, " ".repeat(before.len() as usize)).unwrap();
-        File::options().write(true).open(&path).unwrap().set_modified(before.modified().unwrap()).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(before.modified().unwrap()).unwrap();
         assert_eq!(folder.look_at(&store).unwrap()[0].state, State::Stopped);
         let mut lock = Lock::acquire(&run.lock_path()).unwrap();
         lock.sign().unwrap();
