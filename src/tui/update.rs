@@ -186,6 +186,13 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     }
     model.notice = None;
     let context = model.context();
+    let is_alt = key.modifiers == KeyModifiers::ALT && matches!(key.code, KeyCode::Char(_));
+    if is_alt && !model.popups.is_empty() && !context.is_typing() {
+        // Esc and a key right behind it look like Alt with the key. Esc closes what is on top, so that is what was meant.
+        let mut effects = press(model, KeyEvent::from(KeyCode::Esc));
+        effects.extend(press(model, KeyEvent::from(key.code)));
+        return effects;
+    }
     match action(context, key) {
         Some(action) if model.can(action) => act(model, action),
         Some(action) => {

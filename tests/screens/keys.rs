@@ -23,6 +23,20 @@ fn enter_opens_the_monitor_and_escape_leads_back() {
 }
 
 #[test]
+fn a_key_right_behind_escape_is_no_other_key() {
+    let alt = |c| Msg::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT));
+    let mut model = with_runs(rows());
+    press(&mut model, "?");
+    assert!(matches!(&update(&mut model, alt('q'))[..], [Effect::Quit(0)]));
+    assert!(model.popups.is_empty());
+    // Where nothing is on top it is Alt with a key, which is none of ours; so it is in a line that is typed.
+    assert!(update(&mut model, alt('q')).is_empty());
+    press(&mut model, "/");
+    assert!(update(&mut model, alt('q')).is_empty());
+    assert_eq!(model.context(), Context::RunsFilter);
+}
+
+#[test]
 fn q_leaves_with_0_from_runs_and_monitor_and_help() {
     let mut model = with_runs(rows());
     assert!(matches!(char_effect(&mut model, 'q'), Effect::Quit(0)));

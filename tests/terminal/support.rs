@@ -135,9 +135,10 @@ impl Session {
         }
     }
 
-    /// Waits until the screen shows a text.
+    /// Waits until the screen shows a text, all of the frame being there: what is left of the last one is no answer.
     pub fn sees(&self, text: &str) {
-        let seen = self.waits(PATIENCE, |output| output.screen.screen().contents().contains(text));
+        let shows = |output: &Output| is_whole(&output.bytes) && output.screen.screen().contents().contains(text);
+        let seen = self.waits(PATIENCE, shows);
         assert!(seen.is_some(), "no {text:?} on:\n{}", self.screen());
     }
 
@@ -181,6 +182,13 @@ impl Drop for Session {
 
 pub fn contains(bytes: &[u8], part: &str) -> bool {
     bytes.windows(part.len()).any(|window| window == part.as_bytes())
+}
+
+/// Whether no frame (a synchronised update, DEC mode 2026) has begun without its end.
+fn is_whole(bytes: &[u8]) -> bool {
+    const MODE: &[u8] = b"\x1b[?2026";
+    let last = bytes.windows(MODE.len() + 1).rposition(|window| window.starts_with(MODE));
+    last.is_none_or(|at| bytes[at + MODE.len()] == b'l')
 }
 
 /// The terminal was taken and given back: alternate screen left, cursor shown, paste mode off.
