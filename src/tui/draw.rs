@@ -17,6 +17,11 @@ pub fn plain(text: impl AsRef<str>) -> Span<'static> {
     span(text, Style::new())
 }
 
+/// A style that keeps nothing of what was drawn there before: a cell takes a new colour, but stays dim.
+pub fn anew(style: Style) -> Style {
+    Style::reset().patch(style)
+}
+
 /// Writes a line of an area, cut at its width; nothing below its end.
 pub fn put(buf: &mut Buffer, area: Rect, line: u16, spans: impl Into<Line<'static>>) {
     if line < area.height {
@@ -47,14 +52,14 @@ pub fn rule(buf: &mut Buffer, area: Rect, line: u16, title: &str, right: Vec<Spa
     let title = cut(title, columns.saturating_sub(6), look.glyphs().ellipsis);
     let mut end = 0;
     if !title.is_empty() {
-        buf.set_stringn(area.x + 2, y, format!(" {title} "), columns - 2, look.strong());
+        buf.set_stringn(area.x + 2, y, format!(" {title} "), columns - 2, anew(look.strong()));
         end = 4 + width(&title);
     }
     let right = Line::from(right);
     let needed = right.width() + 4;
     if right.width() > 0 && end + needed <= columns {
         let x = area.x + (columns - needed) as u16;
-        buf.set_stringn(x, y, " ".repeat(needed - 2), needed - 2, Style::new());
+        buf.set_stringn(x, y, " ".repeat(needed - 2), needed - 2, Style::reset());
         buf.set_line(x + 1, y, &right, needed as u16 - 2);
     }
 }

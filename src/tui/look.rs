@@ -51,6 +51,11 @@ impl Look {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
+    /// A style on the line with the cursor, where dim would hardly read.
+    pub fn under_cursor(self, style: Style) -> Style {
+        style.patch(self.selected()).remove_modifier(Modifier::DIM)
+    }
+
     /// Keys, the present phase, selection values that are kept.
     pub fn accent(self) -> Style {
         self.hue(palette::ACCENT, Modifier::BOLD)

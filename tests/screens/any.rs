@@ -146,26 +146,3 @@ proptest! {
         play(model, steps);
     }
 }
-
-#[test]
-fn every_small_size_is_survived() {
-    let mut texts = crate::generation::written().watched(State::Finished);
-    press(&mut texts, "t");
-    let models = crate::form::popups().into_iter().chain([
-        texts,
-        crate::generation::written().watched(State::Finished),
-        with_runs(rows()),
-        with_runs(Vec::new()),
-        crate::runs::comparing(8),
-        crate::runs::comparing(2),
-        form(PRESET),
-        finished().watched(State::Finished),
-    ]);
-    for model in models {
-        for columns in 0..=24 {
-            for lines in 0..=24 {
-                frame(&model, columns, lines);
-            }
-        }
-    }
-}

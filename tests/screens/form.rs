@@ -1,7 +1,6 @@
 //! The form's pickers, its card before the start, its problems; presets found, compared, renamed, exchanged.
 
 use crate::fixtures::*;
-use crate::show;
 use autolora::experiment::{Place, Problem};
 use autolora::run::preflight::{
     Card, Disk, Download, Lengths, Memory, Parameters, PhaseTime, Remark, Rows, Verdict, Weight,
@@ -118,7 +117,7 @@ pub fn refused() -> Card {
     card
 }
 
-fn with_download() -> Card {
+pub fn with_download() -> Card {
     let download = |key: &str, id: &str, bytes| Download { key: key.into(), id: id.into(), bytes };
     Card {
         model: "FacebookAI/roberta-base".into(),
@@ -202,7 +201,7 @@ fn types(model: &mut Model, text: &str) -> Vec<Effect> {
 }
 
 /// The form with the cursor on a setting.
-fn on(text: &str, setting: &str) -> Model {
+pub fn on(text: &str, setting: &str) -> Model {
     let mut model = form(text);
     model.form().unwrap().go_to(setting);
     model
@@ -213,7 +212,7 @@ fn said(model: &mut Model, setting: &str) -> Option<String> {
 }
 
 /// The form with a card.
-fn before_the_start(card: Option<Card>) -> Model {
+pub fn before_the_start(card: Option<Card>) -> Model {
     let mut model = form(PRESET);
     press(&mut model, "s");
     if let Some(card) = card {
@@ -222,89 +221,19 @@ fn before_the_start(card: Option<Card>) -> Model {
     model
 }
 
-fn presets() -> Model {
+pub fn presets() -> Model {
     let mut model = with_runs(rows());
     press(&mut model, "p");
     update(&mut model, Msg::Presets(preset_rows()));
     model
 }
 
-/// Every popup of this part, for small sizes.
-pub fn popups() -> Vec<Model> {
-    let mut picker = on(PRESET, "data.train");
-    send(&mut picker, KeyCode::Enter);
-    let mut problems = form("[lora]\nrank = 0\n[search]\nlr = 1\n");
-    press(&mut problems, "!");
-    let mut filter = presets();
-    press(&mut filter, "/s");
-    let mut compared = presets();
-    update(&mut compared, Msg::Differs(difference("sst2")));
-    vec![picker, problems, filter, compared, before_the_start(Some(card())), before_the_start(Some(refused()))]
-}
-
-#[test]
-fn picking_a_model() {
-    let mut model = on(PRESET, "model.id");
+/// The picker of a setting with a text typed into it.
+pub fn picking(setting: &str, text: &str) -> Model {
+    let mut model = on(PRESET, setting);
     send(&mut model, KeyCode::Enter);
-    show("picker_models", &model);
-    types(&mut model, "bert base");
-    show("picker_models_typed", &model);
-    types(&mut model, "xyz");
-    show("picker_models_nothing", &model);
-}
-
-#[test]
-fn picking_a_file() {
-    let mut model = on(PRESET, "data.train");
-    send(&mut model, KeyCode::Enter);
-    types(&mut model, "/data/films/t");
-    show("picker_files", &model);
-}
-
-#[test]
-fn the_card_before_the_start() {
-    show("preflight_working", &before_the_start(None));
-    show("preflight_card", &before_the_start(Some(card())));
-    show("preflight_refused", &before_the_start(Some(refused())));
-    show("preflight_download", &before_the_start(Some(with_download())));
-    let mut model = before_the_start(None);
-    let why = "cannot start threads: Resource temporarily unavailable".to_owned();
-    update(&mut model, Msg::Preflight { number: 1, stage: Stage::Broken(why) });
-    show("preflight_broken", &model);
-}
-
-#[test]
-fn the_card_in_ascii() {
-    let mut model = before_the_start(Some(refused()));
-    model.look = PLAIN;
-    let shown = frame(&model, 80, 24);
-    assert!(shown.is_ascii(), "{shown}");
-}
-
-#[test]
-fn the_problems_of_a_form() {
-    let mut model = form(
-        "[model]\nid = \"builtin:demo\"\n[data]\nid = \"builtin:demo\"\n[lora]\nrank = 0\nalpa = 3\n[search]\nlr = 1\n",
-    );
-    press(&mut model, "!j");
-    show("problems", &model);
-}
-
-#[test]
-fn problems_of_a_file_that_is_no_preset() {
-    let mut model = presets();
-    update(&mut model, Msg::Wrong(wrong()));
-    show("problems_of_a_file", &model);
-}
-
-#[test]
-fn finding_and_comparing_presets() {
-    let mut model = presets();
-    press(&mut model, "/st");
-    show("presets_filter", &model);
-    update(&mut model, key(KeyCode::Enter));
-    update(&mut model, Msg::Differs(difference("sst2")));
-    show("presets_difference", &model);
+    types(&mut model, text);
+    model
 }
 
 #[test]

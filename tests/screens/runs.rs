@@ -1,8 +1,7 @@
 //! The runs table and the comparison: pictures, and keys as (before, keys, after).
 
 use crate::fixtures::*;
-use crate::show;
-use autolora::experiment::{Experiment, PresetDoc, Source};
+use autolora::experiment::Experiment;
 use autolora::run::event::Phase;
 use autolora::run::notes::Notes;
 use autolora::run::view::State;
@@ -23,7 +22,7 @@ fn shown(model: &Model) -> Vec<&str> {
 }
 
 /// A home in which there is much.
-fn many(count: usize) -> Vec<RunRow> {
+pub fn many(count: usize) -> Vec<RunRow> {
     let states = [State::Finished, State::Finished, State::Stopped, State::Failed, State::Crashed];
     let make = |n: usize| {
         let id = format!("202611{:02}-{:02}0000-{n:04x}", 28 - n / 24 % 28, 23 - n % 24);
@@ -37,7 +36,7 @@ fn many(count: usize) -> Vec<RunRow> {
 }
 
 /// Names of any length, wide, and without an end.
-fn long_names() -> Vec<RunRow> {
+pub fn long_names() -> Vec<RunRow> {
     let mut rows = rows();
     rows[0].name = "roberta-large-sst2-unrolled-rank-16-lr-1e-3-seed-42-third-try-with-the-right-data".into();
     rows[2].name = "模型模型模型模型模型模型模型模型模型模型模型".into();
@@ -89,44 +88,11 @@ pub fn comparing(count: usize) -> Model {
 }
 
 #[test]
-fn three_hundred_runs() {
-    let mut model = with_runs(many(300));
-    for _ in 0..15 {
-        effects(&mut model, KeyCode::PageDown);
-    }
-    show("runs_many", &model);
-}
-
-#[test]
 fn very_long_names() {
     let model = with_runs(long_names());
-    show("runs_long", &model);
     for columns in 1..100 {
         frame(&model, columns, 24);
     }
-}
-
-#[test]
-fn a_filter_being_typed_and_one_that_finds_nothing() {
-    let mut model = with_runs(rows());
-    press(&mut model, "/state:f");
-    show("runs_filter", &model);
-    press(&mut model, "oo");
-    show("runs_filter_empty", &model);
-}
-
-#[test]
-fn the_columns_popup() {
-    let mut model = with_runs(rows());
-    press(&mut model, "Cjjj");
-    show("runs_columns", &model);
-}
-
-#[test]
-fn marked_runs_have_the_numbers_and_colours_of_the_comparison() {
-    let mut model = with_runs(rows());
-    press(&mut model, "vvjv");
-    show("runs_marked", &model);
 }
 
 #[test]
@@ -136,22 +102,13 @@ fn deleting_several_runs_asks_once() {
     let Effect::Weigh(runs) = char_effect(&mut model, 'd') else { panic!() };
     assert_eq!(runs.len(), 5, "those at work stay, and the one that waits for it");
     update(&mut model, Msg::Weighed(runs.iter().map(|run| weight(run)).collect()));
-    show("runs_delete_several", &model);
     assert!(matches!(char_effect(&mut model, 'y'), Effect::Remove(removed) if removed == runs));
-}
-
-#[test]
-fn a_run_with_score_star_note_and_parent_selected() {
-    let mut model = with_runs(rows());
-    press(&mut model, "jjj");
-    show("runs_starred", &model);
 }
 
 #[test]
 fn tags_and_notes_are_typed() {
     let mut model = with_runs(rows());
     press(&mut model, "t");
-    show("runs_tags", &model);
     press(&mut model, ", mine");
     let Effect::Annotate { run, change } = effect(&mut model, KeyCode::Enter) else { panic!() };
     let tags = ["paper", "lr-sweep", "mine"].map(String::from).to_vec();
@@ -190,7 +147,6 @@ fn the_order_goes_through_the_columns_and_is_kept() {
     press(&mut model, "ooooo");
     assert_eq!(notice(&model), "sorted by score, best first");
     assert_eq!(shown(&model)[..2], ["cola", "demo"], "a score is more than a loss, which is more than nothing");
-    show("runs_sorted", &model);
     let Effect::Keep(kept) = char_effect(&mut model, 'O') else { panic!() };
     assert!(kept.order.reversed);
     press(&mut model, "o");
@@ -263,10 +219,7 @@ fn comparing_says_how_to_mark_until_there_are_two_to_eight() {
 fn a_rerun_opens_the_form_with_the_preset_a_name_and_the_parent() {
     let mut model = with_runs(rows());
     assert!(matches!(char_effect(&mut model, 'e'), Effect::OpenRerun(run) if run == rows()[0].id));
-    let source = Source { name: "demo".into(), text: PRESET.into(), folder: None };
-    let doc = Box::new(PresetDoc::open(&source).expect("the text is TOML"));
-    update(&mut model, Msg::RerunOpened { doc, name: "demo-2".into(), parent: rows()[0].id.clone() });
-    show("form_rerun", &model);
+    let mut model = crate::every::again();
     let Effect::Start { doc, name, parent, .. } = char_effect(&mut model, 'S') else { panic!() };
     assert!(doc.text().contains("# My first preset."));
     assert_eq!((name.as_deref(), parent), (Some("demo-2"), Some(rows()[0].id.clone())));
@@ -282,54 +235,9 @@ fn a_run_that_is_running_is_never_deleted_with_others() {
 }
 
 #[test]
-fn compared_losses() {
-    show("compare_curves", &comparing(3));
-}
-
-#[test]
-fn compared_settings() {
-    let mut model = comparing(3);
-    effects(&mut model, KeyCode::Tab);
-    show("compare_settings", &model);
-}
-
-#[test]
-fn compared_ranks() {
-    let mut model = comparing(3);
-    press(&mut model, "]]");
-    show("compare_ranks", &model);
-}
-
-#[test]
-fn compared_scores() {
-    let mut model = comparing(3);
-    effects(&mut model, KeyCode::BackTab);
-    show("compare_scores", &model);
-}
-
-#[test]
-fn eight_runs_compared() {
-    let mut model = comparing(8);
-    insta::assert_snapshot!("compare_eight_160x45", frame(&model, 160, 45));
-    show("compare_eight_curves", &model);
-    press(&mut model, "]]");
-    show("compare_eight_ranks", &model);
-}
-
-#[test]
-fn without_colour_the_curves_are_numbers() {
-    let mut model = comparing(3);
-    model.look = PLAIN;
-    let shown = frame(&model, 80, 24);
-    assert!(shown.is_ascii());
-    insta::assert_snapshot!("ascii_compare_80x24", shown);
-}
-
-#[test]
 fn a_comparison_before_anything_is_read_and_with_a_run_that_is_gone() {
     let mut model = with_runs(rows());
     press(&mut model, "vvc");
-    show("compare_reading", &model);
     let error = "no run \"x\"".to_owned();
     update(&mut model, Msg::Lost { run: rows()[0].id.clone(), error });
     assert!(frame(&model, 80, 24).contains("no run"));

@@ -1,7 +1,6 @@
 //! The rank theatre: other moments, other choices, panes, and what happened while one was away.
 
 use crate::fixtures::*;
-use crate::show;
 use autolora::experiment::Rule;
 use autolora::run::event::Event;
 use autolora::run::machine::{Gpu, Machine};
@@ -14,11 +13,11 @@ use autolora::tui::seen::Seen;
 use autolora::tui::update::update;
 use crossterm::event::KeyCode;
 
-fn monitor(model: &mut Model) -> &mut autolora::tui::monitor::Monitor {
+pub fn monitor(model: &mut Model) -> &mut autolora::tui::monitor::Monitor {
     model.monitor().expect("the monitor is shown")
 }
 
-fn keys(model: &mut Model, codes: &[KeyCode]) -> Vec<Effect> {
+pub fn keys(model: &mut Model, codes: &[KeyCode]) -> Vec<Effect> {
     codes.iter().flat_map(|code| update(model, key(*code))).collect()
 }
 
@@ -27,10 +26,6 @@ fn another_moment_beside_the_present() {
     let mut model = searching().watched(State::Running);
     press(&mut model, "m[[[[[[[[");
     assert_eq!(monitor(&mut model).past_step(), Some(80));
-    show("theatre_past", &model);
-    press(&mut model, "d");
-    show("theatre_changes", &model);
-    keys(&mut model, &[KeyCode::Esc]);
     press(&mut model, ".");
     assert_eq!(monitor(&mut model).past_step(), None);
 }
@@ -107,7 +102,6 @@ fn another_rule_changes_ranks_at_once_and_can_be_kept() {
     press(&mut model, "w");
     assert_eq!(model.context(), Context::WhatIf);
     press(&mut model, "lllll");
-    show("theatre_what_if", &model);
     let tried = monitor(&mut model).tried().unwrap();
     let as_it_is: usize = monitor(&mut model).actual_ranks().iter().map(|rank| rank.unwrap() * 192).sum();
     assert!(tried.parameters < as_it_is, "a higher threshold keeps less: {} of {as_it_is}", tried.parameters);
@@ -160,9 +154,6 @@ fn every_pane_on_the_whole_screen() {
         keys(&mut model, &[KeyCode::Tab]);
         assert_eq!(monitor(&mut model).focus, pane);
         press(&mut model, "f");
-        if matches!(pane, Pane::History | Pane::Figures) {
-            show(&format!("theatre_full_{}", format!("{pane:?}").to_lowercase()), &model);
-        }
         press(&mut model, "f");
     }
     keys(&mut model, &[KeyCode::Tab]);
@@ -173,13 +164,7 @@ fn every_pane_on_the_whole_screen() {
 
 #[test]
 fn figures_are_smoothed_scaled_and_read_out() {
-    let mut model = finished().watched(State::Finished);
-    press(&mut model, "coy");
-    monitor(&mut model).focus = Pane::Figures;
-    press(&mut model, "f");
-    keys(&mut model, &[KeyCode::Left, KeyCode::Left, KeyCode::Left]);
-    press(&mut model, "++x");
-    show("theatre_figures", &model);
+    let mut model = crate::every::read_out();
     press(&mut model, "v");
     assert!(frame(&model, 120, 40).contains("gradient norm of the search"));
 }
@@ -203,8 +188,8 @@ fn the_log_is_filtered_and_scrolled() {
     assert!(frame(&model, 80, 24).contains("800 rows to train"));
 }
 
-#[test]
-fn a_gpu_shows_memory_load_heat_power_and_what_slows_it() {
+/// A search on a GPU that is slowed down, its pane with the focus.
+pub fn with_gpu() -> Model {
     let gpu = Gpu {
         index: 0,
         name: "NVIDIA H100 80GB HBM3".into(),
@@ -228,39 +213,39 @@ fn a_gpu_shows_memory_load_heat_power_and_what_slows_it() {
     log.push(Event::Machine { phase: autolora::run::event::Phase::Search, machine });
     let mut model = log.watched(State::Running);
     monitor(&mut model).focus = Pane::Machine;
-    show("theatre_machine", &model);
+    model
 }
 
-#[test]
-fn who_comes_back_is_told_what_happened() {
+/// The monitor of a run that was looked at after its search step 40, so many seconds ago.
+pub fn away(away_s: f64) -> Model {
     let mut log = searching();
     log.say("warning", "the loss jumped");
     let mut model = with_runs(rows());
     let run = "20261123-203312-a1b2";
     model.screens.push(autolora::tui::model::Screen::Monitor(Box::new(autolora::tui::monitor::Monitor::new(run))));
-    let head = |away_s| Head {
+    let head = Head {
         id: run.into(),
         name: "demo".into(),
         settings: Some(Box::default()),
-        // After search step 40.
         seen: Some(Seen { seq: 25 + 2 * 40, time: "2026-11-23T20:40:00.000Z".into() }),
         away_s: Some(away_s),
         ..Head::default()
     };
-    update(&mut model, Msg::Opened(Box::new(head(7300.0))));
+    update(&mut model, Msg::Opened(Box::new(head)));
     update(&mut model, log.filled(State::Running, 25 + 2 * 40));
+    model
+}
+
+#[test]
+fn who_comes_back_is_told_what_happened() {
+    let mut model = away(7300.0);
     let Some(Popup::Card(lines)) = model.popups.last() else { panic!("no card") };
     assert!(lines[0].contains("2 h 01 min") && lines[1].contains("from 40 to 120 of 300"), "{lines:?}");
-    show("theatre_card", &model);
     keys(&mut model, &[KeyCode::Enter]);
     assert!(model.popups.is_empty());
     assert!(frame(&model, 120, 40).contains("changed since you looked"), "{}", frame(&model, 120, 40));
     // Whoever was away for a moment only is told nothing.
-    let mut model = with_runs(rows());
-    model.screens.push(autolora::tui::model::Screen::Monitor(Box::new(autolora::tui::monitor::Monitor::new(run))));
-    update(&mut model, Msg::Opened(Box::new(head(20.0))));
-    update(&mut model, log.filled(State::Running, 25 + 2 * 40));
-    assert!(model.popups.is_empty());
+    assert!(away(20.0).popups.is_empty());
 }
 
 #[test]

@@ -104,7 +104,7 @@ pub fn lines(list: &ProblemList, columns: usize, look: Look) -> (Vec<Line>, usiz
             at = lines.len();
         }
         let pointer = if has_cursor { glyphs.pointer } else { " " };
-        let style = if has_cursor { look.bad().patch(look.strong()) } else { look.bad() };
+        let style = if has_cursor { look.under_cursor(look.bad()) } else { look.bad() };
         let mut mark = format!("{pointer} {} ", glyphs.error);
         let indent = mark.chars().count();
         for text in wrap(&problem.to_string(), columns.saturating_sub(indent)) {

@@ -12,7 +12,7 @@ use crate::tui::picker::What;
 use crate::tui::text::{cut, pad, width, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Modifier, Style};
+use ratatui::style::Style;
 use ratatui::text::Span;
 
 /// Columns of the list of groups.
@@ -158,7 +158,7 @@ fn value_spans(form: &Form, field: Field, has_cursor: bool, room: usize, look: L
         (None, None, Field::RunName) => (form.doc.name.clone(), look.faint()),
         (None, None, Field::Setting(_)) => ("unset".to_owned(), look.faint()),
     };
-    let style = if has_cursor { style.patch(look.selected()).remove_modifier(Modifier::DIM) } else { style };
+    let style = if has_cursor { look.under_cursor(style) } else { style };
     let unit = match field {
         Field::Setting(setting) if text != "unset" => setting.unit,
         _ => "",

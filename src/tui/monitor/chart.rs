@@ -1,6 +1,7 @@
 //! Curves as characters. Every column draws its smallest and largest value, so that a spike of one step survives.
 
 use crate::run::history::Axis;
+use crate::tui::draw::anew;
 use crate::tui::look::Look;
 use crate::tui::text::{duration, figure, pad, width};
 use ratatui::buffer::Buffer;
@@ -121,7 +122,7 @@ fn draw_place(buf: &mut Buffer, plot: Rect, range: &Range, place: Option<f64>, s
     let x = plot.x + (share * f64::from(plot.width - 1)).round() as u16;
     for y in plot.top()..plot.bottom() {
         if let Some(cell) = buf.cell_mut((x, y)) {
-            cell.set_symbol(look.glyphs().vertical).set_style(style);
+            cell.set_symbol(look.glyphs().vertical).set_style(anew(style));
         }
     }
 }
@@ -227,7 +228,7 @@ fn draw_braille(buf: &mut Buffer, plot: Rect, spans: &[Option<(usize, usize)>], 
             {
                 let under = cell.symbol().chars().next().map_or(0, u32::from);
                 let under = if (0x2800..0x2900).contains(&under) { under - 0x2800 } else { 0 };
-                cell.set_char(char::from_u32(0x2800 + (bits | under)).unwrap_or(' ')).set_style(style);
+                cell.set_char(char::from_u32(0x2800 + (bits | under)).unwrap_or(' ')).set_style(anew(style));
             }
         }
     }
@@ -238,7 +239,7 @@ fn draw_marks(buf: &mut Buffer, plot: Rect, spans: &[Option<(usize, usize)>], cu
         let Some((top, bottom)) = *span else { continue };
         for y in top..=bottom {
             if let Some(cell) = buf.cell_mut((x, plot.y + y as u16)) {
-                cell.set_symbol(curve.mark).set_style(curve.style);
+                cell.set_symbol(curve.mark).set_style(anew(curve.style));
             }
         }
     }

@@ -57,7 +57,7 @@ fn rows(buf: &mut Buffer, area: Rect, shown: &[Match], model: &Model) {
     for (line, (index, row)) in found.skip(first).take(height).enumerate() {
         let has_cursor = index == presets.cursor;
         let pointer = if has_cursor { look.glyphs().pointer } else { " " };
-        let mark = |style: Style| if has_cursor { style.patch(look.selected()) } else { style };
+        let mark = |style: Style| if has_cursor { look.under_cursor(style) } else { style };
         let kind = if row.saved { "saved" } else { "shipped" };
         let room = usize::from(area.width).saturating_sub(longest + 14);
         let first_line = row.description.lines().next().unwrap_or_default();

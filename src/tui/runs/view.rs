@@ -103,7 +103,7 @@ fn row_spans(
     model: &Model,
 ) -> Vec<Span<'static>> {
     let (look, glyphs) = (model.look, model.look.glyphs());
-    let styled = |style: Style| if has_cursor { style.patch(look.selected()) } else { style };
+    let styled = |style: Style| if has_cursor { look.under_cursor(style) } else { style };
     let pointer = if has_cursor { glyphs.pointer } else { " " };
     let marked = model.runs.marked.iter().position(|id| *id == row.id);
     let star = if row.notes.star { glyphs.star } else { " " };
@@ -154,7 +154,7 @@ pub fn column_lines(model: &Model, cursor: usize) -> Vec<Vec<Span<'static>>> {
     let line = |(at, (column, is_shown)): (usize, &(Column, bool))| {
         let (column, is_on) = (*column, *is_shown);
         let has_cursor = at == cursor;
-        let styled = |style: Style| if has_cursor { style.patch(look.selected()) } else { style };
+        let styled = |style: Style| if has_cursor { look.under_cursor(style) } else { style };
         let pointer = if has_cursor { glyphs.pointer } else { " " };
         let box_ = if is_on { "[x]" } else { "[ ]" };
         let about = if is_on && !fitting.contains(&column) {
