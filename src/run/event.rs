@@ -79,6 +79,13 @@ pub struct ModuleShape {
     pub outputs: usize,
 }
 
+impl ModuleShape {
+    /// Parameters of an update of a rank, as many as can be counted: a log may say anything.
+    pub fn parameters(&self, rank: usize) -> usize {
+        rank.saturating_mul(self.inputs.saturating_add(self.outputs))
+    }
+}
+
 /// The rank-1 terms of a module at the end of the search, k of each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {

@@ -165,12 +165,15 @@ impl RunView {
 
     /// LoRA parameters with one rank in every module.
     pub fn uniform_parameters(&self, rank: usize) -> usize {
-        self.modules.iter().map(|module| rank * (module.shape.inputs + module.shape.outputs)).sum()
+        self.modules.iter().map(|module| module.shape.parameters(rank)).fold(0, usize::saturating_add)
     }
 
     /// LoRA parameters at the present ranks: sum of r (in + out).
     pub fn lora_parameters(&self) -> usize {
-        self.modules.iter().map(|m| m.rank.unwrap_or(0) * (m.shape.inputs + m.shape.outputs)).sum()
+        self.modules
+            .iter()
+            .map(|module| module.shape.parameters(module.rank.unwrap_or(0)))
+            .fold(0, usize::saturating_add)
     }
 }
 

@@ -149,12 +149,15 @@ fn rung(model: &mut Model) -> Vec<Effect> {
     model.endings.see_monitor(monitor).map(Effect::Ring).into_iter().collect()
 }
 
-/// Replaces all screens over the runs by a form.
+/// Replaces all screens over the runs by a form, and what was asked on them meanwhile.
 fn open_form(model: &mut Model, form: Form) -> Vec<Effect> {
     let check = form.check();
     model.screens.truncate(1);
     model.screens.push(Screen::Form(Box::new(form)));
-    vec![check, Effect::ListPresets]
+    let tries = model.popups.iter().any(|popup| matches!(popup, Popup::Preflight(_)));
+    model.popups.clear();
+    let end = tries.then_some(Effect::EndPreflight);
+    end.into_iter().chain([check, Effect::ListPresets]).collect()
 }
 
 fn paste(model: &mut Model, text: &str) -> Vec<Effect> {

@@ -1,148 +1,154 @@
-//! Any keys on any size: no panic, and a state that still makes sense.
+//! Any keys, clicks, sizes and news in any order, from any screen: no panic, and a state that still makes sense.
 
-use crate::fixtures::*;
-use autolora::run::notes::Notes;
-use autolora::run::view::State;
+mod valid;
+mod world;
+
+use crate::every;
 use autolora::tui::look::Look;
-use autolora::tui::model::{Model, Screen};
-use autolora::tui::msg::{Effect, Msg};
+use autolora::tui::model::Model;
+use autolora::tui::msg::Msg;
 use autolora::tui::palette::Depth;
-use autolora::tui::preflight::Stage;
 use autolora::tui::update::update;
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use autolora::tui::view::paint;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use world::{News, answer, news};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
 enum Step {
-    Key(KeyCode, bool),
+    Key(KeyCode, KeyModifiers),
     Paste(String),
+    Mouse(MouseEventKind, u16, u16),
     Size(u16, u16),
-    Rows(usize),
+    News(News),
+    /// What was asked for is answered only later.
+    Late,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let codes = prop_oneof![
-        5 => "[ -~]".prop_map(|text| KeyCode::Char(text.chars().next().unwrap_or(' '))),
+        6 => "[ -~]".prop_map(|text| KeyCode::Char(text.chars().next().unwrap_or(' '))),
         1 => any::<char>().prop_map(KeyCode::Char),
-        4 => prop::sample::select(vec![
+        5 => prop::sample::select(vec![
             KeyCode::Enter, KeyCode::Esc, KeyCode::Tab, KeyCode::BackTab, KeyCode::Up, KeyCode::Down, KeyCode::Left,
             KeyCode::Right, KeyCode::PageUp, KeyCode::PageDown, KeyCode::Home, KeyCode::End, KeyCode::Delete,
             KeyCode::Backspace, KeyCode::F(1), KeyCode::Null,
         ]),
     ];
+    let modifiers = prop_oneof![
+        17 => Just(KeyModifiers::NONE),
+        1 => Just(KeyModifiers::CONTROL),
+        1 => Just(KeyModifiers::ALT),
+        1 => Just(KeyModifiers::SHIFT),
+    ];
+    let mouse = prop::sample::select(vec![
+        MouseEventKind::Down(MouseButton::Left),
+        MouseEventKind::Up(MouseButton::Left),
+        MouseEventKind::Down(MouseButton::Right),
+        MouseEventKind::Drag(MouseButton::Left),
+        MouseEventKind::ScrollDown,
+        MouseEventKind::ScrollUp,
+        MouseEventKind::Moved,
+    ]);
     let step = prop_oneof![
-        12 => (codes, prop::bool::weighted(0.1)).prop_map(|(code, control)| Step::Key(code, control)),
+        16 => (codes, modifiers).prop_map(|(code, modifiers)| Step::Key(code, modifiers)),
         1 => ".{0,20}".prop_map(Step::Paste),
-        2 => (0u16..170, 0u16..50).prop_map(|(columns, lines)| Step::Size(columns, lines)),
+        2 => (mouse, 0u16..310, 0u16..110).prop_map(|(kind, column, row)| Step::Mouse(kind, column, row)),
+        1 => (0u16..170, 0u16..50).prop_map(|(columns, lines)| Step::Size(columns, lines)),
         1 => (0u16..6, 0u16..6).prop_map(|(columns, lines)| Step::Size(columns, lines)),
-        1 => (0usize..9).prop_map(Step::Rows),
+        1 => prop::sample::select(vec![(0, 0), (1, 1), (300, 1), (1, 100), (300, 100), (0, 24), (80, 0)])
+            .prop_map(|(columns, lines)| Step::Size(columns, lines)),
+        6 => news().prop_map(Step::News),
+        2 => Just(Step::Late),
     ];
     prop::collection::vec(step, 1..60)
 }
 
-/// Answers what the model asks for as a world would in which everything works.
-fn answer(effect: Effect) -> Option<Msg> {
-    let done = || Some(Msg::Done("done".into()));
-    match effect {
-        Effect::Start { .. } => Some(Msg::Started { run: rows()[0].id.clone() }),
-        Effect::Pause(_) | Effect::Resume(_) | Effect::Stop(_) | Effect::Remove(_) => done(),
-        Effect::ChooseAllocation { .. } | Effect::QueueFirst(_) => done(),
-        Effect::Retrain { .. } => Some(Msg::Started { run: rows()[0].id.clone() }),
-        Effect::Fetch { .. } => None,
-        Effect::Weigh(runs) => Some(Msg::Weighed(runs.iter().map(|run| weight(run)).collect())),
-        Effect::Annotate { run, .. } => {
-            let notes = Box::new(Notes { star: true, note: run.clone(), ..Notes::default() });
-            Some(Msg::Annotated { run, notes })
-        }
-        Effect::OpenRerun(parent) => {
-            let doc = Box::new(autolora::experiment::PresetDoc::empty("demo"));
-            Some(Msg::RerunOpened { doc, name: "demo-2".into(), parent })
-        }
-        Effect::Keep(_) => None,
-        Effect::ListPresets | Effect::CopyPreset { .. } | Effect::DeletePreset(_) => Some(Msg::Presets(preset_rows())),
-        Effect::OpenPreset(_) => {
-            let source = autolora::experiment::Source { name: "demo".into(), text: PRESET.into(), folder: None };
-            autolora::experiment::PresetDoc::open(&source).ok().map(|doc| Msg::PresetOpened(Box::new(doc)))
-        }
-        Effect::SavePreset { name, .. } => Some(Msg::PresetSaved(name)),
-        Effect::RenamePreset { from, to } => Some(Msg::PresetRenamed { from, to }),
-        Effect::ImportPreset { replace: false, file, name } => {
-            let then = Effect::ImportPreset { file, name, replace: true };
-            Some(Msg::InTheWay { title: "Replace", text: "There is one.".into(), then })
-        }
-        Effect::ExportPreset { .. } => Some(Msg::Wrong(crate::form::wrong())),
-        Effect::ImportPreset { .. } => done(),
-        Effect::Compare(name) => Some(Msg::Differs(crate::form::difference(&name))),
-        Effect::Gather(ask) => Some(Msg::Gathered { found: crate::form::found(&ask), ask }),
-        Effect::Preflight { number, .. } => {
-            let card = if number % 2 == 0 { crate::form::refused() } else { crate::form::card() };
-            Some(Msg::Preflight { number, stage: Stage::Done(Box::new(card)) })
-        }
-        Effect::EndPreflight => None,
-        Effect::Check { edit, .. } => Some(Msg::Checked { edit, problems: Vec::new() }),
-        Effect::Quit(_) | Effect::Ring(_) => None,
-    }
+fn drawn(model: &Model) -> Buffer {
+    let mut buf = Buffer::empty(Rect::new(0, 0, model.size.0, model.size.1));
+    paint(model, &mut buf);
+    buf
 }
 
 fn play(mut model: Model, steps: Vec<Step>) {
-    let mut size = (80, 24);
+    let mut waiting: Vec<Msg> = Vec::new();
     for step in steps {
+        let is_late = matches!(step, Step::Late);
         let msg = match step {
-            Step::Key(code, true) => Msg::Key(KeyEvent::new(code, KeyModifiers::CONTROL)),
-            Step::Key(code, false) => key(code),
-            Step::Paste(text) => Msg::Paste(text),
-            Step::Rows(count) => Msg::Runs(rows().into_iter().take(count).collect()),
-            Step::Size(columns, lines) => {
-                size = (columns, lines);
-                frame(&model, size.0, size.1);
-                continue;
+            Step::Key(code, modifiers) => Some(Msg::Key(KeyEvent::new(code, modifiers))),
+            Step::Paste(text) => Some(Msg::Paste(text)),
+            Step::Mouse(kind, column, row) => {
+                Some(Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }))
             }
+            Step::News(news) => Some(news.about(&model)),
+            Step::Size(columns, lines) => {
+                model.size = (columns, lines);
+                None
+            }
+            Step::Late => None,
         };
-        let mut waiting = vec![msg];
-        while let Some(msg) = waiting.pop() {
+        if let Some(msg) = msg {
+            waiting.extend(update(&mut model, msg).into_iter().filter_map(answer));
+            valid::check(&model, &drawn(&model));
+        }
+        while let Some(msg) = waiting.pop().filter(|_| !is_late) {
             waiting.extend(update(&mut model, msg).into_iter().filter_map(answer));
         }
-        let shown = frame(&model, size.0, size.1);
-        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));
-        assert!(matches!(model.screens.first(), Some(Screen::Runs)), "the runs are always behind");
-        assert!(model.screens.len() <= 3 && model.popups.len() <= 2);
+        valid::check(&model, &drawn(&model));
     }
+    valid::leads_out(&mut model);
+}
+
+/// One of the pictures whose names begin so, with any look.
+fn starts(kinds: &'static [&'static str]) -> impl Strategy<Value = Model> {
+    let is_meant = move |name: &str| kinds.iter().any(|kind| name.starts_with(kind));
+    let pictures: Vec<_> = every::ALL.iter().filter(|(name, _)| is_meant(name)).collect();
+    assert!(!pictures.is_empty());
+    let depth = prop::sample::select(vec![Depth::None, Depth::Sixteen, Depth::Many, Depth::True]);
+    (prop::sample::select(pictures), depth, any::<bool>()).prop_map(|((_, model), depth, unicode)| {
+        let mut model = model();
+        model.look = Look { depth, unicode, letters: unicode };
+        model
+    })
+}
+
+/// So many cases that nobody waits for them; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { 150 };
+    ProptestConfig { cases, failure_persistence: None, ..asked }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
-    fn any_keys_from_the_runs(steps in steps()) {
-        play(with_runs(rows()), steps);
-    }
-
-    #[test]
-    fn any_keys_from_a_comparison(steps in steps(), colour: bool, unicode: bool, runs in 2usize..9) {
-        let mut model = crate::runs::comparing(runs);
-        let depth = if colour { Depth::Many } else { Depth::None };
-        model.look = Look { depth, unicode, letters: unicode };
+    fn anything_from_the_runs(model in starts(&["runs"]), steps in steps()) {
         play(model, steps);
     }
 
     #[test]
-    fn any_keys_from_the_form(steps in steps()) {
-        play(form(PRESET), steps);
-    }
-
-    #[test]
-    fn any_keys_from_the_monitor(steps in steps(), colour: bool, unicode: bool) {
-        let mut model = finished().watched(State::Finished);
-        let depth = if colour { Depth::Many } else { Depth::None };
-        model.look = Look { depth, unicode, letters: unicode };
+    fn anything_from_a_comparison(model in starts(&["compare"]), steps in steps()) {
         play(model, steps);
     }
 
     #[test]
-    fn any_keys_from_the_monitor_of_a_run_that_writes(steps in steps(), unicode: bool) {
-        let mut model = crate::generation::written().watched(State::Finished);
-        model.look = Look { depth: Depth::Many, unicode, letters: unicode };
+    fn anything_from_the_form_and_the_presets(
+        model in starts(&["form", "presets", "picker", "preflight"]), steps in steps()
+    ) {
+        play(model, steps);
+    }
+
+    #[test]
+    fn anything_from_the_monitor(model in starts(&["monitor"]), steps in steps()) {
+        play(model, steps);
+    }
+
+    #[test]
+    fn anything_from_the_theatre(model in starts(&["theatre", "samples", "help"]), steps in steps()) {
         play(model, steps);
     }
 }

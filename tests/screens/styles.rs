@@ -267,14 +267,14 @@ fn the_cursor_is_reversed_and_not_dim_also_without_colour() {
         ("runs_columns", "best validation loss"),
         ("runs_tags", " "),
         ("presets", "SST-2 with MiniLM"),
-        ("form_group", "steps"),
+        ("form_group", "unset"),
         ("form_typing", " "),
         ("form_problem_list", "lora.rank must"),
         ("presets_problems", "invalid basic string"),
         ("picker_models", "builtin:demo"),
         ("picker_files", "train.tsv"),
-        ("monitor_search", "3 "),
-        ("monitor_large", "3 "),
+        ("monitor_search", " 4"),
+        ("monitor_large", " 3"),
         ("theatre_what_if", "threshold"),
     ];
     let mut wrong = String::new();

@@ -80,9 +80,7 @@ impl Facts {
 
     /// Elements of A and B.
     pub fn parameters(&self) -> usize {
-        let of = |(path, shape): &(String, ModuleShape)| {
-            self.ranks.get(path).copied().unwrap_or(0) * (shape.inputs + shape.outputs)
-        };
+        let of = |(path, shape): &(String, ModuleShape)| shape.parameters(self.ranks.get(path).copied().unwrap_or(0));
         self.modules.iter().map(of).sum()
     }
 

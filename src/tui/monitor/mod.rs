@@ -129,6 +129,7 @@ impl Monitor {
         self.view = view;
         self.state = Some(state);
         self.read = Some(0.0);
+        self.mend_moment();
         self.arrange();
     }
 

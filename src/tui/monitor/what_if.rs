@@ -185,7 +185,7 @@ impl Monitor {
 
     /// Parameters of the cheapest term.
     pub fn cheapest(&self) -> usize {
-        self.view.modules.iter().map(|module| module.shape.inputs + module.shape.outputs).min().unwrap_or(1)
+        self.view.modules.iter().map(|module| module.shape.parameters(1)).min().unwrap_or(1)
     }
 }
 
