@@ -21,7 +21,7 @@ fn shown(home: &Path) -> serde_json::Value {
 }
 
 /// The newest run is at work, and comes further.
-fn goes_on(home: &Path, after: &str) {
+pub fn goes_on(home: &Path, after: &str) {
     let place = |shown: &serde_json::Value| (shown["phase"].clone(), shown["step"].clone());
     let (start, before) = (Instant::now(), place(&shown(home)));
     loop {

@@ -142,6 +142,13 @@ impl Session {
         assert!(seen.is_some(), "no {text:?} on:\n{}", self.screen());
     }
 
+    /// Waits until the screen does not show a text any more.
+    pub fn misses(&self, text: &str) {
+        let is_gone = |output: &Output| is_whole(&output.bytes) && !output.screen.screen().contents().contains(text);
+        let seen = self.waits(PATIENCE, is_gone);
+        assert!(seen.is_some(), "still {text:?} on:\n{}", self.screen());
+    }
+
     /// Waits until the program has sent some bytes.
     pub fn sends(&self, part: &str) {
         let seen = self.waits(PATIENCE, |output| contains(&output.bytes, part));

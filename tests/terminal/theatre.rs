@@ -1,5 +1,6 @@
 //! The rank theatre by the real binary: a run that outlives its terminal, other moments of its search, and choices that are kept.
 
+use crate::ssh::goes_on;
 use crate::support::{Session, assert_restored, size};
 use crate::{PROGRAM, start, with};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -50,17 +51,23 @@ fn a_run_outlives_the_terminal_that_started_it_and_is_scrubbed_steered_and_stopp
     first.sees("lora.targets");
     first.send("S");
     first.sees("emerging: mean rank");
+    first.send("q");
+    let (code, bytes) = first.end();
+    assert_eq!(code, 0);
+    assert_restored(&bytes);
+    goes_on(home, "its screen was left");
+
+    let killed = start(home, &["watch", "last"]);
+    killed.sees("emerging: mean rank");
     // All of the terminal's processes, without a word.
-    kill_process_group(Pid::from_raw(first.pid() as i32).unwrap(), Signal::KILL).unwrap();
-    first.end();
-    let before = shown(home, "last");
-    assert_eq!(before["state"], "running");
+    kill_process_group(Pid::from_raw(killed.pid() as i32).unwrap(), Signal::KILL).unwrap();
+    killed.end();
+    goes_on(home, "its terminal was killed");
 
     let mut second = wide(home, &["watch", "last"]);
     second.sees("emerging: mean rank");
     second.sees("history of");
     second.sees("host memory");
-    assert!(shown(home, "last")["step"].as_u64() >= before["step"].as_u64(), "it goes on");
     second.send("m[[");
     second.sees("at step ");
     second.sees("differ from step");
@@ -70,10 +77,16 @@ fn a_run_outlives_the_terminal_that_started_it_and_is_scrubbed_steered_and_stopp
     second.sees("w what if");
     second.send(":\x151\r");
     second.sees("ranks at step 1,");
+    second.send(">");
+    second.sees("ranks at step 2,");
+    second.send("<");
+    second.sees("ranks at step 1,");
     second.send("p");
-    second.send("p");
-    second.send(".");
+    second.misses("ranks at step 1,");
+    second.sees("ranks at step ");
+    second.send("p.");
     second.sees("emerging ranks");
+    second.misses("at step");
 
     second.send("w");
     second.sees("selection value at least 0.125");
@@ -91,11 +104,12 @@ fn a_run_outlives_the_terminal_that_started_it_and_is_scrubbed_steered_and_stopp
     let (code, bytes) = second.end();
     assert_eq!(code, 0);
     assert_restored(&bytes);
-    assert_eq!(shown(home, "last")["state"], "stopped");
+    let stopped = shown(home, "last");
+    assert_eq!((stopped["state"].as_str(), &stopped["pid"]), (Some("stopped"), &serde_json::Value::Null));
 }
 
 #[test]
-fn a_finished_search_is_allocated_by_another_rule_in_a_new_run() {
+fn a_finished_search_is_allocated_by_another_rule_in_a_new_run_which_is_compared_and_deleted() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     let sets = ["--set", "search.epochs=0.4", "--set", "retrain.epochs=0.2", "--set", "baseline.head_only=false"];
@@ -112,13 +126,42 @@ fn a_finished_search_is_allocated_by_another_rule_in_a_new_run() {
     session.send("y");
     session.sees("allocated ranks");
     session.sees("✓ finished");
-    session.send("q");
-    let (code, bytes) = session.end();
-    assert_eq!(code, 0);
-    assert_restored(&bytes);
     let child = shown(home, "last");
     assert_eq!(child["parent"], parent["id"]);
     assert_eq!(child["experiment"]["allocation"]["rule"], "energy");
     assert_eq!(child["selection"], parent["selection"], "the search is the parent's");
     assert_eq!(child["state"], "finished");
+
+    // Beside each other: what differs, and what became of it.
+    session.send("\x1b");
+    session.sees("2 in all");
+    session.send("V");
+    session.sees("2 marked");
+    session.send("c");
+    session.sees("AutoLoRA  compare");
+    session.sees("allocation.rule");
+    session.sees("LoRA parameters");
+    let screen = session.screen();
+    let line = |name: &str| screen.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+    assert!(line("allocation.rule").contains("threshold") && line("allocation.rule").contains("energy"), "{screen}");
+    let of_ranks = |run: &serde_json::Value| run["parameters"].as_u64().unwrap().to_string();
+    let counted = line("LoRA parameters").replace(',', "");
+    assert!(counted.contains(&of_ranks(&parent)) && counted.contains(&of_ranks(&child)), "{screen}");
+
+    session.send("\x1b");
+    session.sees("2 marked");
+    session.send("d");
+    session.sees("Delete 2 runs?");
+    session.send("\x1b");
+    session.misses("Delete 2 runs?");
+    assert_eq!(std::fs::read_dir(home.join("runs")).unwrap().count(), 2, "no is no");
+    session.send("d");
+    session.sees("Delete 2 runs?");
+    session.send("y");
+    session.sees("No runs yet.");
+    assert_eq!(std::fs::read_dir(home.join("runs")).unwrap().count(), 0);
+    session.send("q");
+    let (code, bytes) = session.end();
+    assert_eq!(code, 0);
+    assert_restored(&bytes);
 }
