@@ -2,7 +2,7 @@
 
 use crate::fixtures::*;
 use autolora::experiment::Rule;
-use autolora::run::event::Event;
+use autolora::run::event::{Event, Phase};
 use autolora::run::machine::{Gpu, Machine};
 use autolora::run::view::State;
 use autolora::tui::keys::Context;
@@ -170,6 +170,19 @@ fn figures_are_smoothed_scaled_and_read_out() {
 }
 
 #[test]
+fn an_axis_that_the_log_has_no_places_for_is_zoomed_into_all_the_same() {
+    let mut model = searching().watched(State::Running);
+    press(&mut model, "x");
+    // Read again, without the number of epochs.
+    let mut log = Log::new();
+    log.step_at(Phase::Search, 0, 0.5, None);
+    update(&mut model, log.filled(State::Running, u64::MAX));
+    monitor(&mut model).focus = Pane::Figures;
+    keys(&mut model, &[KeyCode::Left, KeyCode::Down, KeyCode::Up]);
+    assert!(frame(&model, 80, 24).contains("losses of the search"));
+}
+
+#[test]
 fn the_log_is_filtered_and_scrolled() {
     let mut log = searching();
     for n in 0..40 {
@@ -210,7 +223,7 @@ pub fn with_gpu() -> Model {
         gpu: Some(gpu),
     };
     let mut log = searching();
-    log.push(Event::Machine { phase: autolora::run::event::Phase::Search, machine });
+    log.push(Event::Machine { phase: Phase::Search, machine });
     let mut model = log.watched(State::Running);
     monitor(&mut model).focus = Pane::Machine;
     model

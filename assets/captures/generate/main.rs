@@ -1,7 +1,7 @@
 //! Captures every screen of the real program, on 80 x 24 and on 160 x 45, as SVG and as text:
 //! `cargo build --release && cargo run --release --example captures -- OUTDIR [PROGRAM]`
 //!
-//! The runs are real ones of the embedded demo, in a home of their own; they need no network and about a minute.
+//! The runs are real ones of the embedded demo, in a home of their own; they need no network and a few minutes.
 
 mod scenes;
 #[path = "../../../tests/terminal/support.rs"]
@@ -34,14 +34,26 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     stage.run(&["run", "demo", "--detach"])?;
     // Until something has emerged.
-    std::thread::sleep(Duration::from_secs(6));
+    stage.wait_for("demo", |shown| is_searching(shown, 120))?;
     stage.capture(Moment::Search)?;
     stage.run(&["run", "demo", "--name", "lower-threshold", "--set", "allocation.threshold=0.1"])?;
     stage.run(&["run", "demo", "--name", "again", "--detach"])?;
-    std::thread::sleep(Duration::from_secs(3));
+    stage.wait_for("again", |shown| is_searching(shown, 20))?;
     stage.run(&["stop", "again"])?;
-    stage.wait_for("demo")?;
-    stage.capture(Moment::Finished)
+    stage.wait_for("demo", |shown| shown["state"] == "finished")?;
+    stage.capture(Moment::Finished)?;
+    let short = ["--set", "search.epochs=1", "--set", "retrain.epochs=2"];
+    stage.run(&[&["run", "demo-generation", "--name", "texts"][..], &short].concat())?;
+    stage.capture(Moment::Texts)
+}
+
+/// Whether a run is at this step of its search, or further.
+fn is_searching(shown: &serde_json::Value, step: u64) -> bool {
+    match shown["phase"].as_str() {
+        Some("prepare") | None => false,
+        Some("search") => shown["step"].as_u64().is_some_and(|at| at >= step),
+        Some(_) => true,
+    }
 }
 
 /// The program that was built beside this example.
@@ -73,14 +85,16 @@ impl Stage<'_> {
         Err(String::from_utf8_lossy(&answer.stderr).into_owned().into())
     }
 
-    fn wait_for(&self, run: &str) -> Result<(), Box<dyn Error>> {
+    fn wait_for(&self, run: &str, is_there: impl Fn(&serde_json::Value) -> bool) -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         loop {
             let shown = self.command(&["show", run, "--json"]).output()?;
             let shown: serde_json::Value = serde_json::from_slice(&shown.stdout)?;
             match shown["state"].as_str() {
-                Some("finished") => return Ok(()),
-                Some("running") if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(200)),
+                _ if is_there(&shown) => return Ok(()),
+                Some("running" | "queued") if start.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
                 other => return Err(format!("{run} is {other:?}").into()),
             }
         }
@@ -102,8 +116,10 @@ impl Stage<'_> {
             session.sees(text);
             session.send(keys);
         }
+        // What is read behind the first frame is there.
+        session.misses("reading its history");
         let name = format!("{}-{columns}x{rows}", scene.name);
-        if scene.moment == Moment::Finished {
+        if scene.moment != Moment::Search {
             while session.output().pieces.last().is_some_and(|(time, _)| time.elapsed() < QUIET) {
                 std::thread::sleep(QUIET / 10);
             }

@@ -7,6 +7,8 @@ pub enum Moment {
     Search,
     /// The demo is finished, and further runs are there: `lower-threshold`, finished, and `again`, stopped.
     Finished,
+    /// A run that writes texts is finished besides: `texts`.
+    Texts,
 }
 
 /// One screen.
@@ -35,7 +37,17 @@ pub const SCENES: &[Scene] = &[
     scene("monitor-finished", Moment::Finished, &["watch", "demo"], &[("allocated: mean rank", "jj")]),
     scene("runs", Moment::Finished, &[], &[("again", "")]),
     scene("form", Moment::Finished, &[], &[("again", "n"), ("ready to start", "")]),
+    scene("problems", Moment::Finished, &[], PROBLEMS),
+    scene(
+        "picker",
+        Moment::Finished,
+        &[],
+        &[("again", "n"), ("ready to start", "j\r"), ("catalogue", "bert"), ("bert-base", "")],
+    ),
+    scene("preflight", Moment::Finished, &[], &[("again", "n"), ("ready to start", "s"), ("in all", "")]),
     scene("presets", Moment::Finished, &[], &[("again", "p"), ("shipped", "")]),
+    scene("past", Moment::Finished, &["watch", "demo"], &[("allocated: mean rank", "m[[[[[["), ("differ from", "")]),
+    scene("changes", Moment::Finished, &["watch", "demo"], CHANGES),
     scene(
         "what-if",
         Moment::Finished,
@@ -44,4 +56,21 @@ pub const SCENES: &[Scene] = &[
     ),
     scene("compare", Moment::Finished, &[], &[("again", "V"), ("3 marked", "c"), ("AutoLoRA  compare", "")]),
     scene("help", Moment::Finished, &["watch", "demo"], &[("allocated: mean rank", "?"), ("Help", "")]),
+    scene("samples", Moment::Texts, &["watch", "texts"], &[("allocated: mean rank", "t"), ("Samples of held-out", "")]),
 ];
+
+/// A rank and a learning rate that are none, and the list of what is wrong.
+const PROBLEMS: &[(&str, &str)] = &[
+    ("again", "n"),
+    ("ready to start", "/lora.rank"),
+    ("find lora.rank", "\r\r\x150\r"),
+    ("1 problem", "\x1b"),
+    ("lora.targets", "/search.weights.lr"),
+    ("find search.weights.lr", "\r\r\x15-1\r"),
+    ("2 problems", "\x1b"),
+    ("lora.targets", "!"),
+    ("Problems (2)", ""),
+];
+
+/// What a sixth of the search changed.
+const CHANGES: &[(&str, &str)] = &[("allocated: mean rank", "m[[[[[["), ("differ from", "d"), ("Ranks from step", "")];

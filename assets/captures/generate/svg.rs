@@ -39,10 +39,10 @@ pub fn of(screen: &vt100::Screen, title: &str) -> String {
     line(format_args!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0}" height="{height:.0}" viewBox="0 0 {width:.1} {height:.1}" role="img">"#
     ));
-    line(format_args!("<title>{}</title>", escaped(title)));
+    line(format_args!("<title>{title}</title>"));
     line(format_args!(r#"<rect width="100%" height="100%" rx="8" fill="{GROUND}"/>"#));
     line(format_args!(
-        r#"<g font-family="{FONTS}" font-size="{LETTERS}" fill="{TEXT}" xml:space="preserve" style="white-space:pre" transform="translate({MARGIN} {MARGIN})">"#
+        r#"<g font-family="{FONTS}" font-size="{LETTERS}" fill="{TEXT}" transform="translate({MARGIN} {MARGIN})">"#
     ));
     for row in 0..rows {
         let mut column = 0;
@@ -60,7 +60,15 @@ pub fn of(screen: &vt100::Screen, title: &str) -> String {
                     r#"<rect x="{x:.1}" y="{y:.1}" width="{wide:.1}" height="{HEIGHT}" fill="{ground}"/>"#
                 ));
             }
-            if let Some(opacity) = filled(&text) {
+            if let Some(glyph) = text.chars().next().and_then(stroke) {
+                let opacity = if ink.dim { r#" stroke-opacity="0.6""# } else { "" };
+                let lines: String = (0..cells).map(|cell| glyph.path(x + f64::from(cell) * WIDTH, y)).collect();
+                let (colour, weight) = (&ink.text, glyph.weight);
+                let lines = if glyph.is_across() { glyph.across(x, y, wide) } else { lines };
+                line(format_args!(
+                    r#"<path d="{lines}" fill="none" stroke="{colour}" stroke-width="{weight}"{opacity}/>"#
+                ));
+            } else if let Some(opacity) = filled(&text) {
                 let opacity = if ink.dim { opacity * 0.6 } else { opacity };
                 line(format_args!(
                     r#"<rect x="{x:.1}" y="{y:.1}" width="{wide:.1}" height="{HEIGHT}" fill="{}" fill-opacity="{opacity:.2}"/>"#,
@@ -100,17 +108,17 @@ fn piece(screen: &vt100::Screen, row: u16, start: u16) -> (String, Ink, u16) {
         (text, cell.map_or_else(plain, ink), 1 + u16::from(wide))
     };
     let (mut text, first, mut cells) = at(start);
-    let shade = filled(&text);
+    let shape = shape(&text);
     while start + cells < columns {
         let (more, ink, width) = at(start + cells);
-        if ink != first || filled(&more) != shade {
+        if ink != first || self::shape(&more) != shape {
             break;
         }
         text.push_str(&more);
         cells += width;
     }
     // Blanks at the end would only stretch the text.
-    if first.ground.is_none() && shade.is_none() {
+    if first.ground.is_none() && shape.is_none() {
         let kept = text.trim_end_matches(' ');
         let cut = text.len() - kept.len();
         if !kept.is_empty() && cut > 0 {
@@ -150,6 +158,57 @@ fn colour(colour: vt100::Color) -> Option<String> {
     }
 }
 
+/// The character of a cell that is drawn and not written: fonts leave gaps between them.
+fn shape(text: &str) -> Option<char> {
+    text.chars().next().filter(|c| stroke(*c).is_some() || filled(text).is_some())
+}
+
+/// The lines of a box in a cell: to which of its sides they go from its middle.
+#[derive(Clone, Copy)]
+struct Stroke {
+    left: bool,
+    right: bool,
+    up: bool,
+    down: bool,
+    /// Pixels.
+    weight: f64,
+}
+
+fn stroke(c: char) -> Option<Stroke> {
+    let (left, right, up, down) = match c {
+        '─' | '━' => (true, true, false, false),
+        '│' => (false, false, true, true),
+        '┌' => (false, true, false, true),
+        '┐' => (true, false, false, true),
+        '└' => (false, true, true, false),
+        '┘' => (true, false, true, false),
+        _ => return None,
+    };
+    Some(Stroke { left, right, up, down, weight: if c == '━' { 2.0 } else { 1.0 } })
+}
+
+impl Stroke {
+    fn is_across(self) -> bool {
+        self.left && self.right
+    }
+
+    /// One line through cells that are `wide` together.
+    fn across(self, x: f64, y: f64, wide: f64) -> String {
+        format!("M{x:.1} {:.1}h{wide:.1}", y + HEIGHT / 2.0)
+    }
+
+    /// The lines of a cell, each from its middle.
+    fn path(self, x: f64, y: f64) -> String {
+        let (middle_x, middle_y) = (x + WIDTH / 2.0, y + HEIGHT / 2.0);
+        let to = |goes: bool, way: &str, length: f64| {
+            if goes { format!("M{middle_x:.1} {middle_y:.1}{way}{length:.1}") } else { String::new() }
+        };
+        let (half_x, half_y) = (WIDTH / 2.0, HEIGHT / 2.0);
+        let across = to(self.left, "h", -half_x) + &to(self.right, "h", half_x);
+        across + &to(self.up, "v", -half_y) + &to(self.down, "v", half_y)
+    }
+}
+
 /// How much of a cell a shade fills: fonts leave gaps between them.
 fn filled(text: &str) -> Option<f64> {
     match text.chars().next()? {
@@ -161,6 +220,7 @@ fn filled(text: &str) -> Option<f64> {
     }
 }
 
+/// As XML has it; spaces as such that no browser takes for one, which would stretch the letters around them.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace(' ', "\u{a0}")
 }

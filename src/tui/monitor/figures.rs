@@ -96,11 +96,7 @@ impl Figures {
     pub fn zoom(&mut self, closer: bool, curves: &Curves) {
         let (from, to) = self.zoom;
         let width = ((to - from) * if closer { 0.5 } else { 2.0 }).clamp(LEAST_PART, 1.0);
-        let cursor = self.cursor.and_then(|step| {
-            let (first, last) = extent(curves, self.axis)?;
-            let index = index_of(curves, step)?;
-            Some(((curves.x(self.axis, index) - first) / (last - first).max(f64::MIN_POSITIVE)).clamp(0.0, 1.0))
-        });
+        let cursor = self.cursor.and_then(|step| share_of(curves, self.axis, index_of(curves, step)?));
         let end = cursor.map_or(to, |middle| middle + width / 2.0).clamp(width, 1.0);
         self.zoom = (end - width, end);
     }
@@ -127,8 +123,7 @@ impl Figures {
 
     /// Moves the part that is shown so that the cursor is in it.
     fn follow_cursor(&mut self, curves: &Curves, index: usize) {
-        let Some((first, last)) = extent(curves, self.axis) else { return };
-        let share = (curves.x(self.axis, index) - first) / (last - first).max(f64::MIN_POSITIVE);
+        let Some(share) = share_of(curves, self.axis, index) else { return };
         let (from, to) = self.zoom;
         let shift = if share < from {
             share - from
@@ -153,6 +148,13 @@ impl Figures {
 fn extent(curves: &Curves, axis: Axis) -> Option<(f64, f64)> {
     let last = curves.len().checked_sub(1)?;
     Some((curves.x(axis, 0), curves.x(axis, last)))
+}
+
+/// How far along an axis a place is, from 0 to 1; none where the log does not say, as for epochs without their number.
+fn share_of(curves: &Curves, axis: Axis, index: usize) -> Option<f64> {
+    let (first, last) = extent(curves, axis)?;
+    let share = (curves.x(axis, index) - first) / (last - first).max(f64::MIN_POSITIVE);
+    share.is_finite().then(|| share.clamp(0.0, 1.0))
 }
 
 /// The logged step at or before a step.
