@@ -28,6 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if !program.is_file() {
         return Err(format!("{} is not there: build it first, or name it", program.display()).into());
     }
+    // It is started in other folders.
+    let program = program.canonicalize()?;
     fs::create_dir_all(&out)?;
     let home = tempfile::Builder::new().prefix("autolora-").tempdir()?;
     let stage = Stage { program: &program, home: home.path(), out: &out };
