@@ -1,8 +1,8 @@
 //! The losses of all runs over each other.
 
 use super::Compare;
+use crate::tui::chart::{self, Curve, Plot};
 use crate::tui::look::Look;
-use crate::tui::monitor::chart::{self, Curve, Plot};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

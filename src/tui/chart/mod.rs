@@ -1,5 +1,9 @@
 //! Curves as characters. Every column draws its smallest and largest value, so that a spike of one step survives.
 
+mod lens;
+
+pub use lens::{Extent, Lens, extent, smoothed};
+
 use crate::run::history::Axis;
 use crate::tui::look::Look;
 use crate::tui::text::{duration, figure, pad, width};
