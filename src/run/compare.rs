@@ -216,10 +216,21 @@ impl Losses {
         }
     }
 
-    /// The latest of them.
-    pub fn last(self, view: &RunView) -> Option<f64> {
+    /// The figures of the steps that they are among.
+    pub fn curves(self, view: &RunView) -> &Curves {
+        self.source(view).0
+    }
+
+    /// The latest of them, and its step.
+    pub fn last(self, view: &RunView) -> Option<(usize, f64)> {
         let (curves, metric) = self.source(view);
-        curves.last(metric).map(|(_, loss)| loss)
+        curves.last(metric)
+    }
+
+    /// The lowest of them, and its first step.
+    pub fn best(self, view: &RunView) -> Option<(usize, f64)> {
+        let (curves, metric) = self.source(view);
+        curves.least(metric)
     }
 
     /// The curve of a run: (place on the axis, loss), rising.

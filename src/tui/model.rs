@@ -282,6 +282,16 @@ impl Model {
             Action::Changes => self.monitor_shown().is_some_and(|monitor| monitor.moment.mark.is_some()),
             Action::Back => self.screens.len() > 1 || self.runs.can_clear(),
             Action::Compare => self.runs.can_compare(),
+            Action::Curve
+            | Action::Axis
+            | Action::LogScale
+            | Action::Smoothing
+            | Action::ZoomIn
+            | Action::ZoomOut
+            | Action::ZoomAll => match self.screen() {
+                Screen::Compare(compare) => compare.shows_curves(self.size),
+                _ => true,
+            },
             Action::Rerun | Action::MarkRun | Action::MarkAll | Action::Star | Action::Tag | Action::Note => {
                 self.runs.selected().is_some()
             }
@@ -292,7 +302,13 @@ impl Model {
 
     /// What to do first, where an action makes no sense yet and that is not plain to see.
     pub fn why_not(&self, action: Action) -> Option<String> {
-        (action == Action::Compare).then(|| self.runs.how_to_compare())
+        match (action, self.screen()) {
+            (Action::Compare, _) => Some(self.runs.how_to_compare()),
+            (Action::Curve | Action::Axis | Action::LogScale | Action::Smoothing, Screen::Compare(_)) => {
+                Some("the losses are in another pane: Tab goes there".into())
+            }
+            _ => None,
+        }
     }
 
     /// Says something in one line.

@@ -287,6 +287,54 @@ fn compared_losses() {
 }
 
 #[test]
+fn losses_are_compared_at_a_cursor_smooth_and_close() {
+    let mut model = comparing(3);
+    press(&mut model, "oo");
+    for _ in 0..8 {
+        effects(&mut model, KeyCode::Left);
+    }
+    effects(&mut model, KeyCode::Up);
+    show("compare_cursor", &model);
+    let curves = |model: &mut Model| model.comparison().map(|compare| (compare.cursor, compare.lens.clone())).unwrap();
+    let (at, lens) = curves(&mut model);
+    assert!(at.is_some_and(|at| at < 300.0 && at.fract() == 0.0), "{at:?}");
+    assert!(lens.weight() > 0.0 && lens.part() == 0.5);
+    press(&mut model, "x");
+    assert_ne!(curves(&mut model).0, at, "the same step is elsewhere on another axis");
+    press(&mut model, "xxx");
+    assert_eq!(curves(&mut model).0, at, "and where it was once the axes are through");
+    press(&mut model, "0");
+    assert_eq!((curves(&mut model).0, curves(&mut model).1.part()), (None, 1.0));
+    // Where the losses are not in sight, their keys say so.
+    model.size = (80, 24);
+    effects(&mut model, KeyCode::Tab);
+    press(&mut model, "o");
+    assert!(notice(&model).contains("Tab"), "{}", notice(&model));
+    assert_eq!(curves(&mut model).1.weight(), lens.weight());
+}
+
+#[test]
+fn a_run_has_its_colour_in_every_comparison() {
+    let mut model = with_runs(rows());
+    let hues = |model: &mut Model| -> Vec<(String, usize)> {
+        let sides = &model.comparison().unwrap().sides;
+        sides.iter().map(|side| (side.id.clone(), side.hue)).collect()
+    };
+    press(&mut model, "vv");
+    let Effect::Keep(kept) = char_effect(&mut model, 'c') else { panic!("colours are remembered") };
+    assert_eq!(kept.hues.words().count(), 2);
+    let before = hues(&mut model);
+    effects(&mut model, KeyCode::Esc);
+    // The first one leaves, a third one comes: the second stays as it was.
+    press(&mut model, "gvjvc");
+    let after = hues(&mut model);
+    assert_eq!(after.len(), 2);
+    let of = |all: &[(String, usize)], id: &str| all.iter().find(|(run, _)| run == id).map(|(_, hue)| *hue);
+    assert_eq!(of(&after, &before[1].0), Some(before[1].1));
+    assert_ne!(after[0].1, after[1].1);
+}
+
+#[test]
 fn compared_settings() {
     let mut model = comparing(3);
     effects(&mut model, KeyCode::Tab);
@@ -363,7 +411,7 @@ fn the_losses_of_a_comparison_go_round_and_a_live_run_goes_on() {
     press(&mut model, "c");
     press(&mut model, "yxx");
     let drawn = frame(&model, 80, 24);
-    assert!(drawn.contains("loss of the search, logarithmic") && drawn.contains("tokens"), "{drawn}");
+    assert!(drawn.contains("values on a log scale") && drawn.contains("tokens"), "{drawn}");
     press(&mut model, "yxx");
     assert!(frame(&model, 80, 24).contains("step 1"));
     let mut log = Log::new();

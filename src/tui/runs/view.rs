@@ -109,7 +109,10 @@ fn row_spans(
     let star = if row.notes.star { glyphs.star } else { " " };
     let (mark, mark_style) = match marked {
         // In the colour that the comparison gives it.
-        Some(at) if model.runs.can_compare() => ((at + 1).to_string(), look.series(at).patch(look.strong())),
+        Some(at) if model.runs.can_compare() => {
+            let hue = model.runs.hues().get(at).copied().unwrap_or(at);
+            ((at + 1).to_string(), look.series(hue).patch(look.strong()))
+        }
         Some(_) => (glyphs.said.to_owned(), look.accent()),
         None => (" ".to_owned(), Style::new()),
     };
