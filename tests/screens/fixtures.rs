@@ -121,7 +121,7 @@ pub fn with_runs(rows: Vec<RunRow>) -> Model {
 /// What a run holds.
 pub fn weight(run: &str) -> Weight {
     let dir = format!("/home/ada/.local/share/autolora/runs/{run}");
-    Weight { run: run.into(), dir, files: 17, bytes: 41_300_000 }
+    Weight { run: run.into(), dir, files: 17, bytes: 41_300_000, ..Weight::default() }
 }
 
 /// A log that is being written.

@@ -5,11 +5,12 @@ use crate::show;
 use autolora::experiment::{Experiment, PresetDoc, Source};
 use autolora::run::event::Phase;
 use autolora::run::notes::Notes;
+use autolora::run::referring::Referrer;
 use autolora::run::view::State;
 use autolora::tui::keys::Context;
 use autolora::tui::model::{Model, Screen};
 use autolora::tui::monitor::Head;
-use autolora::tui::msg::{Effect, Msg, Watching};
+use autolora::tui::msg::{Effect, Msg, Watching, Weight};
 use autolora::tui::runs::{Annotation, Column, RunRow};
 use autolora::tui::update::update;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -138,6 +139,20 @@ fn deleting_several_runs_asks_once() {
     update(&mut model, Msg::Weighed(runs.iter().map(|run| weight(run)).collect()));
     show("runs_delete_several", &model);
     assert!(matches!(char_effect(&mut model, 'y'), Effect::Remove(removed) if removed == runs));
+}
+
+#[test]
+fn deleting_a_run_says_which_others_refer_to_it() {
+    let mut model = with_runs(rows());
+    press(&mut model, "jjj");
+    let run = rows()[3].id.clone();
+    let refers = |id: &str, name: &str, reads| Referrer { id: id.into(), name: name.into(), reads };
+    let child = refers("20261124-010203-beef", "budget-3", None);
+    let reader = refers("20261124-020304-cafe", "second-stage", Some("lora.init_from"));
+    // One that goes too is no reason to stop.
+    let referrers = vec![child, reader, refers(&run, "itself", None)];
+    update(&mut model, Msg::Weighed(vec![Weight { referrers, ..weight(&run) }]));
+    show("runs_delete_parent", &model);
 }
 
 #[test]
