@@ -59,8 +59,8 @@ pub fn words(referrers: &[Referrer]) -> Vec<String> {
     let (readers, copies): (Vec<&Referrer>, Vec<&Referrer>) = referrers.iter().partition(|one| one.reads.is_some());
     let mut words = Vec::new();
     if !copies.is_empty() {
-        let (was, have) = if copies.len() == 1 { ("was", "it has") } else { ("were", "they have") };
-        words.push(format!("{} {was} made from it; {have} a copy of what was taken", list(&copies)));
+        let (was, go) = if copies.len() == 1 { ("was", "goes") } else { ("were", "go") };
+        words.push(format!("{} {was} made from it and {go} on without it", list(&copies)));
     }
     for one in readers {
         let key = one.reads.unwrap_or_default();

@@ -350,6 +350,34 @@ fn a_value_that_is_only_looked_at_is_not_said() {
 }
 
 #[test]
+fn task_and_columns_follow_the_dataset_that_is_picked_and_it_is_told() {
+    let text = "[data]\nid = \"glue/stsb\"\ntask = \"regression\" # a score\ntext = \"a\"\nlabel = \"b\"\n[evaluate]\nmetric = \"pearson\"\n[baseline]\nhead_only = true\n";
+    let mut model = on(text, "data.id");
+    send(&mut model, KeyCode::Enter);
+    types(&mut model, "glue/sst2");
+    assert!(matches!(&send(&mut model, KeyCode::Enter)[..], [Effect::Check { .. }]));
+    assert_eq!(said(&mut model, "data.task").as_deref(), Some("classification"));
+    for key in ["data.text", "data.label", "evaluate.metric"] {
+        assert_eq!(said(&mut model, key), None, "{key}");
+    }
+    assert_eq!(said(&mut model, "baseline.head_only").as_deref(), Some("true"), "it goes with classes");
+    assert!(model.form().unwrap().doc.text().contains("# a score"), "the comment stays");
+    let told = model.notice.as_ref().unwrap().text.clone();
+    let expected =
+        "glue/sst2: data.task is classification now, not regression; data.text, data.label, evaluate.metric taken back";
+    assert_eq!(told, expected);
+    show("form_dataset_followed", &model);
+    assert_eq!(model.form().unwrap().problems, []);
+    // What the catalogue does not know is left as it is; so is what is picked again.
+    for id in ["me/mine", "me/mine"] {
+        send(&mut model, KeyCode::Enter);
+        types(&mut model, id);
+        send(&mut model, KeyCode::Enter);
+        assert_eq!((said(&mut model, "data.task").as_deref(), &model.notice), (Some("classification"), &None));
+    }
+}
+
+#[test]
 fn folders_are_gone_into_and_completed() {
     let mut model = on(PRESET, "data.train");
     send(&mut model, KeyCode::Enter);
