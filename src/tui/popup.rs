@@ -1,6 +1,6 @@
 //! Popups: the help computed from the key table, the samples of a run, questions, and a line to type.
 
-use super::draw::{plain, put, span};
+use super::draw::{plain, put, put_ends, span};
 use super::form::{input_spans, problems};
 use super::keys::{Action, Context, bindings, key_name};
 use super::look::Look;
@@ -133,11 +133,6 @@ pub fn view(buf: &mut Buffer, area: Rect, popup: &Popup, model: &Model) {
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height);
     let frame =
         Rect { x: area.x + (area.width - columns) / 2, y: area.y + (area.height - height) / 2, width: columns, height };
-    let title = if lines.len() > usize::from(height.saturating_sub(2)) {
-        format!("{title}: {} for the rest", look.glyphs().up_down)
-    } else {
-        title
-    };
     border(buf, frame, &title, look);
     let text = Rect {
         x: frame.x + 2.min(frame.width),
@@ -145,7 +140,14 @@ pub fn view(buf: &mut Buffer, area: Rect, popup: &Popup, model: &Model) {
         width: frame.width.saturating_sub(4),
         height: frame.height.saturating_sub(2),
     };
-    let scroll = scroll.min(lines.len().saturating_sub(usize::from(text.height)));
+    let (count, room) = (lines.len(), usize::from(text.height));
+    let scroll = scroll.min(count.saturating_sub(room));
+    if count > room && room > 0 {
+        // How far it is, and how much there is: a text that seems whole is not read on.
+        let place = format!("{}-{} of {count} lines, {} scrolls", scroll + 1, scroll + room, look.glyphs().up_down);
+        let foot = Rect { x: frame.x + 2, y: frame.bottom() - 1, width: frame.width.saturating_sub(4), height: 1 };
+        put_ends(buf, foot, 0, Vec::new(), vec![span(format!(" {place} "), look.accent())]);
+    }
     for (line, spans) in lines.into_iter().skip(scroll).take(usize::from(text.height)).enumerate() {
         put(buf, text, line as u16, spans);
     }

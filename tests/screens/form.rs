@@ -2,9 +2,10 @@
 
 use crate::fixtures::*;
 use crate::show;
-use autolora::experiment::{Place, Problem};
+use autolora::data::hub::Hub;
+use autolora::experiment::{Experiment, Place, Problem};
 use autolora::run::preflight::{
-    Card, Disk, Download, Lengths, Memory, Parameters, PhaseTime, Remark, Rows, Verdict, Weight,
+    Card, Disk, Download, Lengths, Memory, Parameters, PhaseTime, Remark, Rows, Verdict, Weight, begin,
 };
 use autolora::tui::form::ProblemList;
 use autolora::tui::keys::Context;
@@ -26,6 +27,7 @@ pub fn card() -> Card {
         device: "cpu".into(),
         remarks: Vec::new(),
         downloads: Vec::new(),
+        unknown: None,
         rows: Some(Rows { train: 1600, validation: 800, test: 600 }),
         parameters: Some(Parameters {
             trainable: 16_642,
@@ -129,6 +131,17 @@ fn with_download() -> Card {
         ],
         ..Card::default()
     }
+}
+
+/// One without a network, of a model and rows that are not here.
+fn offline() -> Card {
+    let mut experiment = Experiment::default();
+    experiment.model.id = "FacebookAI/roberta-base".into();
+    experiment.data.id = Some("glue/cola".into());
+    let hub = Hub { offline: true, cache: "/home/ada/.cache/huggingface/hub".into(), ..Hub::from_vars(|_| None) };
+    let (card, is_here) = begin("mine", &experiment, &hub);
+    assert!(!is_here);
+    card
 }
 
 /// What a look around finds.
@@ -267,6 +280,7 @@ fn the_card_before_the_start() {
     show("preflight_card", &before_the_start(Some(card())));
     show("preflight_refused", &before_the_start(Some(refused())));
     show("preflight_download", &before_the_start(Some(with_download())));
+    show("preflight_offline", &before_the_start(Some(offline())));
     let mut model = before_the_start(None);
     let why = "cannot start threads: Resource temporarily unavailable".to_owned();
     update(&mut model, Msg::Preflight { number: 1, stage: Stage::Broken(why) });
