@@ -58,6 +58,8 @@ pub enum Popup {
     Samples { shown: Option<usize>, scroll: usize },
     /// The columns of the runs table, with the place of the cursor.
     Columns { cursor: usize },
+    /// All that the table knows of a run, scrolled down by so many lines.
+    Details { run: String, scroll: usize },
     /// The modules whose rank differs between the moment that is shown and the mark.
     Changes { scroll: usize },
     /// What happened while one was away.
@@ -205,6 +207,7 @@ impl Model {
             Some(Popup::Help { .. }) => Context::Help,
             Some(Popup::Samples { .. }) => Context::Samples,
             Some(Popup::Columns { .. }) => Context::Columns,
+            Some(Popup::Details { .. }) => Context::Details,
             Some(Popup::Changes { .. }) => Context::Changes,
             Some(Popup::Card(_)) => Context::Card,
             Some(Popup::Confirm { .. }) => Context::Confirm,
@@ -292,9 +295,13 @@ impl Model {
                 Screen::Compare(compare) => compare.shows_curves(self.size),
                 _ => true,
             },
-            Action::Rerun | Action::MarkRun | Action::MarkAll | Action::Star | Action::Tag | Action::Note => {
-                self.runs.selected().is_some()
-            }
+            Action::Rerun
+            | Action::MarkRun
+            | Action::MarkAll
+            | Action::Star
+            | Action::Tag
+            | Action::Note
+            | Action::Details => self.runs.selected().is_some(),
             Action::Filter if matches!(self.screen(), Screen::Runs) => !self.runs.rows.is_empty(),
             _ => true,
         }

@@ -7,8 +7,8 @@ use super::look::Look;
 use super::model::{Model, Popup, Screen, first_line};
 use super::monitor::{changes, sample_lines};
 use super::presets::difference;
-use super::runs::column_lines;
-use super::text::{pad, width, wrap};
+use super::runs::{column_lines, detail_lines};
+use super::text::{cut, pad, width, wrap};
 use super::view::screen_area;
 use super::{picker, preflight};
 use crossterm::event::KeyCode;
@@ -36,6 +36,7 @@ fn columns(popup: &Popup, area: Rect) -> u16 {
         popup,
         Popup::Samples { .. }
             | Popup::Changes { .. }
+            | Popup::Details { .. }
             | Popup::Picker(_)
             | Popup::Preflight(_)
             | Popup::Problems(_)
@@ -89,6 +90,10 @@ fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
             difference::lines(view, inner, look),
             view.scroll,
         ),
+        Popup::Details { run, scroll } => match model.runs.row(run) {
+            Some(row) => (row.name.clone(), detail_lines(row, &model.zone, inner, look), *scroll),
+            None => (run.clone(), vec![vec![plain("This run was deleted.")]], 0),
+        },
         Popup::Changes { scroll } => {
             let (title, lines) = model.monitor_shown().map(|monitor| changes(monitor, look)).unwrap_or_default();
             (title, lines, *scroll)
@@ -170,6 +175,7 @@ fn border(buf: &mut Buffer, area: Rect, title: &str, look: Look) {
         put(buf, area, line, vec![plain(text)]);
     }
     let name = Rect { x: area.x + 2.min(area.width), width: area.width.saturating_sub(4), ..area };
+    let title = cut(title, usize::from(name.width).saturating_sub(2), glyphs.ellipsis);
     put(buf, name, 0, vec![span(format!(" {title} "), look.strong())]);
 }
 
@@ -211,7 +217,7 @@ pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
     let names = |keys: &[KeyCode]| keys.iter().map(|key| key_name(*key, look.unicode)).collect::<Vec<_>>().join(" ");
     let contexts: &[Context] = match about {
         Context::Compare => &[Context::Compare, Context::Screen],
-        Context::Runs => &[Context::Runs, Context::Screen, Context::Columns],
+        Context::Runs => &[Context::Runs, Context::Screen, Context::Columns, Context::Details],
         Context::Form => &[
             Context::Form,
             Context::Screen,

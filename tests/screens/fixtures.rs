@@ -454,7 +454,11 @@ pub fn preset_rows() -> Vec<PresetRow> {
             saved: true,
             path: "/home/ada/.local/share/autolora/presets/sst2.toml".into(),
             description: "SST-2 with MiniLM, 4,000 rows.".into(),
-            said: vec![("model.id", "/models/all-MiniLM-L6-v2".into()), ("data.train", "/data/train.tsv".into())],
+            said: vec![
+                ("model.id", "/models/all-MiniLM-L6-v2".into()),
+                ("data.train", "/data/train.tsv".into()),
+                ("lora.targets", "query, key, value, attention.output.dense, intermediate.dense, output.dense".into()),
+            ],
         },
     ]
 }

@@ -156,7 +156,15 @@ pub fn found(ask: &Ask) -> Found {
             one("openai-community/gpt2", Origin::Catalogue, "124 M, gpt2, download"),
             one("ada/bert-of-letters", Origin::Cache, "17.4 MB, bert, here"),
         ],
-        (What::Datasets, _) => vec![one("glue/sst2", Origin::Catalogue, "classification, download; of films")],
+        (What::Datasets, _) => vec![
+            one("builtin:demo", Origin::Builtin, "classification, here; short made-up reviews"),
+            one(
+                "glue/sst2",
+                Origin::Catalogue,
+                "classification, download; is a phrase of a film review positive? (2 classes, 67k)",
+            ),
+            one("ada/a-collection-of-reviews-of-films-in-many-languages", Origin::Cache, "here"),
+        ],
         (What::Targets, _) => ["all-linear", "query", "value"].map(|name| one(name, Origin::Known, "BERT")).to_vec(),
         (What::Devices, _) => ["auto", "cpu", "cuda:0"].map(|name| one(name, Origin::Known, "")).to_vec(),
         (_, folder) => vec![
@@ -264,6 +272,20 @@ fn picking_a_model() {
     show("picker_models_typed", &model);
     types(&mut model, "xyz");
     show("picker_models_nothing", &model);
+}
+
+#[test]
+fn what_the_list_of_a_picker_cuts_stands_whole_below_it() {
+    let mut model = on(PRESET, "data.id");
+    send(&mut model, KeyCode::Enter);
+    types(&mut model, "sst");
+    show("picker_datasets", &model);
+    assert!(frame(&model, 80, 24).contains("67k)"));
+    let mut model = on(PRESET, "data.id");
+    send(&mut model, KeyCode::Enter);
+    types(&mut model, "ada");
+    let shown = frame(&model, 80, 24);
+    assert!(shown.contains("ada/a-collection-of-reviews-of-films-in-many-languages"), "{shown}");
 }
 
 #[test]

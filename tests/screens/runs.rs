@@ -108,6 +108,22 @@ fn very_long_names() {
 }
 
 #[test]
+fn a_long_note_is_read_from_end_to_end() {
+    let mut rows = long_names();
+    rows[0].notes.note = format!("{} the-very-end", "a line of a note on what was tried ".repeat(28));
+    let mut model = with_runs(rows);
+    assert!(!frame(&model, 80, 24).contains("the-very-end"));
+    press(&mut model, "i");
+    show("runs_details", &model);
+    model.size = (80, 24);
+    press(&mut model, "G");
+    let shown = frame(&model, 80, 24);
+    assert!(shown.contains("the-very-end"), "{shown}");
+    effects(&mut model, KeyCode::Esc);
+    assert!(model.popups.is_empty());
+}
+
+#[test]
 fn a_filter_being_typed_and_one_that_finds_nothing() {
     let mut model = with_runs(rows());
     press(&mut model, "/state:f");

@@ -11,6 +11,7 @@ mod view;
 
 pub use annotate::{Annotation, answered, taken as annotated};
 pub use columns::Column;
+pub use detail::lines as detail_lines;
 pub use removal::ask as ask_removal;
 pub use view::{column_lines, view};
 
@@ -276,6 +277,12 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Accept => model.runs.filtering = false,
         Action::Cancel => model.runs.clear(),
         Action::Columns => model.popups.push(Popup::Columns { cursor: 0 }),
+        Action::Details => {
+            if let Some(row) = model.runs.selected() {
+                let run = row.id.clone();
+                model.popups.push(Popup::Details { run, scroll: 0 });
+            }
+        }
         Action::Sort | Action::Reverse => {
             let order = model.runs.kept.order;
             let room = view::table_columns(model.size.0);
