@@ -174,6 +174,9 @@ fn is_group(key: &str) -> bool {
 
 /// The right key for a wrong one: the same name elsewhere, else the nearest.
 fn suggestion(key: &str) -> Option<String> {
+    if key == "name" {
+        return Some("--name names a run, and a preset is called as its file is".into());
+    }
     let name = key.rsplit_once('.').map_or(key, |(_, name)| name);
     let elsewhere: Vec<_> =
         SETTINGS.iter().filter(|setting| setting.name() == name).map(|setting| setting.key).collect();

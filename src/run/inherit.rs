@@ -121,6 +121,11 @@ impl Inherited {
     }
 }
 
+/// Whether a run has a copy of the search of another.
+pub fn has_copy(dir: &RunDir) -> bool {
+    dir.path().join(FILE).is_file()
+}
+
 /// What the ranks of a run are made from that took the search of another; `None` where a run searches itself.
 ///
 /// # Errors

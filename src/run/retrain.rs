@@ -62,7 +62,10 @@ fn changed(parent: &RunDir, sets: &[String]) -> Result<Experiment, RetrainError>
     let path = parent.experiment_path();
     let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
     let source = Source { name: path.display().to_string(), text, folder: Some(parent.path().into()) };
-    let mut experiment = parse_with_files(&source, sets)?;
+    // The run that the parent took its search from may be gone: the parent has all of it.
+    let mut doc = PresetDoc::open(&source)?;
+    doc.set("search.from", &toml::Value::String(parent.path().display().to_string()))?;
+    let mut experiment = parse_with_files(&doc.source(), sets)?;
     experiment.search.from = Some(parent.path().into());
     Ok(experiment)
 }

@@ -15,6 +15,7 @@ use crate::run::follow;
 use crate::run::lifecycle::{self, START_LIMIT, When};
 use crate::run::notes;
 use crate::run::queue::Queue;
+use crate::run::referring::referrers;
 use crate::run::rerun;
 use crate::run::retrain::{as_changes, retrain};
 use crate::run::store::{NewRun, Store};
@@ -179,7 +180,8 @@ fn weigh(runs: &[String]) -> Result<Msg, RunError> {
     let weight = |run: &String| {
         let dir = store.find(run)?.run;
         let (files, bytes) = (count_files(dir.path()), dir.size());
-        Ok(Weight { run: run.clone(), dir: dir.path().display().to_string(), files, bytes })
+        let referrers = referrers(&dir, &store)?;
+        Ok(Weight { run: run.clone(), dir: dir.path().display().to_string(), files, bytes, referrers })
     };
     Ok(Msg::Weighed(runs.iter().map(weight).collect::<Result<_, RunError>>()?))
 }

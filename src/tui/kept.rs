@@ -1,5 +1,6 @@
 //! What the screens remember from one start of the program to the next: `state/tui.toml` below AutoLoRA's home.
 
+use super::compare::Hues;
 use super::runs::Column;
 use super::runs::order::{Key, Order};
 use crate::experiment::atomic::write_atomic;
@@ -10,15 +11,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use toml::{Table, Value};
 
-/// The table of the runs screen in the file.
+/// The tables of the runs screen and of the comparison in the file.
 const RUNS: &str = "runs";
+const COMPARE: &str = "compare";
 
-/// Columns and order of the runs table.
+/// Columns and order of the runs table, and the colours of runs that were compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// All columns in their order, and whether each is shown where it fits.
     pub columns: Vec<(Column, bool)>,
     pub order: Order,
+    pub hues: Hues,
     /// Counts changes, so that one that is written late does not undo a later one.
     pub edit: u64,
 }
@@ -26,7 +29,7 @@ pub struct Kept {
 impl Default for Kept {
     fn default() -> Kept {
         let columns = Column::ALL.map(|column| (column, Column::USUAL.contains(&column))).to_vec();
-        Kept { columns, order: Order::default(), edit: 0 }
+        Kept { columns, order: Order::default(), hues: Hues::default(), edit: 0 }
     }
 }
 
@@ -39,10 +42,14 @@ impl Kept {
     /// What a file says: a column after a dash is hidden. What this version does not know is left out, and what the file
     /// does not know is hidden.
     fn of(table: &Table) -> Kept {
-        let usual = Kept::default();
+        let words = |name: &str, key: &str| {
+            let list = table.get(name).and_then(|table| table.get(key)).and_then(Value::as_array);
+            list.into_iter().flatten().filter_map(Value::as_str)
+        };
+        let usual = Kept { hues: Hues::from_words(words(COMPARE, "hues")), ..Kept::default() };
         let Some(runs) = table.get(RUNS).and_then(Value::as_table) else { return usual };
         let mut columns: Vec<(Column, bool)> = Vec::new();
-        for said in runs.get("columns").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for said in words(RUNS, "columns") {
             let title = said.strip_prefix('-').unwrap_or(said);
             let new = Column::of(title).filter(|column| !columns.iter().any(|(known, _)| known == column));
             columns.extend(new.map(|column| (column, title == said)));
@@ -57,7 +64,7 @@ impl Kept {
         Kept {
             columns: if runs.contains_key("columns") { columns } else { usual.columns },
             order: key.map_or(usual.order, |key| Order { key, reversed }),
-            edit: 0,
+            ..usual
         }
     }
 
@@ -116,6 +123,13 @@ fn keep_in(path: &Path, kept: &Kept) -> io::Result<()> {
     // A broken file was said to be so; what it was meant to say cannot be kept.
     let mut table = text.parse::<Table>().unwrap_or_default();
     table.insert(RUNS.into(), Value::Table(kept.table()));
+    let hues: Vec<Value> = kept.hues.words().map(Value::from).collect();
+    if !hues.is_empty() {
+        let colours = table.entry(COMPARE).or_insert_with(|| Value::Table(Table::new()));
+        if let Some(colours) = colours.as_table_mut() {
+            colours.insert("hues".into(), Value::Array(hues));
+        }
+    }
     write_atomic(path, table.to_string().as_bytes())?;
     *written = kept.edit;
     Ok(())
@@ -134,6 +148,7 @@ mod tests {
         let mut kept = Kept { order, ..Kept::default() };
         kept.columns.swap(0, 3);
         kept.columns[1].1 = false;
+        kept.hues.keep(["20261123-203311-a1b2", "20261123-203312-a1b2"].into_iter());
         assert_eq!(kept.shown()[..2], [Column::Score, Column::Progress]);
         keep_in(&path, &kept).unwrap();
         assert_eq!(recall_from(&path), (kept.clone(), None));

@@ -1,5 +1,9 @@
 //! Curves as characters. Every column draws its smallest and largest value, so that a spike of one step survives.
 
+mod lens;
+
+pub use lens::{Extent, Lens, extent, smoothed};
+
 use crate::run::history::Axis;
 use crate::tui::look::Look;
 use crate::tui::text::{duration, figure, pad, width};
@@ -20,6 +24,8 @@ pub struct Curve<'a> {
 #[derive(Default)]
 pub struct Plot<'a> {
     pub curves: &'a [Curve<'a>],
+    /// So many of the last curves have their marks behind their ends, so that no colour is needed to tell them apart.
+    pub named: usize,
     /// Values that are drawn as a line across, e.g. a threshold.
     pub levels: &'a [f64],
     pub axis: Axis,
@@ -36,6 +42,8 @@ pub struct Plot<'a> {
 
 /// Columns left of the plot: a figure and the axis.
 const MARGIN: u16 = 9;
+/// And right of it, for the marks behind the curves.
+const NAMES: u16 = 2;
 
 /// Columns that are left for the curves.
 pub fn plot_columns(width: u16) -> usize {
@@ -47,7 +55,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     if area.height < 2 || area.width < MARGIN + 8 {
         return;
     }
-    let inner = Rect { x: area.x + MARGIN, y: area.y, width: area.width - MARGIN, height: area.height - 1 };
+    let names = if plot.named > 0 && area.width > MARGIN + 2 * NAMES + 8 { NAMES } else { 0 };
+    let inner = Rect { x: area.x + MARGIN, y: area.y, width: area.width - MARGIN - names, height: area.height - 1 };
     let shown = |point: &&(f64, f64)| {
         point.0.is_finite()
             && scaled(point.1, plot.log).is_finite()
@@ -86,6 +95,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
         } else {
             draw_marks(buf, inner, &spans, curve);
         }
+    }
+    if names > 0 {
+        name_ends(buf, inner, &range, plot, look);
     }
     scale(buf, area, inner, &range, plot, look);
     for level in plot.levels {
@@ -244,6 +256,26 @@ fn draw_marks(buf: &mut Buffer, plot: Rect, spans: &[Option<(usize, usize)>], cu
     }
 }
 
+/// The marks of the curves behind their last values in sight; where two end at one place, one stands above or below it.
+fn name_ends(buf: &mut Buffer, inner: Rect, range: &Range, plot: &Plot, look: Look) {
+    let mut taken: Vec<(u16, u16)> = Vec::new();
+    for curve in &plot.curves[plot.curves.len().saturating_sub(plot.named)..] {
+        let in_sight =
+            |point: &&(f64, f64)| (range.x.0..=range.x.1).contains(&point.0) && scaled(point.1, plot.log).is_finite();
+        let Some((x, value)) = curve.points.iter().rev().find(in_sight) else { continue };
+        let Some(row) = level_row(inner, range, scaled(*value, plot.log)) else { continue };
+        let share = (x - range.x.0) / (range.x.1 - range.x.0);
+        let x = inner.x + (share * f64::from(inner.width - 1)).round() as u16 + 1;
+        let mut rows: Vec<u16> = (inner.top()..inner.bottom()).collect();
+        rows.sort_by_key(|y| y.abs_diff(row));
+        let Some(y) = rows.into_iter().find(|y| !taken.contains(&(x, *y))) else { continue };
+        taken.push((x, y));
+        if let Some(cell) = buf.cell_mut((x, y)) {
+            cell.set_symbol(curve.mark).set_style(curve.style.patch(look.strong()));
+        }
+    }
+}
+
 /// The axes: largest and smallest value at the left, the middle where there is room, the ends of the axis below.
 fn scale(buf: &mut Buffer, area: Rect, inner: Rect, range: &Range, plot: &Plot, look: Look) {
     let glyphs = look.glyphs();
@@ -338,6 +370,22 @@ mod tests {
     }
 
     #[test]
+    fn curves_that_end_at_one_place_are_named_beside_each_other() {
+        let points: Vec<(f64, f64)> = (0..30).map(|i| (f64::from(i), f64::from(i))).collect();
+        let area = Rect::new(0, 0, 60, 8);
+        let mut buf = Buffer::empty(area);
+        let look = Look { depth: Depth::Many, unicode: true, letters: true };
+        let of = |points, mark| Curve { points, style: Style::new(), mark };
+        let curves = [of(&points[..], "."), of(&points, "1"), of(&points, "2"), of(&points[..10], "3")];
+        draw(&mut buf, area, &Plot { curves: &curves, named: 3, ..Plot::default() }, look);
+        let column = |x: u16| (0..7).map(|y| buf[(x, y)].symbol()).collect::<String>();
+        assert!(column(58).starts_with("12"), "{:?}", column(58));
+        let third = (0..60).find(|x| column(*x).contains('3'));
+        assert!(third.is_some_and(|x| (20..30).contains(&x)), "{third:?}");
+        assert!(!(9..60).any(|x| column(x).contains('.')), "what is not named has no mark in braille");
+    }
+
+    #[test]
     fn places_are_short() {
         assert_eq!(place(Axis::Tokens, 4_560_000.0), "4.56M");
         assert_eq!(place(Axis::Epoch, 1.5), "1.50");
@@ -353,6 +401,7 @@ mod tests {
             unicode: bool,
             colour: bool,
             log: bool,
+            named in 0usize..4,
             range in prop::option::of((prop::num::f64::ANY, prop::num::f64::ANY)),
             place in prop::option::of(prop::num::f64::ANY),
         ) {
@@ -364,6 +413,7 @@ mod tests {
             let curve = || Curve { points: &points, style: Style::new(), mark: "*" };
             let plot = Plot {
                 curves: &[curve(), curve()],
+                named,
                 levels: &[place.unwrap_or(0.5)],
                 log,
                 range,
