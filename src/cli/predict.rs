@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::base::open_base;
-use super::out::{find, say};
+use super::out::{Json, find, say};
 use super::progress::Progress;
 use crate::data::dataset::Example;
 use crate::data::error::nearest_sibling;
@@ -206,7 +206,7 @@ pub fn run(args: &PredictArgs, out: &mut impl Write) -> Result<u8, CliError> {
         let (examples, end) = read(&mut rows, batch_size * ROWS_AHEAD);
         for answer in pool.install(|| predictor.answer(&examples, batch_size))? {
             let line = serde_json::to_string(&answer).map_err(io::Error::from)?;
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", Json(line))?;
         }
         out.flush()?;
         done += examples.len();

@@ -1,10 +1,9 @@
 //! `autolora rm RUN...`
 
 use super::CliError;
-use super::out::{bytes, called, find, say};
+use super::out::{Json, bytes, called, find, say};
 use crate::run::directory::RunDir;
 use crate::run::lifecycle::{self, LifecycleError};
-use crate::run::state::status;
 use clap::Args;
 use serde_json::json;
 use std::io::Write;
@@ -33,7 +32,7 @@ pub fn run(args: &RmArgs, out: &mut impl Write) -> Result<u8, CliError> {
         }
     }
     for run in runs.iter().filter(|_| !args.force) {
-        let status = status(run)?;
+        let status = lifecycle::settled(run)?;
         if status.has_worker() {
             let advice = "stop it first, or use --force";
             return Err(LifecycleError::Busy { id: run.id().into(), holder: status.holder, advice }.into());
@@ -44,7 +43,7 @@ pub fn run(args: &RmArgs, out: &mut impl Write) -> Result<u8, CliError> {
         let freed = lifecycle::remove(run, args.force)?;
         total += freed;
         if args.json {
-            writeln!(out, "{}", json!({"id": run.id(), "dir": run.path(), "freed_bytes": freed}))?;
+            writeln!(out, "{}", Json(json!({"id": run.id(), "dir": run.path(), "freed_bytes": freed})))?;
         } else {
             say(format!("run {} is deleted: {} freed", called(run), bytes(freed)));
         }

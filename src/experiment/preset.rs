@@ -5,8 +5,10 @@ use super::home::{NoHome, presets_folder};
 use super::nearest::ranked;
 use super::parse::{Source, parse_with_files};
 use super::preset_error::PresetError;
+use super::problem::reorders;
+use super::regular;
 use super::{Experiment, PresetDoc};
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -265,7 +267,7 @@ fn is_name(name: &str) -> bool {
 /// The first line of the comment that a text begins with.
 fn summary(text: &str) -> String {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    first.strip_prefix('#').unwrap_or_default().trim().chars().filter(|c| !c.is_control()).collect()
+    first.strip_prefix('#').unwrap_or_default().trim().chars().filter(|c| !c.is_control() && !reorders(*c)).collect()
 }
 
 /// Reads a preset's file.
@@ -278,7 +280,7 @@ pub fn read_source(path: &Path) -> Result<Source, PresetError> {
         return Err(no_preset("it is a folder".into()));
     }
     let mut bytes = Vec::new();
-    File::open(path)
+    regular::open(path)
         .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
         .map_err(|error| PresetError::Read { path: path.into(), error })?;
     if bytes.len() as u64 > LARGEST {

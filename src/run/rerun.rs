@@ -4,7 +4,7 @@ use super::directory::RunDir;
 use super::file::FileError;
 use super::store::{Store, StoreError};
 use crate::experiment::Source;
-use std::fs;
+use crate::experiment::regular;
 
 /// The most characters of a name, less what a number after it takes.
 const LONGEST: usize = 90;
@@ -15,7 +15,7 @@ const LONGEST: usize = 90;
 /// [`FileError`] where it cannot be read.
 pub fn preset(run: &RunDir) -> Result<Source, FileError> {
     let path = run.preset_path();
-    let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
+    let text = regular::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
     Ok(Source { name: run.info().name.clone(), text, folder: None })
 }
 

@@ -89,7 +89,9 @@ impl Parser {
             State::Escape => to.push(key(KeyCode::Esc, KeyModifiers::NONE)),
             // The introducers alone are keys that are typed with Alt.
             State::Csi if self.held.is_empty() => to.push(key(KeyCode::Char('['), KeyModifiers::ALT)),
-            State::Ss3 if self.held.is_empty() => to.push(key(KeyCode::Char('O'), KeyModifiers::ALT | KeyModifiers::SHIFT)),
+            State::Ss3 if self.held.is_empty() => {
+                to.push(key(KeyCode::Char('O'), KeyModifiers::ALT | KeyModifiers::SHIFT))
+            }
             State::Words if self.words == 0 => to.extend(self.held.first().and_then(|&byte| plain(byte, true))),
             State::Paste { is_quiet: false } => {
                 self.state = State::Paste { is_quiet: true };

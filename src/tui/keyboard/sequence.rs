@@ -1,8 +1,6 @@
 //! What the control sequences of terminals mean: those of xterm, rxvt, the Linux console and tmux.
 
-use crossterm::event::{
-    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
-};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 /// The key of a control character, DEL among them.
 pub fn control_key(byte: u8) -> (KeyCode, KeyModifiers) {

@@ -125,8 +125,18 @@ fn escape_is_decided_by_silence() {
 
 #[test]
 fn what_stays_without_an_end_is_given_up_by_silence_or_by_a_byte_that_cannot_go_on_it() {
-    let broken: &[&[u8]] =
-        &[b"\x1b[<", b"\x1b[<0;3", b"\x1b[1;", b"\x1b[M", b"\x1b[M!", b"\x1b[[", b"\x1bO5", b"\x1b]0;ti", b"\x1bP1$r", b"\xe6\xa8"];
+    let broken: &[&[u8]] = &[
+        b"\x1b[<",
+        b"\x1b[<0;3",
+        b"\x1b[1;",
+        b"\x1b[M",
+        b"\x1b[M!",
+        b"\x1b[[",
+        b"\x1bO5",
+        b"\x1b]0;ti",
+        b"\x1bP1$r",
+        b"\xe6\xa8",
+    ];
     for bytes in broken {
         assert_eq!(heard(bytes), [], "{bytes:?}");
         assert_eq!(at_once(&[bytes, &b"\x03"[..]].concat()), [key(Char('c'), CONTROL)], "{bytes:?}");
@@ -184,7 +194,10 @@ fn the_mouse_and_the_focus_are_heard() {
 #[test]
 fn pastes_are_whole_however_large_and_end_without_an_end() {
     let paste = |text: &str| Event::Paste(text.into());
-    assert_eq!(at_once("\x1b[200~a\nb\x1b[A模\x03\x1b[201~q".as_bytes()), [paste("a\nb\x1b[A模\x03"), key(Char('q'), NONE)]);
+    assert_eq!(
+        at_once("\x1b[200~a\nb\x1b[A模\x03\x1b[201~q".as_bytes()),
+        [paste("a\nb\x1b[A模\x03"), key(Char('q'), NONE)]
+    );
     assert_eq!(heard(b"\x1b[200~\x1b[201~"), [paste("")]);
     let text = "0123456789".repeat(50_000);
     assert_eq!(at_once(format!("\x1b[200~{text}\x1b[201~").as_bytes()), [paste(&text)]);
@@ -214,8 +227,22 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         any::<u8>().prop_map(|byte| vec![byte]),
         prop::sample::select(vec![
-            "\x1b", "\x1b[", "\x1b[<", "\x1b[M", "\x1b[[", "\x1bO", "\x1b]", "\x1bP", "\x1b\\", "\x1b[200~", "\x1b[201~", ";", "5",
-            "~", "A", "模",
+            "\x1b",
+            "\x1b[",
+            "\x1b[<",
+            "\x1b[M",
+            "\x1b[[",
+            "\x1bO",
+            "\x1b]",
+            "\x1bP",
+            "\x1b\\",
+            "\x1b[200~",
+            "\x1b[201~",
+            ";",
+            "5",
+            "~",
+            "A",
+            "模",
         ])
         .prop_map(|part| part.as_bytes().to_vec()),
     ];

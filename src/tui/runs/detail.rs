@@ -18,7 +18,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, row: &RunRow, zone: &TimeZone, look: L
     let star = if row.notes.star { format!("{} ", look.glyphs().star) } else { String::new() };
     rule(buf, area, 0, &format!("{star}{}", row.name), vec![span(&row.id, look.faint())], look);
     let room = usize::from(area.width).saturating_sub(9);
-    for (line, (label, value, style)) in fields(row, zone, look).into_iter().enumerate() {
+    for (line, (label, value, style)) in fields(row, zone, look).into_iter().take(usize::from(LINES) - 1).enumerate() {
         let value = cut(&value, room, look.glyphs().ellipsis);
         put(buf, area, 1 + line as u16, vec![span(format!("{label:<9}"), look.faint()), span(value, style)]);
     }
@@ -33,11 +33,17 @@ fn fields(row: &RunRow, zone: &TimeZone, look: Look) -> Vec<(&'static str, Strin
         ("started", format!("{started}{parent}"), Style::new()),
         ("folder", row.dir.clone(), Style::new()),
     ];
+    if let Some(damage) = &row.damage {
+        fields.push(("warning", format!("{damage}; its name is not known"), look.warning()));
+    }
     if let Some(place) = row.place {
         let text = format!("place {place}; it starts when a slot of its device is free");
         fields.push(("queue", text, Style::new()));
     }
     match (&row.error, &row.score) {
+        _ if row.unreadable.is_some() => {
+            fields.extend(row.unreadable.clone().map(|reason| ("error", reason, look.bad())));
+        }
         _ if row.place.is_some() => {}
         (Some(error), _) => fields.push(("error", error.clone(), look.bad())),
         (None, Some((name, value))) => {
