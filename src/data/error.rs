@@ -206,5 +206,6 @@ pub fn nearest_sibling(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let names: Vec<String> =
         std::fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    nearest(name, names.iter().map(String::as_str)).map(|found| path.with_file_name(found).display().to_string())
+    let near = nearest(name, names.iter().map(String::as_str)).filter(|near| *near != name);
+    near.map(|found| path.with_file_name(found).display().to_string())
 }

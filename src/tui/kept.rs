@@ -131,7 +131,7 @@ fn recall_from(path: &Path) -> (Kept, Option<String>) {
         Ok(text) => match text.parse::<Table>() {
             Ok(table) => {
                 let (kept, wrong) = Kept::of(&table);
-                let notice = || format!("{}; the usual is shown: mend {}", wrong.join("; "), path.display());
+                let notice = || format!("tui.toml: {}: the usual is shown ({})", wrong.join("; "), path.display());
                 (kept, (!wrong.is_empty()).then(notice))
             }
             Err(error) => ignored(error.message().to_owned()),
