@@ -163,6 +163,6 @@ fn what_is_not_there_or_no_file_or_wrong_is_told_as_check_tells_it() {
     assert!(made.success());
     for verb in ["check", "import"] {
         let (code, _, err) = home.preset(&[verb, "./pipe.toml"]);
-        assert!(code == Some(1) && err.contains("it is a named pipe, not a file"), "{err}");
+        assert!(code == Some(2) && err.contains("it is a named pipe, not a file"), "{err}");
     }
 }

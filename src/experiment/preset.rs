@@ -9,7 +9,7 @@ use super::problem::reorders;
 use super::regular;
 use super::{Experiment, PresetDoc};
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The files of `presets/` with these names.
@@ -276,13 +276,13 @@ fn summary(text: &str) -> String {
 /// [`PresetError::Read`], and [`PresetError::NotAPreset`] for what is too large or not UTF-8.
 pub fn read_source(path: &Path) -> Result<Source, PresetError> {
     let no_preset = |why: String| PresetError::NotAPreset { path: path.into(), why };
-    if path.is_dir() {
-        return Err(no_preset("it is a folder".into()));
-    }
     let mut bytes = Vec::new();
-    regular::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(|error| PresetError::Read { path: path.into(), error })?;
+    regular::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(|error| match error
+        .kind()
+    {
+        io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => no_preset(error.to_string()),
+        _ => PresetError::Read { path: path.into(), error },
+    })?;
     if bytes.len() as u64 > LARGEST {
         return Err(no_preset(format!("it is larger than {} KiB", LARGEST / 1024)));
     }

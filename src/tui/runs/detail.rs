@@ -42,7 +42,9 @@ fn fields(row: &RunRow, zone: &TimeZone, look: Look) -> Vec<(&'static str, Strin
     }
     match (&row.error, &row.score) {
         _ if row.unreadable.is_some() => {
-            fields.extend(row.unreadable.clone().map(|reason| ("error", reason, look.bad())));
+            // The folder stands above.
+            let brief = |reason: &String| reason.replace(&format!("{}/", row.dir), "");
+            fields.extend(row.unreadable.as_ref().map(|reason| ("error", brief(reason), look.bad())));
         }
         _ if row.place.is_some() => {}
         (Some(error), _) => fields.push(("error", error.clone(), look.bad())),
