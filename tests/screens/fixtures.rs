@@ -83,6 +83,8 @@ pub fn row(id: &str, name: &str, state: State) -> RunRow {
         parent: None,
         notes: Notes::default(),
         error: None,
+        damage: None,
+        unreadable: None,
     }
 }
 
