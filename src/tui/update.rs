@@ -7,7 +7,7 @@ use super::monitor::{Go, Monitor};
 use super::msg::{Effect, Msg};
 
 use super::{compare, form, monitor, mouse, picker, preflight, presets, runs};
-use crate::run::event::Event;
+use crate::run::event::{Event, Selected};
 use crate::run::view::State;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -74,7 +74,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Fetched { run, index, record } => {
             let is_shown = |monitor: &&mut Monitor| monitor.head.as_ref().is_some_and(|head| head.id == run);
-            if let (Some(monitor), Event::Selection { modules, energy, .. }) =
+            if let (Some(monitor), Event::Selection(Selected { modules, energy, .. })) =
                 (model.monitor().filter(is_shown), &record.event)
             {
                 monitor.fetched(index, modules, energy);
@@ -317,7 +317,11 @@ fn in_popup(model: &mut Model, popup: Popup, action: Action) -> Vec<Effect> {
             act(model, Action::Quit)
         }
         (
-            popup @ (Popup::Help { .. } | Popup::Samples { .. } | Popup::Changes { .. } | Popup::Difference(_)),
+            popup @ (Popup::Help { .. }
+            | Popup::Samples { .. }
+            | Popup::Changes { .. }
+            | Popup::Details { .. }
+            | Popup::Difference(_)),
             action,
         ) => {
             let popup = scrolled(model, popup, action);
@@ -354,6 +358,7 @@ fn scrolled(model: &Model, popup: Popup, action: Action) -> Popup {
             view.scroll = moved(view.scroll, last + 1, action);
             Popup::Difference(view)
         }
+        Popup::Details { run, scroll } => Popup::Details { run, scroll: moved(scroll, last + 1, action) },
         Popup::Changes { scroll } => Popup::Changes { scroll: moved(scroll, last + 1, action) },
         other => other,
     }

@@ -4,7 +4,7 @@ use crate::LONG;
 use crate::support::{Answer, Home};
 use autolora::experiment::Experiment;
 use autolora::run::directory::RunDir;
-use autolora::run::event::{Event, Metrics, ModuleShape, Phase, Ranks, Timing};
+use autolora::run::event::{Event, Metrics, ModuleShape, Phase, Ranks, Step, Timing};
 use autolora::run::lock::Lock;
 use autolora::run::log::EventLog;
 use autolora::run::store::{NewRun, Store};
@@ -21,19 +21,8 @@ fn finished(home: &Home, name: &str, rank: usize, accuracy: f64) -> RunDir {
     let run = Store::new(&home.path("home")).create(new).unwrap();
     let mut log = EventLog::open(&run.events_path()).unwrap();
     for (n, loss) in [(1, 0.9), (2, 0.25), (3, 0.5)] {
-        log.append(Event::Step {
-            phase: Phase::Search,
-            step: n,
-            train_loss: 1.0,
-            validation_loss: Some(loss),
-            lr: 1e-3,
-            selection_lr: None,
-            tokens: None,
-            grad_norm: None,
-            direct_norm: None,
-            mixed_norm: None,
-        })
-        .unwrap();
+        log.append(Event::Step(Step { validation_loss: Some(loss), ..Step::new(Phase::Search, n, 1.0, 1e-3) }))
+            .unwrap();
     }
     let path = "bert.encoder.layer.0.attention.self.query".to_string();
     log.append(Event::Prepared {
@@ -128,9 +117,14 @@ fn runs_are_compared_in_settings_ranks_and_scores() {
     };
     assert_eq!((score("accuracy"), score("test_loss")), (json!([0]), json!([0])));
     let text = home.autolora(&["compare", "one", "two"]).out;
-    for part in ["lora.rank  4      6", "4      6 (+2)", "0.9000 *  0.8000", "0.2500 at step 2"] {
+    for part in ["lora.rank  4      6", "4      6 (+2)", "0.9000 *  0.8000", "0.2500 at 2", "0.5000 at 3"] {
         assert!(text.contains(part), "no {part:?} in:\n{text}");
     }
+    let at = |step: &str| home.autolora(&["compare", "one", "two", "--at", step, "--json"]).lines().pop().unwrap();
+    let of = |step: usize, loss: f64| json!([{"step": step, "loss": loss}, {"step": step, "loss": loss}]);
+    assert_eq!(at("1")["losses"]["validation"], json!({"best": of(2, 0.25), "at": of(1, 0.9)}));
+    assert_eq!(at("4")["losses"]["validation"]["at"], json!([null, null]), "beyond the end");
+    assert_eq!(found["losses"]["validation"], json!({"best": of(2, 0.25), "last": of(3, 0.5)}));
 }
 
 #[test]

@@ -2,9 +2,11 @@
 //! A new screen is a new line of the table; what holds for all of them is tested on all of them.
 
 use crate::fixtures::*;
-use crate::form::{before_the_start, card, difference, on, picking, presets, refused, with_download, wrong};
+use crate::form::{
+    before_the_start, card, dataset_followed, difference, offline, on, picking, presets, refused, with_download, wrong,
+};
 use crate::generation::{writing, written};
-use crate::runs::{comparing, long_names, many};
+use crate::runs::{at_a_cursor, comparing, damaged, deleting_a_parent, long_names, many, with_long_note};
 use crate::theatre::{away, keys, monitor, with_gpu};
 use autolora::experiment::{PresetDoc, Source};
 use autolora::run::event::{Event, Phase};
@@ -54,6 +56,10 @@ pictures! {
     runs_note: pressed(with_runs(rows()), "jjjN"),
     runs_delete: told(pressed(with_runs(rows()), "jjj"), [Msg::Weighed(vec![weight("20261122-235959-abcd")])]),
     runs_delete_several: deleting_several(),
+    runs_delete_parent: deleting_a_parent(),
+    runs_damaged: damaged(),
+    runs_unreadable: pressed(damaged(), "j"),
+    runs_details: pressed(with_long_note(), "i"),
     runs_said: told(with_runs(rows()), [Msg::Done("demo pauses after its next checkpoint".into())]),
     runs_complained: pressed(with_runs(rows()), "c"),
 
@@ -62,6 +68,7 @@ pictures! {
     compare_settings: pressed(comparing(2), "]"),
     compare_ranks: pressed(comparing(2), "]]"),
     compare_scores: pressed(comparing(2), "["),
+    compare_cursor: at_a_cursor(),
     compare_eight_curves: comparing(8),
     compare_eight_settings: pressed(comparing(8), "]"),
     compare_eight_ranks: pressed(comparing(8), "]]"),
@@ -78,6 +85,7 @@ pictures! {
     form_group: pressed(form(PRESET), "]]]]jj"),
     form_generation: form("[model]\nid = \"gpt2\"\n[data]\ntask = \"generation\"\n[evaluate]\nnum_beams = 10\n"),
     form_rerun: again(),
+    form_dataset_followed: dataset_followed().0,
     form_typing: pressed(coded(on(PRESET, "data.text"), &[KeyCode::Enter]), "sentence-2"),
     form_filter: pressed(form(PRESET), "/lr"),
     form_problems: pressed(form(WRONG), "s"),
@@ -88,11 +96,13 @@ pictures! {
     picker_models: picking("model.id", ""),
     picker_models_typed: picking("model.id", "bert base"),
     picker_models_nothing: picking("model.id", "bert basexyz"),
+    picker_datasets: picking("data.id", "sst"),
     picker_files: picking("data.train", "/data/films/t"),
     preflight_working: before_the_start(None),
     preflight_card: before_the_start(Some(card())),
     preflight_refused: before_the_start(Some(refused())),
     preflight_download: before_the_start(Some(with_download())),
+    preflight_offline: before_the_start(Some(offline())),
     preflight_broken: broken(),
 
     monitor_reading: coded(with_runs(rows()), &[KeyCode::Enter]),

@@ -1,9 +1,10 @@
 //! The form's pickers, its card before the start, its problems; presets found, compared, renamed, exchanged.
 
 use crate::fixtures::*;
-use autolora::experiment::{Place, Problem};
+use autolora::data::hub::Hub;
+use autolora::experiment::{Experiment, Place, Problem};
 use autolora::run::preflight::{
-    Card, Disk, Download, Lengths, Memory, Parameters, PhaseTime, Remark, Rows, Verdict, Weight,
+    Card, Disk, Download, Lengths, Memory, Parameters, PhaseTime, Remark, Rows, Verdict, Weight, begin,
 };
 use autolora::tui::form::ProblemList;
 use autolora::tui::keys::Context;
@@ -25,6 +26,7 @@ pub fn card() -> Card {
         device: "cpu".into(),
         remarks: Vec::new(),
         downloads: Vec::new(),
+        unknown: None,
         rows: Some(Rows { train: 1600, validation: 800, test: 600 }),
         parameters: Some(Parameters {
             trainable: 16_642,
@@ -130,6 +132,17 @@ pub fn with_download() -> Card {
     }
 }
 
+/// One without a network, of a model and rows that are not here.
+pub fn offline() -> Card {
+    let mut experiment = Experiment::default();
+    experiment.model.id = "FacebookAI/roberta-base".into();
+    experiment.data.id = Some("glue/cola".into());
+    let hub = Hub { offline: true, cache: "/home/ada/.cache/huggingface/hub".into(), ..Hub::from_vars(|_| None) };
+    let (card, is_here) = begin("mine", &experiment, &hub);
+    assert!(!is_here);
+    card
+}
+
 /// What a look around finds.
 pub fn found(ask: &Ask) -> Found {
     let one = |text: &str, origin, fact: &str| Candidate::new(text, origin, fact);
@@ -142,7 +155,15 @@ pub fn found(ask: &Ask) -> Found {
             one("openai-community/gpt2", Origin::Catalogue, "124 M, gpt2, download"),
             one("ada/bert-of-letters", Origin::Cache, "17.4 MB, bert, here"),
         ],
-        (What::Datasets, _) => vec![one("glue/sst2", Origin::Catalogue, "classification, download; of films")],
+        (What::Datasets, _) => vec![
+            one("builtin:demo", Origin::Builtin, "classification, here; short made-up reviews"),
+            one(
+                "glue/sst2",
+                Origin::Catalogue,
+                "classification, download; is a phrase of a film review positive? (2 classes, 67k)",
+            ),
+            one("ada/a-collection-of-reviews-of-films-in-many-languages", Origin::Cache, "here"),
+        ],
         (What::Targets, _) => ["all-linear", "query", "value"].map(|name| one(name, Origin::Known, "BERT")).to_vec(),
         (What::Devices, _) => ["auto", "cpu", "cuda:0"].map(|name| one(name, Origin::Known, "")).to_vec(),
         (_, folder) => vec![
@@ -237,6 +258,13 @@ pub fn picking(setting: &str, text: &str) -> Model {
 }
 
 #[test]
+fn what_the_list_of_a_picker_cuts_stands_whole_below_it() {
+    assert!(frame(&picking("data.id", "sst"), 80, 24).contains("67k)"));
+    let shown = frame(&picking("data.id", "ada"), 80, 24);
+    assert!(shown.contains("ada/a-collection-of-reviews-of-films-in-many-languages"), "{shown}");
+}
+
+#[test]
 fn a_model_is_picked_by_letters_and_escape_leaves_the_value() {
     let mut model = on(PRESET, "model.id");
     send(&mut model, KeyCode::Enter);
@@ -276,6 +304,40 @@ fn a_value_that_is_only_looked_at_is_not_said() {
     send(&mut model, KeyCode::Enter);
     send(&mut model, KeyCode::Enter);
     assert_eq!(model.form().unwrap().doc.text(), PRESET);
+}
+
+/// The form after another dataset was picked for one that has said its columns.
+pub fn dataset_followed() -> (Model, Vec<Effect>) {
+    let text = "[data]\nid = \"glue/stsb\"\ntask = \"regression\" # a score\ntext = \"a\"\nlabel = \"b\"\n[evaluate]\nmetric = \"pearson\"\n[baseline]\nhead_only = true\n";
+    let mut model = on(text, "data.id");
+    send(&mut model, KeyCode::Enter);
+    types(&mut model, "glue/sst2");
+    let effects = send(&mut model, KeyCode::Enter);
+    (model, effects)
+}
+
+#[test]
+fn task_and_columns_follow_the_dataset_that_is_picked_and_it_is_told() {
+    let (mut model, effects) = dataset_followed();
+    assert!(matches!(&effects[..], [Effect::Check { .. }]));
+    assert_eq!(said(&mut model, "data.task").as_deref(), Some("classification"));
+    for key in ["data.text", "data.label", "evaluate.metric"] {
+        assert_eq!(said(&mut model, key), None, "{key}");
+    }
+    assert_eq!(said(&mut model, "baseline.head_only").as_deref(), Some("true"), "it goes with classes");
+    assert!(model.form().unwrap().doc.text().contains("# a score"), "the comment stays");
+    let told = model.notice.as_ref().unwrap().text.clone();
+    let expected =
+        "glue/sst2: data.task is classification now, not regression; data.text, data.label, evaluate.metric taken back";
+    assert_eq!(told, expected);
+    assert_eq!(model.form().unwrap().problems, []);
+    // What the catalogue does not know is left as it is; so is what is picked again.
+    for id in ["me/mine", "me/mine"] {
+        send(&mut model, KeyCode::Enter);
+        types(&mut model, id);
+        send(&mut model, KeyCode::Enter);
+        assert_eq!((said(&mut model, "data.task").as_deref(), &model.notice), (Some("classification"), &None));
+    }
 }
 
 #[test]

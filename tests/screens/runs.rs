@@ -4,11 +4,12 @@ use crate::fixtures::*;
 use autolora::experiment::Experiment;
 use autolora::run::event::Phase;
 use autolora::run::notes::Notes;
+use autolora::run::referring::Referrer;
 use autolora::run::view::State;
 use autolora::tui::keys::Context;
 use autolora::tui::model::{Model, Screen};
 use autolora::tui::monitor::Head;
-use autolora::tui::msg::{Effect, Msg, Watching};
+use autolora::tui::msg::{Effect, Msg, Watching, Weight};
 use autolora::tui::runs::{Annotation, Column, RunRow};
 use autolora::tui::update::update;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -48,6 +49,51 @@ pub fn long_names() -> Vec<RunRow> {
         row.score = Some(("entity_f1_strict_of_everything".into(), -1.2345e-17));
     }
     rows
+}
+
+/// A run of which a part is lost, with the cursor, and one that cannot be read.
+pub fn damaged() -> Model {
+    let mut rows = rows();
+    rows[2].name = rows[2].id.clone();
+    rows[2].damage = Some("run.json is empty".into());
+    rows[3].unreadable = Some(
+        "cannot read /home/ada/.local/share/autolora/runs/20261122-235959-abcd/events.jsonl: Permission denied".into(),
+    );
+    let mut model = with_runs(rows);
+    press(&mut model, "jj");
+    model
+}
+
+/// A note that does not fit below the table.
+pub fn with_long_note() -> Model {
+    let mut rows = long_names();
+    rows[0].notes.note = format!("{} the-very-end", "a line of a note on what was tried ".repeat(28));
+    with_runs(rows)
+}
+
+/// The question whether to delete a run that two others refer to.
+pub fn deleting_a_parent() -> Model {
+    let mut model = with_runs(rows());
+    press(&mut model, "jjj");
+    let run = rows()[3].id.clone();
+    let refers = |id: &str, name: &str, reads| Referrer { id: id.into(), name: name.into(), reads };
+    let child = refers("20261124-010203-beef", "budget-3", None);
+    let reader = refers("20261124-020304-cafe", "second-stage", Some("lora.init_from"));
+    // One that goes too is no reason to stop.
+    let referrers = vec![child, reader, refers(&run, "itself", None)];
+    update(&mut model, Msg::Weighed(vec![Weight { referrers, ..weight(&run) }]));
+    model
+}
+
+/// Losses of three runs, smooth and close, at a step.
+pub fn at_a_cursor() -> Model {
+    let mut model = comparing(3);
+    press(&mut model, "oo");
+    for _ in 0..8 {
+        effects(&mut model, KeyCode::Left);
+    }
+    effects(&mut model, KeyCode::Up);
+    model
 }
 
 /// All of a log as it reaches the screen.
@@ -93,6 +139,19 @@ fn very_long_names() {
     for columns in 1..100 {
         frame(&model, columns, 24);
     }
+}
+
+#[test]
+fn a_long_note_is_read_from_end_to_end() {
+    assert!(!frame(&with_long_note(), 80, 24).contains("the-very-end"));
+    let mut model = with_long_note();
+    press(&mut model, "i");
+    model.size = (80, 24);
+    press(&mut model, "G");
+    let shown = frame(&model, 80, 24);
+    assert!(shown.contains("the-very-end"), "{shown}");
+    effects(&mut model, KeyCode::Esc);
+    assert!(model.popups.is_empty());
 }
 
 #[test]
@@ -235,6 +294,48 @@ fn a_run_that_is_running_is_never_deleted_with_others() {
 }
 
 #[test]
+fn losses_are_compared_at_a_cursor_smooth_and_close() {
+    let mut model = at_a_cursor();
+    let curves = |model: &mut Model| model.comparison().map(|compare| (compare.cursor, compare.lens.clone())).unwrap();
+    let (at, lens) = curves(&mut model);
+    assert!(at.is_some_and(|at| at < 300.0 && at.fract() == 0.0), "{at:?}");
+    assert!(lens.weight() > 0.0 && lens.part() == 0.5);
+    press(&mut model, "x");
+    assert_ne!(curves(&mut model).0, at, "the same step is elsewhere on another axis");
+    press(&mut model, "xxx");
+    assert_eq!(curves(&mut model).0, at, "and where it was once the axes are through");
+    press(&mut model, "0");
+    assert_eq!((curves(&mut model).0, curves(&mut model).1.part()), (None, 1.0));
+    // Where the losses are not in sight, their keys say so.
+    model.size = (80, 24);
+    effects(&mut model, KeyCode::Tab);
+    press(&mut model, "o");
+    assert!(notice(&model).contains("Tab"), "{}", notice(&model));
+    assert_eq!(curves(&mut model).1.weight(), lens.weight());
+}
+
+#[test]
+fn a_run_has_its_colour_in_every_comparison() {
+    let mut model = with_runs(rows());
+    let hues = |model: &mut Model| -> Vec<(String, usize)> {
+        let sides = &model.comparison().unwrap().sides;
+        sides.iter().map(|side| (side.id.clone(), side.hue)).collect()
+    };
+    press(&mut model, "vv");
+    let Effect::Keep(kept) = char_effect(&mut model, 'c') else { panic!("colours are remembered") };
+    assert_eq!(kept.hues.words().count(), 2);
+    let before = hues(&mut model);
+    effects(&mut model, KeyCode::Esc);
+    // The first one leaves, a third one comes: the second stays as it was.
+    press(&mut model, "gvjvc");
+    let after = hues(&mut model);
+    assert_eq!(after.len(), 2);
+    let of = |all: &[(String, usize)], id: &str| all.iter().find(|(run, _)| run == id).map(|(_, hue)| *hue);
+    assert_eq!(of(&after, &before[1].0), Some(before[1].1));
+    assert_ne!(after[0].1, after[1].1);
+}
+
+#[test]
 fn a_comparison_before_anything_is_read_and_with_a_run_that_is_gone() {
     let mut model = with_runs(rows());
     press(&mut model, "vvc");
@@ -271,7 +372,7 @@ fn the_losses_of_a_comparison_go_round_and_a_live_run_goes_on() {
     press(&mut model, "c");
     press(&mut model, "yxx");
     let drawn = frame(&model, 80, 24);
-    assert!(drawn.contains("loss of the search, logarithmic") && drawn.contains("tokens"), "{drawn}");
+    assert!(drawn.contains("values on a log scale") && drawn.contains("tokens"), "{drawn}");
     press(&mut model, "yxx");
     assert!(frame(&model, 80, 24).contains("step 1"));
     let mut log = Log::new();
@@ -324,4 +425,11 @@ fn control_c_leaves_from_the_filter_and_the_comparison() {
     for mut model in [typing, comparing(2)] {
         assert!(matches!(update(&mut model, control_c())[..], [Effect::Quit(130)]));
     }
+}
+
+#[test]
+fn damaged_and_unreadable_runs_are_marked_and_found() {
+    let mut model = damaged();
+    press(&mut model, "/state:unr");
+    assert_eq!(shown(&model), ["cola"]);
 }

@@ -23,13 +23,13 @@ pub fn changes(monitor: &Monitor, look: Look) -> (String, Vec<Vec<Span<'static>>
     let longest = modules.iter().map(|module| width(&module.path)).max().unwrap_or(0).min(70);
     let word = |rank: Option<usize>| rank.map_or("-".to_owned(), |rank| rank.to_string());
     let mut lines = Vec::new();
-    let mut difference = 0i128;
+    let mut difference = 0i64;
     for (index, module) in modules.iter().enumerate() {
         let Some(before) = scene.changed_from(index) else { continue };
         let now = scene.rank(index);
-        let parameters = |rank: Option<usize>| module.shape.parameters(rank.unwrap_or(0)) as i128;
-        let change = parameters(now) - parameters(before);
-        difference += change;
+        let cost = i64::try_from(module.shape.parameters(1)).unwrap_or(i64::MAX);
+        let change = (now.unwrap_or(0) as i64 - before.unwrap_or(0) as i64).saturating_mul(cost);
+        difference = difference.saturating_add(change);
         let arrow = if before < now { look.glyphs().up } else { look.glyphs().down };
         lines.push(vec![
             plain(crate::tui::text::pad(&module.path, longest, look.glyphs().ellipsis)),
@@ -47,7 +47,7 @@ pub fn changes(monitor: &Monitor, look: Look) -> (String, Vec<Vec<Span<'static>>
     (title, lines)
 }
 
-fn signed(change: i128) -> String {
+fn signed(change: i64) -> String {
     let sign = if change < 0 { '-' } else { '+' };
     format!("{sign}{}", grouped(usize::try_from(change.unsigned_abs()).unwrap_or(usize::MAX)))
 }

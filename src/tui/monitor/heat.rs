@@ -2,6 +2,7 @@
 
 use super::scene::{Against, Scene, Source, is_kept};
 use super::{Monitor, Pane};
+use crate::run::event::sum_of;
 use crate::run::view::State;
 use crate::tui::draw::{plain, put, span};
 use crate::tui::look::Look;
@@ -241,9 +242,8 @@ fn sums(monitor: &Monitor, scene: &Scene, look: Look) -> Vec<Span<'static>> {
         return vec![span(text, look.faint())];
     }
     let mean = known.iter().map(|rank| *rank as f64).sum::<f64>() / known.len() as f64;
-    let modules = scene.ranks.iter().zip(&view.modules);
-    let parameters = modules.map(|(rank, module)| module.shape.parameters(rank.unwrap_or(0)));
-    let parameters = parameters.fold(0, usize::saturating_add);
+    let ranks = scene.ranks.iter().zip(&view.modules);
+    let parameters = sum_of(ranks.map(|(rank, module)| module.shape.parameters(rank.unwrap_or(0))));
     let share = |rank: usize| 100.0 * parameters as f64 / monitor.view.uniform_parameters(rank).max(1) as f64;
     let (word, style) = match (scene.source, view.undecided) {
         (Source::Allocated, true) => ("undecided", look.warning()),

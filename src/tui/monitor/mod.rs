@@ -3,7 +3,6 @@
 mod act;
 mod catch_up;
 mod changes;
-pub mod chart;
 mod figures;
 mod grid;
 mod heat;

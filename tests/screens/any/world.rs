@@ -3,7 +3,7 @@
 use crate::fixtures::*;
 use crate::form::{card, difference, found, refused, wrong};
 use autolora::experiment::{Place, PresetDoc, Problem, Rule, Source};
-use autolora::run::event::{Event, ModuleShape, Phase, Ranks, Record, Selection, Timing};
+use autolora::run::event::{Event, ModuleShape, Phase, Ranks, Record, Selected, Selection, Step, Timing};
 use autolora::run::machine::{Gpu, Machine};
 use autolora::run::notes::Notes;
 use autolora::run::view::{RunView, State};
@@ -100,17 +100,19 @@ fn selection() -> impl Strategy<Value = Selection> {
 
 fn steps() -> impl Strategy<Value = Event> {
     (phases(), counts(), figures(), prop::option::of(figures()), prop::option::of(any::<u64>())).prop_map(
-        |(phase, step, loss, other, tokens)| Event::Step {
-            phase,
-            step,
-            train_loss: loss,
-            validation_loss: other,
-            lr: loss,
-            selection_lr: other,
-            tokens,
-            grad_norm: other,
-            direct_norm: other,
-            mixed_norm: Some(loss),
+        |(phase, step, loss, other, tokens)| {
+            Event::Step(Step {
+                phase,
+                step,
+                train_loss: loss,
+                validation_loss: other,
+                lr: loss,
+                selection_lr: other,
+                tokens,
+                grad_norm: other,
+                direct_norm: other,
+                mixed_norm: Some(loss),
+            })
         },
     )
 }
@@ -171,9 +173,7 @@ fn events() -> impl Strategy<Value = Event> {
     prop_oneof![
         8 => steps(),
         6 => (counts(), selection(), ranks())
-            .prop_map(|(step, modules, ranks)| Event::Selection {
-                phase: Phase::Search, step, energy: modules.clone(), modules, ranks,
-            }),
+            .prop_map(|(step, modules, ranks)| Event::Selection(Selected { phase: Phase::Search, step, energy: modules.clone(), modules, ranks })),
         2 => prepared(),
         2 => machine(),
         2 => (phases(), counts(), prop::option::of(figures()))
@@ -347,7 +347,13 @@ pub fn answer(effect: Effect) -> Option<Msg> {
         Effect::ChooseAllocation { .. } | Effect::QueueFirst(_) => done(),
         Effect::Fetch { run, index, .. } => {
             let (modules, ranks) = Log::new().selection(index % 300);
-            let event = Event::Selection { phase: Phase::Search, step: index, energy: modules.clone(), modules, ranks };
+            let event = Event::Selection(Selected {
+                phase: Phase::Search,
+                step: index,
+                energy: modules.clone(),
+                modules,
+                ranks,
+            });
             Some(Msg::Fetched { run, index, record: Box::new(records(vec![event], 0).remove(0)) })
         }
         Effect::Weigh(runs) => Some(Msg::Weighed(runs.iter().map(|run| weight(run)).collect())),

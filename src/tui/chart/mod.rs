@@ -1,5 +1,9 @@
 //! Curves as characters. Every column draws its smallest and largest value, so that a spike of one step survives.
 
+mod lens;
+
+pub use lens::{Extent, Lens, extent, smoothed};
+
 use crate::run::history::Axis;
 use crate::tui::draw::anew;
 use crate::tui::look::Look;
@@ -21,6 +25,8 @@ pub struct Curve<'a> {
 #[derive(Default)]
 pub struct Plot<'a> {
     pub curves: &'a [Curve<'a>],
+    /// So many of the last curves have their marks behind their ends, so that no colour is needed to tell them apart.
+    pub named: usize,
     /// Values that are drawn as a line across, e.g. a threshold.
     pub levels: &'a [f64],
     pub axis: Axis,
@@ -37,6 +43,8 @@ pub struct Plot<'a> {
 
 /// Columns left of the plot: a figure and the axis.
 const MARGIN: u16 = 9;
+/// And right of it, for the marks behind the curves.
+const NAMES: u16 = 2;
 
 /// Columns that are left for the curves.
 pub fn plot_columns(width: u16) -> usize {
@@ -48,7 +56,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     if area.height < 2 || area.width < MARGIN + 8 {
         return;
     }
-    let inner = Rect { x: area.x + MARGIN, y: area.y, width: area.width - MARGIN, height: area.height - 1 };
+    let names = if plot.named > 0 && area.width > MARGIN + 2 * NAMES + 8 { NAMES } else { 0 };
+    let inner = Rect { x: area.x + MARGIN, y: area.y, width: area.width - MARGIN - names, height: area.height - 1 };
     let shown = |point: &&(f64, f64)| {
         point.0.is_finite()
             && scaled(point.1, plot.log).is_finite()
@@ -88,6 +97,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
             draw_marks(buf, inner, &spans, curve);
         }
     }
+    if names > 0 {
+        name_ends(buf, inner, &range, plot, look);
+    }
     scale(buf, area, inner, &range, plot, look);
     for level in plot.levels {
         // Its figure stands at the scale, since curves may hide the line.
@@ -104,7 +116,7 @@ fn scaled(value: f64, log: bool) -> f64 {
 
 /// The line of the screen on which a value is, where it is in sight.
 fn level_row(plot: Rect, range: &Range, level: f64) -> Option<u16> {
-    let share = (range.y.1 - level) / (range.y.1 - range.y.0);
+    let share = range.down(level);
     (0.0..=1.0).contains(&share).then(|| plot.y + (share * f64::from(plot.height - 1)).round() as u16)
 }
 
@@ -139,11 +151,22 @@ impl Range {
         self.y = (self.y.0.min(y), self.y.1.max(y));
     }
 
+    /// How far down from the top a value is, as a share of the height. By quarters: the height itself may be too large for a
+    /// number.
+    fn down(&self, y: f64) -> f64 {
+        (self.y.1 / 4.0 - y / 4.0) / (self.y.1 / 4.0 - self.y.0 / 4.0)
+    }
+
+    /// The value so far down.
+    fn value_at(&self, down: f64) -> f64 {
+        self.y.1 * (1.0 - down) + self.y.0 * down
+    }
+
     /// Gives a flat curve some height, and a single point some length.
     fn widen(&mut self) {
         if self.y.1 - self.y.0 <= f64::EPSILON * self.y.1.abs().max(1.0) {
             let half = self.y.0.abs().max(1.0) * 0.05;
-            self.y = (self.y.0 - half, self.y.1 + half);
+            self.y = ((self.y.0 - half).max(f64::MIN), (self.y.1 + half).min(f64::MAX));
         }
         if self.x.1 <= self.x.0 {
             self.x.1 = self.x.0 + 1.0;
@@ -163,10 +186,7 @@ fn rasterise(
         return spans;
     }
     let column = |x: f64| (x - range.x.0) / (range.x.1 - range.x.0) * (columns - 1) as f64;
-    let row = |y: f64| {
-        let share = ((range.y.1 - y) / (range.y.1 - range.y.0)).clamp(0.0, 1.0);
-        (share * (rows - 1) as f64).round() as usize
-    };
+    let row = |y: f64| (range.down(y).clamp(0.0, 1.0) * (rows - 1) as f64).round() as usize;
     let mut touch = |at: usize, y: f64| {
         let row = row(y);
         if let Some(span) = spans.get_mut(at) {
@@ -186,7 +206,7 @@ fn rasterise(
             let from = column(last.0).round() as usize;
             for between in from + 1..at {
                 let share = (between - from) as f64 / (at - from) as f64;
-                touch(between, last.1 + share * (point.1 - last.1));
+                touch(between, last.1 * (1.0 - share) + point.1 * share);
             }
         }
         touch(at, point.1);
@@ -245,14 +265,34 @@ fn draw_marks(buf: &mut Buffer, plot: Rect, spans: &[Option<(usize, usize)>], cu
     }
 }
 
+/// The marks of the curves behind their last values in sight; where two end at one place, one stands above or below it.
+fn name_ends(buf: &mut Buffer, inner: Rect, range: &Range, plot: &Plot, look: Look) {
+    let mut taken: Vec<(u16, u16)> = Vec::new();
+    for curve in &plot.curves[plot.curves.len().saturating_sub(plot.named)..] {
+        let in_sight =
+            |point: &&(f64, f64)| (range.x.0..=range.x.1).contains(&point.0) && scaled(point.1, plot.log).is_finite();
+        let Some((x, value)) = curve.points.iter().rev().find(in_sight) else { continue };
+        let Some(row) = level_row(inner, range, scaled(*value, plot.log)) else { continue };
+        let share = (x - range.x.0) / (range.x.1 - range.x.0);
+        let x = inner.x + (share * f64::from(inner.width - 1)).round() as u16 + 1;
+        let mut rows: Vec<u16> = (inner.top()..inner.bottom()).collect();
+        rows.sort_by_key(|y| y.abs_diff(row));
+        let Some(y) = rows.into_iter().find(|y| !taken.contains(&(x, *y))) else { continue };
+        taken.push((x, y));
+        if let Some(cell) = buf.cell_mut((x, y)) {
+            cell.set_symbol(curve.mark).set_style(curve.style.patch(look.strong()));
+        }
+    }
+}
+
 /// The axes: largest and smallest value at the left, the middle where there is room, the ends of the axis below.
 fn scale(buf: &mut Buffer, area: Rect, inner: Rect, range: &Range, plot: &Plot, look: Look) {
     let glyphs = look.glyphs();
     let last = inner.height - 1;
     for y in 0..inner.height {
         let share = f64::from(y) / f64::from(last.max(1));
-        let value = range.y.1 - share * (range.y.1 - range.y.0);
-        let value = if plot.log { 10f64.powf(value) } else { value };
+        let value = range.value_at(share);
+        let value = if plot.log { 10f64.powf(value).min(f64::MAX) } else { value };
         let has_figure = y == 0 || y == last || (last >= 4 && last.is_multiple_of(2) && y == last / 2);
         let text = if has_figure { figure(value) } else { String::new() };
         let text = format!("{text:>7} {}", glyphs.vertical);
@@ -339,6 +379,36 @@ mod tests {
     }
 
     #[test]
+    fn curves_that_end_at_one_place_are_named_beside_each_other() {
+        let points: Vec<(f64, f64)> = (0..30).map(|i| (f64::from(i), f64::from(i))).collect();
+        let area = Rect::new(0, 0, 60, 8);
+        let mut buf = Buffer::empty(area);
+        let look = Look { depth: Depth::Many, unicode: true, letters: true };
+        let of = |points, mark| Curve { points, style: Style::new(), mark };
+        let curves = [of(&points[..], "."), of(&points, "1"), of(&points, "2"), of(&points[..10], "3")];
+        draw(&mut buf, area, &Plot { curves: &curves, named: 3, ..Plot::default() }, look);
+        let column = |x: u16| (0..7).map(|y| buf[(x, y)].symbol()).collect::<String>();
+        assert!(column(58).starts_with("12"), "{:?}", column(58));
+        let third = (0..60).find(|x| column(*x).contains('3'));
+        assert!(third.is_some_and(|x| (20..30).contains(&x)), "{third:?}");
+        assert!(!(9..60).any(|x| column(x).contains('.')), "what is not named has no mark in braille");
+    }
+
+    #[test]
+    fn the_largest_numbers_have_a_scale() {
+        let area = Rect::new(0, 0, 60, 8);
+        let look = Look { depth: Depth::Many, unicode: true, letters: true };
+        for values in [[1e308, -1e308], [f64::MAX, f64::MIN], [f64::MAX, f64::MAX]] {
+            let points = [(0.0, values[0]), (5.0, values[1])];
+            let mut buf = Buffer::empty(area);
+            let curves = [Curve { points: &points, style: Style::new(), mark: "*" }];
+            draw(&mut buf, area, &Plot { curves: &curves, ..Plot::default() }, look);
+            let text = (0..8).flat_map(|y| (0..60).map(move |x| (x, y))).map(|at| buf[at].symbol()).collect::<String>();
+            assert!(text.contains("e308") && !text.contains("nan") && !text.contains("inf"), "{text}");
+        }
+    }
+
+    #[test]
     fn places_are_short() {
         assert_eq!(place(Axis::Tokens, 4_560_000.0), "4.56M");
         assert_eq!(place(Axis::Epoch, 1.5), "1.50");
@@ -354,6 +424,7 @@ mod tests {
             unicode: bool,
             colour: bool,
             log: bool,
+            named in 0usize..4,
             range in prop::option::of((prop::num::f64::ANY, prop::num::f64::ANY)),
             place in prop::option::of(prop::num::f64::ANY),
         ) {
@@ -365,6 +436,7 @@ mod tests {
             let curve = || Curve { points: &points, style: Style::new(), mark: "*" };
             let plot = Plot {
                 curves: &[curve(), curve()],
+                named,
                 levels: &[place.unwrap_or(0.5)],
                 log,
                 range,
