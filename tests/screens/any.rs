@@ -23,7 +23,7 @@ enum Step {
     Paste(String),
     Mouse(MouseEventKind, u16, u16),
     Size(u16, u16),
-    News(News),
+    News(Box<News>),
     /// What was asked for is answered only later.
     Late,
 }
@@ -61,7 +61,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0u16..6, 0u16..6).prop_map(|(columns, lines)| Step::Size(columns, lines)),
         1 => prop::sample::select(vec![(0, 0), (1, 1), (300, 1), (1, 100), (300, 100), (0, 24), (80, 0)])
             .prop_map(|(columns, lines)| Step::Size(columns, lines)),
-        6 => news().prop_map(Step::News),
+        6 => news().prop_map(|news| Step::News(Box::new(news))),
         2 => Just(Step::Late),
     ];
     prop::collection::vec(step, 1..60)
