@@ -4,6 +4,7 @@ use super::event::{AllTerms, Metrics, ModuleShape, Phase, Ranks, Timing};
 use super::history::{Curves, Snapshots};
 use super::machine::Machine;
 use crate::experiment::{AllocationSettings, Choice, MetricKind};
+use crate::search::allocation::line_of;
 
 /// What a run is doing, derived from its lock, heartbeat and last event; never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -86,6 +87,7 @@ pub struct RunView {
     pub task: String,
     pub metric: String,
     pub rank: usize,
+    /// The line of the rule that the run began with; [`RunView::line`] is the one that holds.
     pub threshold: Option<f64>,
     pub train_rows: usize,
     pub validation_rows: usize,
@@ -111,6 +113,8 @@ pub struct RunView {
     pub snapshots: Snapshots,
     /// The machine at the last look.
     pub machine: Option<Machine>,
+    /// Seconds of work by phase, in the order of [`Phase::ALL`].
+    pub spent: [f64; Phase::ALL.len()],
     /// Seconds that workers have been at it, and the time of the last event, in Unix seconds.
     pub active_s: f64,
     pub last_stamp: Option<f64>,
@@ -160,6 +164,15 @@ impl RunView {
             Phase::Prepare | Phase::Search | Phase::Allocate => &self.search,
             Phase::Baseline => &self.baseline,
             _ => &self.retrain,
+        }
+    }
+
+    /// What a selection value must reach to be kept, where the rule that holds has such a line; `said`: the run's settings,
+    /// where they can be read.
+    pub fn line(&self, said: Option<&AllocationSettings>) -> Option<f64> {
+        match self.allocation.as_ref().or(said) {
+            Some(choice) => line_of(choice, self.rank),
+            None => self.threshold,
         }
     }
 

@@ -292,7 +292,10 @@ impl Model {
 
     /// What to do first, where an action makes no sense yet and that is not plain to see.
     pub fn why_not(&self, action: Action) -> Option<String> {
-        (action == Action::Compare).then(|| self.runs.how_to_compare())
+        if action == Action::Compare {
+            return Some(self.runs.how_to_compare());
+        }
+        self.monitor_shown()?.why_not(action).map(str::to_owned)
     }
 
     /// Says something in one line.

@@ -14,8 +14,8 @@ use ratatui::text::Span;
 
 /// Lines below which there is no chart.
 pub const LEAST_LINES: u16 = 4;
-/// Weights of the running mean; the first is none.
-const SMOOTHING: [f64; 4] = [0.0, 0.6, 0.9, 0.98];
+/// Weights of the running mean, the usual one first; 0: as it was logged.
+const SMOOTHING: [f64; 4] = [0.6, 0.9, 0.98, 0.0];
 /// The least part of the axis that a zoom leaves.
 const LEAST_PART: f64 = 1e-4;
 
@@ -206,28 +206,35 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let (styles, marks) = (styles(look), MARKS);
     let cursor = figures.cursor.and_then(|step| index_of(curves, step));
     let moment = monitor.past_step().filter(|_| phase == Phase::Search).and_then(|step| index_of(curves, step));
-    let values = Values { curves, metrics: &metrics, raw: &raw, smooth: &smooth, at: cursor.or(moment), look };
+    let values = Values { curves, metrics: &metrics, raw: &raw, at: cursor.or(moment), look };
     let smoothing = if weight > 0.0 { format!("  smooth {weight}") } else { String::new() };
-    // The numbers count for more than how smooth they are, their names, and whose they are.
+    // The numbers count for more than how smooth the curves are, their names, and whose they are.
     let name = figures.group.name();
-    let ways =
-        [(format!("{name}{of}"), &smoothing[..], true), (name.into(), &smoothing[..], true), (name.into(), "", true)];
+    let ways = [
+        (format!("{name}{of}"), &smoothing[..], true),
+        (name.into(), &smoothing[..], true),
+        (format!("{name}{of}"), "", true),
+        (name.into(), "", true),
+        (name.into(), "", false),
+    ];
     let fits = |(title, smoothing, named): &(String, &str, bool)| {
         let numbers = values.spans(smoothing, *named);
         let taken: usize = numbers.iter().map(Span::width).sum();
-        (title.len() + taken + 12 <= usize::from(area.width)).then(|| (title.clone(), numbers))
+        (title.len() + taken + 10 <= usize::from(area.width)).then(|| (title.clone(), numbers))
     };
     let (title, numbers) = ways.iter().find_map(fits).unwrap_or_else(|| (String::new(), values.spans("", false)));
     monitor.pane_rule(buf, area, Pane::Figures, &title, numbers, look);
-    let mut lines = Vec::new();
-    if smooth.is_empty() {
-        lines.extend(raw.iter().enumerate().map(|(i, points)| Line { points, style: styles[i], mark: marks[i] }));
-    } else {
-        lines.extend(raw.iter().map(|points| Line { points, style: look.faint(), mark: "." }));
-        lines.extend(smooth.iter().enumerate().map(|(i, points)| Line { points, style: styles[i], mark: marks[i] }));
-    }
+    // As logged, faint below its running mean.
+    let beneath: Vec<Line> = match smooth.is_empty() {
+        true => Vec::new(),
+        false => raw.iter().map(|points| Line { points, style: look.faint(), mark: "." }).collect(),
+    };
+    let shown = if smooth.is_empty() { &raw } else { &smooth };
+    let lines: Vec<Line> =
+        shown.iter().enumerate().map(|(i, points)| Line { points, style: styles[i], mark: marks[i] }).collect();
     let plot = Plot {
         curves: &lines,
+        beneath: &beneath,
         axis: figures.axis,
         log: figures.log,
         range: figures.range(curves),
@@ -250,8 +257,8 @@ fn styles(look: Look) -> [Style; MARKS.len()] {
 struct Values<'a> {
     curves: &'a Curves,
     metrics: &'a [Metric],
+    /// As they were logged, however smooth the curves are.
     raw: &'a [Vec<(f64, f64)>],
-    smooth: &'a [Vec<(f64, f64)>],
     /// The logged step that they are of; the newest where none.
     at: Option<usize>,
     look: Look,
@@ -265,7 +272,7 @@ impl Values<'_> {
             spans.push(span(format!("step {}", self.curves.steps()[index]), look.strong()));
         }
         for (i, metric) in self.metrics.iter().enumerate() {
-            let shown = self.smooth.get(i).unwrap_or(&self.raw[i]);
+            let shown = &self.raw[i];
             let value = match self.at {
                 Some(index) => shown.get(index).map(|point| point.1).filter(|value| !value.is_nan()),
                 None => shown.iter().rev().map(|point| point.1).find(|value| !value.is_nan()),

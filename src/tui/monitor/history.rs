@@ -13,6 +13,9 @@ use ratatui::layout::Rect;
 /// Lines below which there is no history.
 pub const LEAST_LINES: u16 = 6;
 
+/// Columns from which on the threshold is named in the rule, too.
+const LONG_FACTS: usize = 76;
+
 /// Draws the history of the module with the cursor.
 pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look: Look) {
     let Some(index) = monitor.module() else { return };
@@ -27,8 +30,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
     let rank = scene.rank(index).map_or(String::new(), |rank| format!("  rank {rank} of {k}"));
     let flips = monitor.view.snapshots.flips_between(0, usize::MAX).iter();
     let changes = flips.filter(|flip| flip.module as usize == index).count();
-    let facts =
-        vec![span(format!("{changes} {}{rank}", if changes == 1 { "change" } else { "changes" }), look.faint())];
+    let changes = format!("{changes} {}{rank}", if changes == 1 { "change" } else { "changes" });
+    let line = scene.line.map_or(String::new(), |line| format!("{} threshold {line:.3}  ", look.glyphs().rule));
+    let text = if usize::from(area.width) >= LONG_FACTS { format!("{line}{changes}") } else { changes };
+    let facts = vec![span(text, look.faint())];
     let room = usize::from(area.width).saturating_sub(facts[0].width() + 18);
     let path = cut(&super::meter::tail(&module.path), room, look.glyphs().ellipsis);
     monitor.pane_rule(buf, area, Pane::History, &format!("history of {path}"), facts, look);
@@ -37,11 +42,19 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
         .enumerate()
         .map(|(term, points)| Curve { points, style: look.series(term), mark: look.glyphs().marks[term % SERIES] })
         .collect();
+    // A colour comes twice where there are many values, and not at all on some terminals.
+    let drawn = look.unicode && look.is_coloured();
+    let name = |term: usize| match drawn {
+        true => format!("{}", term + 1),
+        false => format!("{}{}", look.glyphs().marks[term % SERIES], term + 1),
+    };
+    let names: Vec<String> = (0..k).map(name).collect();
     let levels: Vec<f64> = scene.line.into_iter().collect();
     let step =
         |index: Option<usize>| index.and_then(|index| monitor.view.snapshots.step(index)).map(|step| step as f64);
     let plot = Plot {
         curves: &curves,
+        names: &names,
         levels: &levels,
         moment: step(monitor.moment.at),
         cursor: step(monitor.moment.mark),

@@ -15,6 +15,7 @@ mod module;
 mod moment;
 mod outcome;
 mod panes;
+mod raster;
 mod samples;
 mod scene;
 mod status;
