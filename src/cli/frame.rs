@@ -170,7 +170,7 @@ impl Snapshot {
         if let Some(place) = place(view) {
             let all = self
                 .left_in_all(experiment.as_ref())
-                .map_or(String::new(), |left| format!(", {} in all", left.words(rough_duration)));
+                .map_or(String::new(), |left| format!(", all phases {}", left.words(rough_duration)));
             writeln!(out, "phase    {place}{all}")?;
         }
         self.write_durations(out)?;

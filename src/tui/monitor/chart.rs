@@ -28,6 +28,8 @@ pub struct Plot<'a> {
     /// Values that are drawn as a line across, e.g. a threshold.
     pub levels: &'a [f64],
     pub axis: Axis,
+    /// What to say beside the axis.
+    pub note: &'a str,
     /// Whether the values are spaced by their logarithm; those that have none are left out.
     pub log: bool,
     /// The part of the axis to show; all that there is where none.
@@ -185,7 +187,8 @@ fn scale(buf: &mut Buffer, area: Rect, inner: Rect, range: &Range, plot: &Plot, 
         buf.set_stringn(area.x, inner.y + y, text, usize::from(MARGIN), look.faint());
     }
     let log = if plot.log { ", values on a log scale" } else { "" };
-    let from = format!("{} {}{log}", plot.axis.name(), place(plot.axis, range.x.0));
+    let note = if plot.note.is_empty() { String::new() } else { format!(", {}", plot.note) };
+    let from = format!("{} {}{log}{note}", plot.axis.name(), place(plot.axis, range.x.0));
     let to = place(plot.axis, range.x.1);
     let room = usize::from(inner.width).saturating_sub(width(&to));
     let line = format!("{}{to}", pad(&from, room, ""));

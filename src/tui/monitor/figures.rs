@@ -207,22 +207,15 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let cursor = figures.cursor.and_then(|step| index_of(curves, step));
     let moment = monitor.past_step().filter(|_| phase == Phase::Search).and_then(|step| index_of(curves, step));
     let values = Values { curves, metrics: &metrics, raw: &raw, at: cursor.or(moment), look };
-    let smoothing = if weight > 0.0 { format!("  smooth {weight}") } else { String::new() };
-    // The numbers count for more than how smooth the curves are, their names, and whose they are.
+    // The numbers count for more than their names, and whose they are.
     let name = figures.group.name();
-    let ways = [
-        (format!("{name}{of}"), &smoothing[..], true),
-        (name.into(), &smoothing[..], true),
-        (format!("{name}{of}"), "", true),
-        (name.into(), "", true),
-        (name.into(), "", false),
-    ];
-    let fits = |(title, smoothing, named): &(String, &str, bool)| {
-        let numbers = values.spans(smoothing, *named);
+    let ways = [(format!("{name}{of}"), true), (name.into(), true), (name.into(), false)];
+    let fits = |(title, named): &(String, bool)| {
+        let numbers = values.spans(*named);
         let taken: usize = numbers.iter().map(Span::width).sum();
         (title.len() + taken + 10 <= usize::from(area.width)).then(|| (title.clone(), numbers))
     };
-    let (title, numbers) = ways.iter().find_map(fits).unwrap_or_else(|| (String::new(), values.spans("", false)));
+    let (title, numbers) = ways.iter().find_map(fits).unwrap_or_else(|| (String::new(), values.spans(false)));
     monitor.pane_rule(buf, area, Pane::Figures, &title, numbers, look);
     // As logged, faint below its running mean.
     let beneath: Vec<Line> = match smooth.is_empty() {
@@ -240,6 +233,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
         range: figures.range(curves),
         moment: moment.map(|index| curves.x(figures.axis, index)),
         cursor: cursor.map(|index| curves.x(figures.axis, index)),
+        note: &if weight > 0.0 { format!("smooth {weight}, faint as logged") } else { String::new() },
         empty: "no steps yet",
         ..Plot::default()
     };
@@ -265,7 +259,7 @@ struct Values<'a> {
 }
 
 impl Values<'_> {
-    fn spans(&self, smoothing: &str, named: bool) -> Vec<Span<'static>> {
+    fn spans(&self, named: bool) -> Vec<Span<'static>> {
         let look = self.look;
         let mut spans = Vec::new();
         if let Some(index) = self.at {
@@ -285,9 +279,6 @@ impl Values<'_> {
                 if look.unicode && look.is_coloured() { String::new() } else { format!("{} ", MARKS[i % MARKS.len()]) };
             let name = if named { format!("{} ", metric.name()) } else { String::new() };
             spans.push(span(format!("{key}{name}{}", figure(value)), styles(look)[i % MARKS.len()]));
-        }
-        if !smoothing.is_empty() {
-            spans.push(span(smoothing, look.faint()));
         }
         spans
     }

@@ -6,15 +6,12 @@ use super::{Monitor, Pane};
 use crate::tui::draw::{below, span};
 use crate::tui::look::Look;
 use crate::tui::palette::SERIES;
-use crate::tui::text::cut;
+use crate::tui::text::{cut, width};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Lines below which there is no history.
 pub const LEAST_LINES: u16 = 6;
-
-/// Columns from which on the threshold is named in the rule, too.
-const LONG_FACTS: usize = 76;
 
 /// Draws the history of the module with the cursor.
 pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look: Look) {
@@ -27,15 +24,15 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
             points[term].push((snapshot.step as f64, f64::from(*value)));
         }
     }
-    let rank = scene.rank(index).map_or(String::new(), |rank| format!("  rank {rank} of {k}"));
     let flips = monitor.view.snapshots.flips_between(0, usize::MAX).iter();
     let changes = flips.filter(|flip| flip.module as usize == index).count();
-    let changes = format!("{changes} {}{rank}", if changes == 1 { "change" } else { "changes" });
-    let line = scene.line.map_or(String::new(), |line| format!("{} threshold {line:.3}  ", look.glyphs().rule));
-    let text = if usize::from(area.width) >= LONG_FACTS { format!("{line}{changes}") } else { changes };
-    let facts = vec![span(text, look.faint())];
+    let changes = format!("{changes} {}", if changes == 1 { "change" } else { "changes" });
+    let long = scene.line.map_or(changes.clone(), |line| format!("threshold {line:.3}, {changes}"));
+    let path = super::meter::tail(&module.path);
+    let fits = width(&path) + width(&long) + 23 <= usize::from(area.width);
+    let facts = vec![span(if fits { long } else { changes }, look.faint())];
     let room = usize::from(area.width).saturating_sub(facts[0].width() + 18);
-    let path = cut(&super::meter::tail(&module.path), room, look.glyphs().ellipsis);
+    let path = cut(&path, room, look.glyphs().ellipsis);
     monitor.pane_rule(buf, area, Pane::History, &format!("history of {path}"), facts, look);
     let curves: Vec<Curve> = points
         .iter()

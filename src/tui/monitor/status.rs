@@ -146,7 +146,7 @@ fn left(monitor: &Monitor) -> Option<String> {
     // The warm-up is a part of the search.
     let what = if monitor.view.warmup.is_some() { " of the search" } else { "" };
     Some(match in_all {
-        Some(left) => format!("{} left{what}, {} in all", duration(of_phase), left.words(rough_duration)),
+        Some(left) => format!("{} left{what}, all phases {}", duration(of_phase), left.words(rough_duration)),
         None => format!("{} left{what}", duration(of_phase)),
     })
 }
