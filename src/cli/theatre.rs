@@ -183,5 +183,16 @@ mod tests {
         write(&view, None, true, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         assert!(text.contains("not settled: 100 more steps") && text.contains("grad_norm 1.5"), "{text}");
+        let mut settings = Experiment::default();
+        (settings.search.stop_when_stable, settings.search.stable_steps) = (true, 70);
+        let told = super::fields(&view, Some(&settings));
+        assert_eq!((&told["rule"]["threshold"], &told["line"]), (&json!(0.5), &json!(0.5)), "1/k, which nobody said");
+        assert_eq!(told["stability"]["steps_needed"], json!(70));
+        assert_eq!(told["stability"]["stops_when_stable"], json!(true));
+        let mut text = Vec::new();
+        write(&view, Some(&settings), true, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("no change for 0 of 70 steps") && text.contains("ends once they are stable"), "{text}");
+        assert!(text.contains("rule     threshold 0.5\n"), "{text}");
     }
 }

@@ -102,7 +102,7 @@ fn scores(monitor: &Monitor, then: &Then) -> Vec<String> {
     let best = view.search.least(Metric::ValidationLoss).map(|(step, best)| {
         let before = match then.best {
             Some((_, before)) if before == best => ", as before".into(),
-            Some((_, before)) => format!(", before it was {}", figure(before)),
+            Some((_, before)) => format!(", before {}", figure(before)),
             None => String::new(),
         };
         format!("best     validation loss {} at step {step} of the search{before}", figure(best))

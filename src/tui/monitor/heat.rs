@@ -122,9 +122,8 @@ fn difference(scene: &Scene) -> String {
     let differ = if changes == 1 { "differs" } else { "differ" };
     match scene.against {
         Some(Against::Mark(step)) => format!(", {changes} {differ} from step {step}"),
-        Some(Against::Actual) => format!(", {changes} {differ} from now"),
         Some(Against::LastLook(_)) if changes > 0 => format!(", {changes} changed since you looked"),
-        Some(Against::LastLook(_)) | None => String::new(),
+        Some(Against::LastLook(_) | Against::Actual) | None => String::new(),
     }
 }
 
@@ -142,7 +141,7 @@ fn legend(scene: &Scene, room: usize, look: Look) -> Vec<Span<'static>> {
     let mark = |shade: usize| span(look.glyphs().shades[shade], shade_style(shade, look));
     let word = |text: &str| span(text, look.faint());
     let joined = |shades: std::ops::Range<usize>| shades.map(mark);
-    let (one_by_one, grouped) = match scene.line {
+    let (one_by_one, grouped, short) = match scene.line {
         Some(line) => {
             let at = |share: f64| format!("{:.3}", line * share);
             let long = [
@@ -152,7 +151,8 @@ fn legend(scene: &Scene, room: usize, look: Look) -> Vec<Span<'static>> {
                 format!(" {}  ", at(DARKER)),
                 format!(" {}", at(DARKEST)),
             ];
-            (long, [" dropped  ".to_owned(), format!(" kept: at least {}", at(1.0))])
+            let short = [" below  ".to_owned(), format!(" from {}", at(1.0))];
+            (long, [" dropped  ".to_owned(), format!(" kept: at least {}", at(1.0))], short)
         }
         None => {
             let long = [
@@ -162,14 +162,16 @@ fn legend(scene: &Scene, room: usize, look: Look) -> Vec<Span<'static>> {
                 format!(" from {DARKER}  "),
                 format!(" from {DARKEST} times"),
             ];
-            (long, [" below its module's mean  ".to_owned(), " above".to_owned()])
+            let grouped = [" below its module's mean  ", " above"].map(str::to_owned);
+            (long, grouped, [" below mean  ", " above"].map(str::to_owned))
         }
     };
     let long: Vec<Span> = one_by_one.iter().enumerate().flat_map(|(i, text)| [mark(i), word(text)]).collect();
-    if long.iter().map(Span::width).sum::<usize>() <= room {
-        return long;
-    }
-    joined(0..2).chain([word(&grouped[0])]).chain(joined(2..5)).chain([word(&grouped[1])]).collect()
+    let two = |words: &[String; 2]| -> Vec<Span> {
+        joined(0..2).chain([word(&words[0])]).chain(joined(2..5)).chain([word(&words[1])]).collect()
+    };
+    let fits = |spans: &Vec<Span>| spans.iter().map(Span::width).sum::<usize>() <= room;
+    [long, two(&grouped)].into_iter().find(fits).unwrap_or_else(|| two(&short))
 }
 
 fn headings(
@@ -289,8 +291,12 @@ fn sums(monitor: &Monitor, scene: &Scene, columns: u16, look: Look) -> Vec<Span<
     if view.rank != 4 {
         spans.push(span(format!(", {:.0} % of 4", share(4)), look.faint()));
     }
-    // Half a number is a wrong number.
-    while spans.len() > 2 && spans.iter().map(Span::width).sum::<usize>() > usize::from(columns) {
+    // The title says what ranks they are, but not that nothing is decided; half a number is a wrong number.
+    let is_wide = |spans: &[Span]| spans.iter().map(Span::width).sum::<usize>() > usize::from(columns);
+    if is_wide(&spans) && word != "undecided" {
+        spans.splice(0..2, [plain(format!("mean rank {mean:.2}, "))]);
+    }
+    while spans.len() > 2 && is_wide(&spans) {
         spans.pop();
     }
     spans
