@@ -3,7 +3,7 @@
 
 use super::checkpoint::CheckpointError;
 use super::directory::{DirError, RunDir};
-use super::event::{AllTerms, Event, Phase, Record, SCHEMA};
+use super::event::{AllTerms, Event, Phase, Record, SCHEMA, Selected, Step};
 use super::file::FileError;
 use super::follow::Follower;
 use super::pipeline::before_allocation;
@@ -176,8 +176,8 @@ impl Kept {
 /// The step of a search that an event tells of.
 fn step_of(event: &Event) -> Option<usize> {
     match event {
-        Event::Step { phase: Phase::Search, step, .. }
-        | Event::Selection { phase: Phase::Search, step, .. }
+        Event::Step(Step { phase: Phase::Search, step, .. })
+        | Event::Selection(Selected { phase: Phase::Search, step, .. })
         | Event::Stable { phase: Phase::Search, step, .. } => Some(*step),
         _ => None,
     }

@@ -105,7 +105,7 @@ impl Scan {
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::Event;
+    use super::super::event::{Event, Step};
     use super::super::follow::Follower;
     use super::super::history::Metric;
     use super::super::log::EventLog;
@@ -114,18 +114,7 @@ mod tests {
     use std::io::Write;
 
     fn step(step: usize, loss: f64) -> Event {
-        Event::Step {
-            phase: Phase::Search,
-            step,
-            train_loss: 0.5,
-            validation_loss: Some(loss),
-            lr: 1e-3,
-            selection_lr: None,
-            tokens: None,
-            grad_norm: None,
-            direct_norm: None,
-            mixed_norm: None,
-        }
+        Event::Step(Step { validation_loss: Some(loss), ..Step::new(Phase::Search, step, 0.5, 1e-3) })
     }
 
     #[test]

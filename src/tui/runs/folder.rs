@@ -235,25 +235,14 @@ fn score(metrics: &Metrics, experiment: &Experiment) -> Option<(String, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::event::{Event, Phase, Ranks, Timing};
+    use crate::run::event::{Event, Phase, Ranks, Step, Timing};
     use crate::run::lock::Lock;
     use crate::run::log::EventLog;
     use crate::run::notes;
     use crate::run::store::NewRun;
 
     fn step(step: usize, loss: f64) -> Event {
-        Event::Step {
-            phase: Phase::Search,
-            step,
-            train_loss: 1.0,
-            validation_loss: Some(loss),
-            lr: 1e-3,
-            selection_lr: None,
-            tokens: None,
-            grad_norm: None,
-            direct_norm: None,
-            mixed_norm: None,
-        }
+        Event::Step(Step { validation_loss: Some(loss), ..Step::new(Phase::Search, step, 1.0, 1e-3) })
     }
 
     fn of_demo() -> Experiment {
