@@ -229,6 +229,10 @@ impl Snapshot {
     }
 
     fn write_error(&self, out: &mut impl Write) -> io::Result<()> {
+        if self.status.state == State::Crashed {
+            writeln!(out, "error    the worker died in {}", self.view.place())?;
+            writeln!(out, "advice   autolora resume {} goes on from the last checkpoint", self.run.id())?;
+        }
         if let Some((error, advice)) = &self.view.error {
             writeln!(out, "error    {}", printable(error))?;
             if !advice.is_empty() {

@@ -193,12 +193,14 @@ fn foreground(json: bool, run: RunDir, interrupted: &AtomicBool, out: &mut impl 
             Ok(if asked { 130 } else { 1 })
         }
         _ => {
+            let place = watched.view.place();
             if json {
                 writeln!(out, "{}", died(&run, watched.view)?)?;
             }
             let log = log_tail(&run, 5);
             let log = if log.is_empty() { log } else { format!("; the end of its log:\n{log}") };
-            Err(CliError::new(1, format!("the worker of run {} died{log}", called(&run)), Some(again)))
+            let died = format!("the worker of run {} died in {place}{log}", called(&run));
+            Err(CliError::new(1, died, Some(again)))
         }
     }
 }
@@ -210,7 +212,7 @@ fn died(run: &RunDir, view: RunView) -> Result<String, CliError> {
         step: view.step,
         run: run.id().into(),
         dir: run.path().display().to_string(),
-        error: "the worker died".into(),
+        error: format!("the worker died in {}", view.place()),
         advice: format!("autolora resume {}", run.id()),
         ranks: view.ranks(),
         metrics: view.metrics,

@@ -176,6 +176,17 @@ impl RunView {
         }
     }
 
+    /// Where the run is, in words: `search, step 120 of 300`, `search, warm-up 3/20`, `export`.
+    pub fn place(&self) -> String {
+        let phase = self.phase.unwrap_or(Phase::Prepare).name();
+        match (self.warmup, self.step, self.total) {
+            (Some((step, total)), ..) => format!("{phase}, warm-up {step}/{total}"),
+            (None, 0, 0) => phase.into(),
+            (None, step, 0) => format!("{phase}, step {step}"),
+            (None, step, total) => format!("{phase}, step {step} of {total}"),
+        }
+    }
+
     /// LoRA parameters with one rank in every module.
     pub fn uniform_parameters(&self, rank: usize) -> usize {
         self.modules.iter().map(|module| rank * (module.shape.inputs + module.shape.outputs)).sum()

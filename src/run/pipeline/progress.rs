@@ -85,7 +85,7 @@ impl Pace {
         let now = Instant::now();
         if step == self.before && self.cost != 1.0 {
             // What follows has a pace of its own, of which nothing is known yet.
-            self.recent = [(step, now)].into();
+            (self.recent, self.expected) = ([(step, now)].into(), None);
             return None;
         }
         self.recent.push_back((step, now));

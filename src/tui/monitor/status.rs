@@ -79,31 +79,25 @@ fn chain(monitor: &Monitor, then: &str, look: Look) -> Vec<Span<'static>> {
 /// How far the phase is, with rate and time left; or what became of the run.
 pub fn progress(monitor: &Monitor, columns: u16, zone: &TimeZone, look: Look) -> Vec<Span<'static>> {
     let view = &monitor.view;
-    let at = || match (view.warmup, view.total) {
-        (Some((step, total)), _) => format!("warm-up {step}/{total}"),
-        (None, 0) if view.step == 0 => "at its beginning".into(),
-        (None, 0) => format!("step {}", view.step),
-        (None, total) => format!("step {} of {total}", view.step),
-    };
-    let phase = view.phase.map_or("prepare", Phase::name);
+    let place = view.place();
     let worked = || view.took().map_or(String::new(), |took| format!(", after {} of work", duration(took)));
     match monitor.state {
         None => vec![span("reading the log", look.faint())],
         Some(State::Queued) if view.device.is_empty() => vec![plain("waiting for its worker")],
         Some(State::Queued) => vec![plain(format!("waiting in the queue for {}; s takes it out", view.device))],
         Some(State::Finished) => vec![plain(ended(monitor, columns, zone))],
-        Some(State::Paused) => vec![plain(format!("paused in {phase}, {}{}; r resumes", at(), worked()))],
-        Some(State::Stopped) => vec![plain(format!("stopped in {phase}, {}{}; r resumes", at(), worked()))],
+        Some(State::Paused) => vec![plain(format!("paused in {place}{}; r resumes", worked()))],
+        Some(State::Stopped) => vec![plain(format!("stopped in {place}{}; r resumes", worked()))],
         Some(State::Crashed) => {
-            let text = format!("the worker died in {phase}, {}: r resumes from the last checkpoint", at());
+            let text = format!("the worker died in {place}: r resumes from the last checkpoint");
             vec![span(text, look.bad())]
         }
         Some(State::Failed) => {
-            let text = format!("failed in {phase}, {}: r resumes from the last checkpoint", at());
+            let text = format!("failed in {place}: r resumes from the last checkpoint");
             vec![span(text, look.bad())]
         }
         Some(State::Stalled) => {
-            vec![span(format!("no sign of life from the worker for a minute; {phase}, {}", at()), look.warning())]
+            vec![span(format!("no sign of life from the worker for a minute; {place}"), look.warning())]
         }
         Some(State::Running) => running(monitor, columns, look),
     }
