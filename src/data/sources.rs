@@ -166,7 +166,7 @@ fn from_hub(
             .transpose()?,
     };
     let used = [Some(&train), validation.as_ref(), test.as_ref()];
-    let words = ["training", "validation", "test"]
+    let words = ["train", "validation", "test"]
         .iter()
         .zip(used)
         .filter_map(|(role, used)| Some(format!("{role}: {}", used?.0)));
