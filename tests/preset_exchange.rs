@@ -81,13 +81,13 @@ fn all_problems_of_a_file_are_told_at_once_and_nothing_is_saved() {
     let (code, out, err) = home.preset(&["import", file.to_str().expect("UTF-8")]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
     for part in
-        ["3 problems in", "must be a whole number from 1 to 1024, not 0", "did you mean lora.alpha?", "search.epochs"]
+        ["4 problems in", "must be a whole number from 1 to 1024, not 0", "did you mean lora.alpha?", "search.epochs"]
     {
         assert!(err.contains(part), "{part}: {err}");
     }
     home.file("torn.toml", "[lora\nrank = 8\n");
     assert_eq!(home.preset(&["import", "torn.toml"]).0, Some(2));
-    assert_eq!(home.preset(&["import", "nowhere.toml"]).0, Some(1));
+    assert_eq!(home.preset(&["import", "nowhere.toml"]).0, Some(3));
     assert!(!home.path("home").exists(), "nothing half written");
 }
 
@@ -141,4 +141,28 @@ fn a_difference_is_what_is_said_otherwise() {
     let (code, out, err) = home.preset(&["diff", "a.toml", "a.toml"]);
     assert!(code == Some(0) && out.is_empty() && err.contains("nothing else"), "{err}");
     assert_eq!(home.preset(&["diff", "nobody"]).0, Some(3));
+}
+
+#[test]
+fn what_is_not_there_or_no_file_or_wrong_is_told_as_check_tells_it() {
+    let home = Home::new();
+    home.file("wrong.toml", "[data]\ntrain = \"gone.tsv\"\n[lora]\nrank = 0\nrnk = 3\n[search]\nfrom = \"nowhere\"\n");
+    let (code, _, err) = home.preset(&["import", "wrog.toml"]);
+    assert!(code == Some(3) && err.contains("no preset or file") && err.contains("did you mean"), "{err}");
+    assert_eq!(home.preset(&["import", "far/away.toml"]).0, Some(3));
+
+    let told = |verb: &str| {
+        let (code, _, err) = home.preset(&[verb, "wrong.toml"]);
+        assert_eq!(code, Some(2), "{err}");
+        ["lora.rank", "rnk", "data.train", "search.from"].map(|key| (key, err.contains(key)))
+    };
+    assert!(told("check").iter().all(|(_, is_told)| *is_told), "{:?}", told("check"));
+    assert_eq!(told("import"), told("check"));
+
+    let made = Command::new("mkfifo").arg(home.path("pipe.toml")).status().expect("mkfifo");
+    assert!(made.success());
+    for verb in ["check", "import"] {
+        let (code, _, err) = home.preset(&[verb, "./pipe.toml"]);
+        assert!(code == Some(2) && err.contains("it is a named pipe, not a file"), "{err}");
+    }
 }

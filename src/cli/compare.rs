@@ -2,22 +2,25 @@
 
 use super::CliError;
 use super::frame::Snapshot;
-use super::out::{find, table};
+use super::out::{Json, find, table};
 use crate::experiment::Experiment;
 use crate::experiment::problem::printable;
-use crate::run::compare::{self, Module, Score, Setting, Side, Total};
+use crate::run::compare::{self, Losses, Module, Score, Setting, Side, Total};
 use crate::run::view::is_better_less;
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
-/// Compare 2 to 8 runs: the settings that differ, ranks, scores
+/// Compare 2 to 8 runs: losses, the settings that differ, ranks, scores
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     /// Ids, unique beginnings of them, names, or `last`; the others are compared with the first
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<String>,
-    /// One JSON object: runs, settings, ranks, scores
+    /// Losses at this step, and not the latest ones
+    #[arg(long, value_name = "STEP")]
+    at: Option<usize>,
+    /// One JSON object: runs, losses, settings, ranks, scores
     #[arg(long)]
     json: bool,
 }
@@ -36,18 +39,23 @@ pub fn run(args: &CompareArgs, out: &mut impl Write) -> Result<u8, CliError> {
         .zip(&experiments)
         .map(|(snapshot, experiment)| Side { experiment: experiment.as_ref(), view: &snapshot.view })
         .collect();
-    let found = Comparison::of(&snapshots, &sides);
+    let found = Comparison::of(&snapshots, &sides, args.at);
     if args.json {
-        writeln!(out, "{}", found.json())?;
+        writeln!(out, "{}", Json(found.json()))?;
     } else {
         found.write(out)?;
     }
     Ok(0)
 }
 
+/// A loss and its step.
+type Found = Option<(usize, f64)>;
+
 /// Everything that is said of the runs.
 struct Comparison<'a> {
     snapshots: &'a [Snapshot],
+    /// The step that losses are told of; none: the latest.
+    at: Option<usize>,
     settings: Vec<Setting>,
     modules: Vec<Module>,
     totals: Vec<Total>,
@@ -55,10 +63,24 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn of(snapshots: &'a [Snapshot], sides: &[Side]) -> Comparison<'a> {
+    fn of(snapshots: &'a [Snapshot], sides: &[Side], at: Option<usize>) -> Comparison<'a> {
         let settings = compare::settings(sides);
         let scores = compare::scores(sides, compare::other_rows(&settings).is_empty());
-        Comparison { snapshots, settings, modules: compare::ranks(sides), totals: compare::totals(sides), scores }
+        Comparison { snapshots, at, settings, modules: compare::ranks(sides), totals: compare::totals(sides), scores }
+    }
+
+    /// Each kind of losses that a run has: the best of every run, and the latest or that at the step.
+    fn losses(&self) -> impl Iterator<Item = (Losses, Vec<Found>, Vec<Found>)> {
+        let of = |losses: Losses| {
+            let all = |find: &dyn Fn(&Snapshot) -> Found| self.snapshots.iter().map(find).collect::<Vec<Found>>();
+            let best = all(&|snapshot| losses.best(&snapshot.view));
+            let here = all(&|snapshot| match self.at {
+                Some(step) => losses.at(&snapshot.view, step),
+                None => losses.last(&snapshot.view),
+            });
+            (losses, best, here)
+        };
+        Losses::ALL.into_iter().map(of).filter(|(_, best, _)| best.iter().any(Option::is_some))
     }
 
     fn json(&self) -> Value {
@@ -69,9 +91,20 @@ impl<'a> Comparison<'a> {
         };
         let total = |total: &Total| json!({"parameters": total.parameters, "mean_rank": total.mean_rank, "allocated": total.allocated});
         let score = |score: &Score| json!({"name": score.name, "values": score.values, "best": score.best, "less_is_better": score.less_is_better});
+        let found = |all: &[Found]| -> Vec<Value> {
+            all.iter()
+                .map(|found| found.map_or(Value::Null, |(step, loss)| json!({"step": step, "loss": loss})))
+                .collect()
+        };
+        let here = if self.at.is_some() { "at" } else { "last" };
+        let losses = self
+            .losses()
+            .map(|(losses, best, now)| (losses.key().to_owned(), json!({"best": found(&best), here: found(&now)})));
+        let losses: Value = Value::Object(losses.collect());
         let setting = |setting: &Setting| json!({"key": setting.key, "values": setting.values});
         json!({
             "runs": self.snapshots.iter().map(Snapshot::short_json).collect::<Vec<_>>(),
+            "losses": losses,
             "settings": self.settings.iter().map(setting).collect::<Vec<_>>(),
             "ranks": self.modules.iter().map(module).collect::<Vec<_>>(),
             "totals": self.totals.iter().map(total).collect::<Vec<_>>(),
@@ -81,19 +114,18 @@ impl<'a> Comparison<'a> {
     }
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut rows = vec![["run", "id", "name", "state", "best validation loss"].map(String::from).to_vec()];
+        let mut rows = vec![["run", "id", "name", "state"].map(String::from).to_vec()];
         for (place, snapshot) in self.snapshots.iter().enumerate() {
-            let best = snapshot.best();
             rows.push(vec![
                 (place + 1).to_string(),
                 snapshot.run.id().into(),
                 printable(&snapshot.run.info().name),
                 snapshot.status.state.name().into(),
-                best.map_or("-".into(), |(step, loss)| format!("{loss:.4} at step {step}")),
             ]);
         }
         table(out, &rows)?;
         writeln!(out)?;
+        self.write_losses(out)?;
         self.write_settings(out)?;
         self.write_ranks(out)?;
         self.write_scores(out)
@@ -103,6 +135,23 @@ impl<'a> Comparison<'a> {
     fn heading(&self, what: &str) -> Vec<String> {
         let run = |place: usize| format!("run {}", place + 1);
         std::iter::once(what.to_owned()).chain((0..self.snapshots.len()).map(run)).collect()
+    }
+
+    fn write_losses(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut rows = vec![self.heading("loss")];
+        let cell = |found: &Found| found.map_or("-".into(), |(step, loss)| format!("{loss:.4} at {step}"));
+        let here = self.at.map_or("last".to_owned(), |step| format!("at step {step}"));
+        for (losses, best, now) in self.losses() {
+            for (word, values) in [("best", best), (here.as_str(), now)] {
+                let label = format!("{}, {word}", losses.title());
+                rows.push(std::iter::once(label).chain(values.iter().map(cell)).collect());
+            }
+        }
+        if rows.len() > 1 {
+            table(out, &rows)?;
+            writeln!(out)?;
+        }
+        Ok(())
     }
 
     fn write_settings(&self, out: &mut impl Write) -> io::Result<()> {

@@ -23,7 +23,10 @@ pub fn check_files(experiment: &Experiment) -> Vec<Complaint> {
         complaints.extend(missing("lora.init_from", path, "folder", Path::is_dir));
     }
     if let Some(path) = &search.from {
-        complaints.extend(missing("search.from", path, "folder", Path::is_dir));
+        // Another run's search, whose name is near, is not what was meant.
+        let help = "it may be deleted; without search.from, the run searches itself".to_owned();
+        let missing = missing("search.from", path, "folder", Path::is_dir);
+        complaints.extend(missing.map(|complaint| Complaint { help: Some(help), ..complaint }));
     }
     let id = model.id.as_str();
     if id.starts_with("builtin:") {
@@ -71,7 +74,7 @@ fn missing(key: &'static str, path: &Path, what: &str, is_right: fn(&Path) -> bo
 }
 
 /// The name in the path's folder that is nearest to the wrong one, or the first folder of the path that is missing.
-fn near_name(path: &Path) -> Option<String> {
+pub(super) fn near_name(path: &Path) -> Option<String> {
     let folder = path.parent()?;
     if !folder.is_dir() {
         let there = folder.ancestors().find(|ancestor| ancestor.is_dir())?;

@@ -2,7 +2,7 @@
 
 use super::kind::{seen, typed};
 use super::nearest::{nearest, ranked};
-use super::problem::{Place, Problem};
+use super::problem::{Place, Problem, reorders};
 use super::{SETTINGS, Setting};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -174,6 +174,9 @@ fn is_group(key: &str) -> bool {
 
 /// The right key for a wrong one: the same name elsewhere, else the nearest.
 fn suggestion(key: &str) -> Option<String> {
+    if key == "name" {
+        return Some("--name names a run, and a preset is called as its file is".into());
+    }
     let name = key.rsplit_once('.').map_or(key, |(_, name)| name);
     let elsewhere: Vec<_> =
         SETTINGS.iter().filter(|setting| setting.name() == name).map(|setting| setting.key).collect();
@@ -219,11 +222,11 @@ pub(crate) fn plain(value: &DeValue<'_>) -> Value {
 
 /// An argument as errors show it.
 fn seen_argument(argument: &str) -> String {
-    argument.chars().take(120).map(|c| if c.is_control() { '?' } else { c }).collect()
+    argument.chars().take(120).map(|c| if c.is_control() || reorders(c) { '?' } else { c }).collect()
 }
 
 pub(crate) fn printable_key(key: &str) -> String {
-    key.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    key.chars().map(|c| if c.is_control() || reorders(c) { '?' } else { c }).collect()
 }
 
 /// From bytes to lines and columns.

@@ -231,10 +231,40 @@ impl Losses {
         }
     }
 
-    /// The latest of them.
-    pub fn last(self, view: &RunView) -> Option<f64> {
+    /// The word in JSON.
+    pub fn key(self) -> &'static str {
+        match self {
+            Losses::Validation => "validation",
+            Losses::Train => "train",
+            Losses::Retrain => "retrain",
+        }
+    }
+
+    /// The figures of the steps that they are among.
+    pub fn curves(self, view: &RunView) -> &Curves {
+        self.source(view).0
+    }
+
+    /// The latest of them, and its step.
+    pub fn last(self, view: &RunView) -> Option<(usize, f64)> {
         let (curves, metric) = self.source(view);
-        curves.last(metric).map(|(_, loss)| loss)
+        curves.last(metric)
+    }
+
+    /// The one of a step, or the last one logged before it; none beyond the end.
+    pub fn at(self, view: &RunView, step: usize) -> Option<(usize, f64)> {
+        let (curves, metric) = self.source(view);
+        let reached = curves.steps().last().is_some_and(|last| step <= *last as usize);
+        let count = curves.steps().partition_point(|known| *known as usize <= step);
+        let known = curves.column(metric).get(..count).filter(|_| reached)?;
+        let found = known.iter().rposition(|value| !value.is_nan())?;
+        Some((curves.steps()[found] as usize, known[found]))
+    }
+
+    /// The lowest of them, and its first step.
+    pub fn best(self, view: &RunView) -> Option<(usize, f64)> {
+        let (curves, metric) = self.source(view);
+        curves.least(metric)
     }
 
     /// The curve of a run: (place on the axis, loss), rising.

@@ -79,6 +79,18 @@ pub struct ModuleShape {
     pub outputs: usize,
 }
 
+impl ModuleShape {
+    /// Parameters of an update of rank `rank`; the largest number where a log says sizes that no model has.
+    pub fn parameters(&self, rank: usize) -> usize {
+        rank.saturating_mul(self.inputs.saturating_add(self.outputs))
+    }
+}
+
+/// The sum of counts, the largest number at most.
+pub fn sum_of(counts: impl Iterator<Item = usize>) -> usize {
+    counts.fold(0, usize::saturating_add)
+}
+
 /// The rank-1 terms of a module at the end of the search, k of each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {

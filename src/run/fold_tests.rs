@@ -187,6 +187,9 @@ fn modules_keep_the_order_of_the_model() {
     let view = RunView::of(&records([prepared(), selection(1)]));
     assert_eq!(view.modules.iter().map(|m| m.path.as_str()).collect::<Vec<_>>(), MODULES);
     assert_eq!(view.lora_parameters(), 2 * 8);
+    let mut huge = view.clone();
+    huge.modules.iter_mut().for_each(|module| (module.shape.inputs, module.shape.outputs) = (1 << 63, 1 << 63));
+    assert_eq!((huge.lora_parameters(), huge.uniform_parameters(3)), (usize::MAX, usize::MAX));
     // Without the line that names them, they come in the order of the selection.
     assert_eq!(RunView::of(&records([selection(1)])).modules.len(), 2);
 }

@@ -7,6 +7,7 @@ use super::event::{AllTerms, Event, Phase, Record, SCHEMA, Selected, Step};
 use super::file::FileError;
 use super::follow::Follower;
 use super::pipeline::before_allocation;
+use crate::experiment::regular;
 use crate::experiment::{Experiment, diff};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -121,13 +122,18 @@ impl Inherited {
     }
 }
 
+/// Whether a run has a copy of the search of another.
+pub fn has_copy(dir: &RunDir) -> bool {
+    dir.path().join(FILE).is_file()
+}
+
 /// What the ranks of a run are made from that took the search of another; `None` where a run searches itself.
 ///
 /// # Errors
 /// [`InheritError`] where the file is there and cannot be read.
 pub fn terms_of(dir: &RunDir) -> Result<Option<AllTerms>, InheritError> {
     let path = dir.path().join(FILE);
-    let text = match std::fs::read(&path) {
+    let text = match regular::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(FileError::at("cannot read", &path)(error).into()),

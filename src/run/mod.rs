@@ -31,6 +31,7 @@ pub mod preflight;
 pub mod process;
 pub mod queue;
 pub mod ranks;
+pub mod referring;
 pub mod rerun;
 pub mod retrain;
 pub mod scan;

@@ -2,21 +2,37 @@
 
 use super::directory::RunDir;
 use super::file::FileError;
+use super::inherit;
 use super::store::{Store, StoreError};
-use crate::experiment::Source;
-use std::fs;
+use crate::experiment::regular;
+use crate::experiment::{PresetDoc, Source};
+use std::path::Path;
 
 /// The most characters of a name, less what a number after it takes.
 const LONGEST: usize = 90;
 
-/// The preset of a run as its user wrote it, to be opened for editing. Its paths are absolute.
+/// The preset of a run as its user wrote it, to be opened for editing. Its paths are absolute. Where it took the search of
+/// a run that is gone, it takes the copy of this one.
 ///
 /// # Errors
 /// [`FileError`] where it cannot be read.
 pub fn preset(run: &RunDir) -> Result<Source, FileError> {
     let path = run.preset_path();
-    let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
-    Ok(Source { name: run.info().name.clone(), text, folder: None })
+    let text = regular::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
+    Ok(with_its_search(run, Source { name: run.info().name.clone(), text, folder: None }))
+}
+
+fn with_its_search(run: &RunDir, source: Source) -> Source {
+    let Ok(mut doc) = PresetDoc::open(&source) else { return source };
+    let is_gone = |from: String| !RunDir::is_at(Path::new(&from));
+    if !doc.get_typed("search.from").is_some_and(is_gone) || !inherit::has_copy(run) {
+        return source;
+    }
+    match doc.set("search.from", &toml::Value::String(run.path().display().to_string())) {
+        Ok(()) => doc.source(),
+        // The text stays as it is, and whoever reads it says what is wrong.
+        Err(_) => source,
+    }
 }
 
 /// A name for another run: that of the old one with the next number that no run has, `demo-2` after `demo`.

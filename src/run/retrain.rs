@@ -3,10 +3,10 @@
 use super::directory::RunDir;
 use super::file::FileError;
 use super::store::{NewRun, Store, StoreError};
+use crate::experiment::regular;
 use crate::experiment::{
     AllocationSettings, Budget, Experiment, PresetDoc, Problem, Problems, Rule, Source, parse_with_files,
 };
-use std::fs;
 
 /// The search of a run cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +61,12 @@ pub fn words(choice: &AllocationSettings) -> String {
 /// The settings of the parent with those that are said.
 fn changed(parent: &RunDir, sets: &[String]) -> Result<Experiment, RetrainError> {
     let path = parent.experiment_path();
-    let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
+    let text = regular::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
     let source = Source { name: path.display().to_string(), text, folder: Some(parent.path().into()) };
-    let mut experiment = parse_with_files(&source, sets)?;
+    // The run that the parent took its search from may be gone: the parent has all of it.
+    let mut doc = PresetDoc::open(&source)?;
+    doc.set("search.from", &toml::Value::String(parent.path().display().to_string()))?;
+    let mut experiment = parse_with_files(&doc.source(), sets)?;
     experiment.search.from = Some(parent.path().into());
     Ok(experiment)
 }
@@ -71,7 +74,7 @@ fn changed(parent: &RunDir, sets: &[String]) -> Result<Experiment, RetrainError>
 /// The preset of the parent, with what is said now.
 fn said(parent: &RunDir, sets: &[String]) -> Result<String, RetrainError> {
     let path = parent.preset_path();
-    let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
+    let text = regular::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
     let source = Source { name: path.display().to_string(), text, folder: Some(parent.path().into()) };
     let mut doc = PresetDoc::open(&source)?;
     doc.apply(sets)?;

@@ -2,8 +2,8 @@
 
 use super::best::Validation;
 use super::event::Phase;
+use crate::experiment::regular;
 use serde::Deserialize;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -52,7 +52,7 @@ impl Scan {
     }
 
     fn advance_by(&mut self, path: &Path, most: u64, chunk: usize) -> io::Result<bool> {
-        let file = match File::open(path) {
+        let file = match regular::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             file => file?,
         };
@@ -111,6 +111,7 @@ mod tests {
     use super::super::log::EventLog;
     use super::super::view::RunView;
     use super::*;
+    use std::fs::File;
     use std::io::Write;
 
     fn step(step: usize, loss: f64) -> Event {

@@ -10,7 +10,7 @@ use super::msg::{Effect, Msg, Watching};
 use super::preflight::Flight;
 use super::terminal::{Display, Drawn, announcement};
 use super::update::{INTERRUPTED, update};
-use super::watch::{Watch, head};
+use super::watch::{SharedFolder, Watch, head};
 use super::writer::Written;
 use crate::experiment::{Config, ConfigError};
 use crate::run::heap::keep_little;
@@ -320,6 +320,7 @@ fn fault_for_a_test(key: crossterm::event::KeyEvent) {
 struct Watcher {
     watching: Option<Watching>,
     watch: Option<Watch>,
+    folder: SharedFolder,
 }
 
 impl Watcher {
@@ -329,7 +330,7 @@ impl Watcher {
         }
         // The old one first: both may be of the same run.
         self.watch = None;
-        self.watch = Watch::start(&watching, to.clone());
+        self.watch = Watch::start(&watching, &self.folder, to.clone());
         self.watching = Some(watching);
     }
 }

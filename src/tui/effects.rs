@@ -9,12 +9,14 @@ use super::runs::Annotation;
 use super::seen;
 use super::text::bytes;
 use crate::experiment::home::expand_tilde;
+use crate::experiment::problem::quoted;
 use crate::experiment::{AllocationSettings, Origin, PresetDoc, PresetError, Presets, SETTINGS};
 use crate::run::directory::RunDir;
 use crate::run::follow;
 use crate::run::lifecycle::{self, START_LIMIT, When};
 use crate::run::notes;
 use crate::run::queue::Queue;
+use crate::run::referring::referrers;
 use crate::run::rerun;
 use crate::run::retrain::{as_changes, retrain};
 use crate::run::store::{NewRun, Store};
@@ -116,6 +118,9 @@ fn import(file: String, name: String, replace: bool) -> Vec<Msg> {
             let text = format!("There is a saved preset {name} already. Replace it by {file}?");
             vec![Msg::InTheWay { title: "Replace", text, then: Effect::ImportPreset { file, name, replace: true } }]
         }
+        Err(PresetError::NotFound { name, help }) => {
+            vec![Msg::Failed(format!("{} is not imported: {help}", quoted(&name)))]
+        }
         Err(error) => vec![refused(&format!("{file} is not imported"), error)],
     }
 }
@@ -183,7 +188,8 @@ fn weigh(runs: &[String]) -> Result<Msg, RunError> {
     let weight = |run: &String| {
         let dir = store.find(run)?.run;
         let (files, bytes) = (count_files(dir.path()), dir.size());
-        Ok(Weight { run: run.clone(), dir: dir.path().display().to_string(), files, bytes })
+        let referrers = referrers(&dir, &store)?;
+        Ok(Weight { run: run.clone(), dir: dir.path().display().to_string(), files, bytes, referrers })
     };
     Ok(Msg::Weighed(runs.iter().map(weight).collect::<Result<_, RunError>>()?))
 }

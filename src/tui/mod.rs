@@ -2,6 +2,7 @@
 //! in [`app`], what they ask of the disk in [`effects`] and [`watch`], what the terminal needs in [`terminal`].
 
 pub mod app;
+pub mod chart;
 pub mod compare;
 pub mod draw;
 pub mod effects;

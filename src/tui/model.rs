@@ -58,6 +58,8 @@ pub enum Popup {
     Samples { shown: Option<usize>, scroll: usize },
     /// The columns of the runs table, with the place of the cursor.
     Columns { cursor: usize },
+    /// All that the table knows of a run, scrolled down by so many lines.
+    Details { run: String, scroll: usize },
     /// The modules whose rank differs between the moment that is shown and the mark.
     Changes { scroll: usize },
     /// What happened while one was away.
@@ -205,6 +207,7 @@ impl Model {
             Some(Popup::Help { .. }) => Context::Help,
             Some(Popup::Samples { .. }) => Context::Samples,
             Some(Popup::Columns { .. }) => Context::Columns,
+            Some(Popup::Details { .. }) => Context::Details,
             Some(Popup::Changes { .. }) => Context::Changes,
             Some(Popup::Card(_)) => Context::Card,
             Some(Popup::Confirm { .. }) => Context::Confirm,
@@ -282,9 +285,23 @@ impl Model {
             Action::Changes => self.monitor_shown().is_some_and(|monitor| monitor.moment.mark.is_some()),
             Action::Back => self.screens.len() > 1 || self.runs.can_clear(),
             Action::Compare => self.runs.can_compare(),
-            Action::Rerun | Action::MarkRun | Action::MarkAll | Action::Star | Action::Tag | Action::Note => {
-                self.runs.selected().is_some()
-            }
+            Action::Curve
+            | Action::Axis
+            | Action::LogScale
+            | Action::Smoothing
+            | Action::ZoomIn
+            | Action::ZoomOut
+            | Action::ZoomAll => match self.screen() {
+                Screen::Compare(compare) => compare.shows_curves(self.size),
+                _ => true,
+            },
+            Action::Rerun
+            | Action::MarkRun
+            | Action::MarkAll
+            | Action::Star
+            | Action::Tag
+            | Action::Note
+            | Action::Details => self.runs.selected().is_some(),
             Action::Filter if matches!(self.screen(), Screen::Runs) => !self.runs.rows.is_empty(),
             _ => true,
         }
@@ -292,10 +309,13 @@ impl Model {
 
     /// What to do first, where an action makes no sense yet and that is not plain to see.
     pub fn why_not(&self, action: Action) -> Option<String> {
-        if action == Action::Compare {
-            return Some(self.runs.how_to_compare());
+        match (action, self.screen()) {
+            (Action::Compare, _) => Some(self.runs.how_to_compare()),
+            (Action::Curve | Action::Axis | Action::LogScale | Action::Smoothing, Screen::Compare(_)) => {
+                Some("the losses are in another pane: Tab goes there".into())
+            }
+            _ => self.monitor_shown()?.why_not(action).map(str::to_owned),
         }
-        self.monitor_shown()?.why_not(action).map(str::to_owned)
     }
 
     /// Says something in one line.

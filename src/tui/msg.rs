@@ -12,6 +12,7 @@ use crate::experiment::{AllocationSettings, PresetDoc, Problem};
 use crate::run::event::Record;
 use crate::run::lifecycle::When;
 use crate::run::notes::Notes;
+use crate::run::referring::Referrer;
 use crate::run::view::{RunView, State};
 use crossterm::event::{KeyEvent, MouseEvent};
 
@@ -78,13 +79,14 @@ pub enum Msg {
     Failed(String),
 }
 
-/// What a run holds on the disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a run holds on the disk, and which others refer to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Weight {
     pub run: String,
     pub dir: String,
     pub files: usize,
     pub bytes: u64,
+    pub referrers: Vec<Referrer>,
 }
 
 /// Something to do outside the model. Each answers by a [`Msg`].

@@ -1,14 +1,14 @@
 //! Popups: the help computed from the key table, the samples of a run, questions, and a line to type.
 
-use super::draw::{plain, put, span};
+use super::draw::{plain, put, put_ends, span};
 use super::form::{input_spans, problems};
 use super::keys::{Action, Context, bindings, key_name};
 use super::look::Look;
 use super::model::{Model, Popup, Screen, first_line};
 use super::monitor::{changes, sample_lines};
 use super::presets::difference;
-use super::runs::column_lines;
-use super::text::{pad, width, wrap};
+use super::runs::{column_lines, detail_lines};
+use super::text::{cut, pad, width, wrap};
 use super::view::screen_area;
 use super::{picker, preflight};
 use crossterm::event::KeyCode;
@@ -36,6 +36,7 @@ fn columns(popup: &Popup, area: Rect) -> u16 {
         popup,
         Popup::Samples { .. }
             | Popup::Changes { .. }
+            | Popup::Details { .. }
             | Popup::Picker(_)
             | Popup::Preflight(_)
             | Popup::Problems(_)
@@ -89,6 +90,10 @@ fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
             difference::lines(view, inner, look),
             view.scroll,
         ),
+        Popup::Details { run, scroll } => match model.runs.row(run) {
+            Some(row) => (row.name.clone(), detail_lines(row, &model.zone, inner, look), *scroll),
+            None => (run.clone(), vec![vec![plain("This run was deleted.")]], 0),
+        },
         Popup::Changes { scroll } => {
             let (title, lines) = model.monitor_shown().map(|monitor| changes(monitor, look)).unwrap_or_default();
             (title, lines, *scroll)
@@ -133,11 +138,6 @@ pub fn view(buf: &mut Buffer, area: Rect, popup: &Popup, model: &Model) {
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height);
     let frame =
         Rect { x: area.x + (area.width - columns) / 2, y: area.y + (area.height - height) / 2, width: columns, height };
-    let title = if lines.len() > usize::from(height.saturating_sub(2)) {
-        format!("{title}: {} for the rest", look.glyphs().up_down)
-    } else {
-        title
-    };
     border(buf, frame, &title, look);
     let text = Rect {
         x: frame.x + 2.min(frame.width),
@@ -145,7 +145,14 @@ pub fn view(buf: &mut Buffer, area: Rect, popup: &Popup, model: &Model) {
         width: frame.width.saturating_sub(4),
         height: frame.height.saturating_sub(2),
     };
-    let scroll = scroll.min(lines.len().saturating_sub(usize::from(text.height)));
+    let (count, room) = (lines.len(), usize::from(text.height));
+    let scroll = scroll.min(count.saturating_sub(room));
+    if count > room && room > 0 {
+        // How far it is, and how much there is: a text that seems whole is not read on.
+        let place = format!("{}-{} of {count} lines, {} scrolls", scroll + 1, scroll + room, look.glyphs().up_down);
+        let foot = Rect { x: frame.x + 2, y: frame.bottom() - 1, width: frame.width.saturating_sub(4), height: 1 };
+        put_ends(buf, foot, 0, Vec::new(), vec![span(format!(" {place} "), look.accent())]);
+    }
     for (line, spans) in lines.into_iter().skip(scroll).take(usize::from(text.height)).enumerate() {
         put(buf, text, line as u16, spans);
     }
@@ -168,6 +175,7 @@ fn border(buf: &mut Buffer, area: Rect, title: &str, look: Look) {
         put(buf, area, line, vec![plain(text)]);
     }
     let name = Rect { x: area.x + 2.min(area.width), width: area.width.saturating_sub(4), ..area };
+    let title = cut(title, usize::from(name.width).saturating_sub(2), glyphs.ellipsis);
     put(buf, name, 0, vec![span(format!(" {title} "), look.strong())]);
 }
 
@@ -223,7 +231,7 @@ pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
     let names = |keys: &[KeyCode]| keys.iter().map(|key| key_name(*key, look.unicode)).collect::<Vec<_>>().join(" ");
     let contexts: &[Context] = match about {
         Context::Compare => &[Context::Compare, Context::Screen],
-        Context::Runs => &[Context::Runs, Context::Screen, Context::Columns],
+        Context::Runs => &[Context::Runs, Context::Screen, Context::Columns, Context::Details],
         Context::Form => &[
             Context::Form,
             Context::Screen,

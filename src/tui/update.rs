@@ -314,7 +314,11 @@ fn in_popup(model: &mut Model, popup: Popup, action: Action) -> Vec<Effect> {
             act(model, Action::Quit)
         }
         (
-            popup @ (Popup::Help { .. } | Popup::Samples { .. } | Popup::Changes { .. } | Popup::Difference(_)),
+            popup @ (Popup::Help { .. }
+            | Popup::Samples { .. }
+            | Popup::Changes { .. }
+            | Popup::Details { .. }
+            | Popup::Difference(_)),
             action,
         ) => {
             let popup = scrolled(model, popup, action);
@@ -351,6 +355,7 @@ fn scrolled(model: &Model, popup: Popup, action: Action) -> Popup {
             view.scroll = moved(view.scroll, last + 1, action);
             Popup::Difference(view)
         }
+        Popup::Details { run, scroll } => Popup::Details { run, scroll: moved(scroll, last + 1, action) },
         Popup::Changes { scroll } => Popup::Changes { scroll: moved(scroll, last + 1, action) },
         other => other,
     }

@@ -4,7 +4,7 @@ use super::draw::{put, put_ends, span, top};
 use super::keys::{Action, BINDINGS, Context, key_name};
 use super::look::Look;
 use super::model::{Model, Screen};
-use super::text::{bytes, cut, width};
+use super::text::{bytes, cut, width, wrap};
 use super::{compare, form, monitor, popup, presets, runs};
 use crossterm::event::KeyCode;
 use ratatui::Frame;
@@ -56,16 +56,27 @@ pub fn screen_area(area: Rect) -> Rect {
     top(area, area.height - u16::from(area.height > 1))
 }
 
-/// What was just said, over the last line of the screen.
+/// Lines that what was said may take at most.
+const NOTICE_LINES: usize = 3;
+
+/// What was just said, over the last lines of the screen.
 fn notice(buf: &mut Buffer, screen: Rect, model: &Model) {
     let Some(notice) = &model.notice else { return };
     let look = model.look;
     let style = if notice.bad { look.bad() } else { look.good() };
     let room = usize::from(screen.width).saturating_sub(2);
-    let text = cut(&notice.text, room, look.glyphs().ellipsis);
-    let last = Rect { y: screen.bottom().saturating_sub(1), height: 1.min(screen.height), ..screen };
+    let most = NOTICE_LINES.min(usize::from(screen.height / 4)).max(1);
+    let mut lines = wrap(&notice.text, room);
+    if lines.len() > most {
+        let rest = lines.split_off(most - 1).join(" ");
+        lines.push(cut(&rest, room, look.glyphs().ellipsis));
+    }
+    let height = (lines.len() as u16).min(screen.height);
+    let last = Rect { y: screen.bottom() - height, height, ..screen };
     Clear.render(last, buf);
-    put(buf, last, 0, vec![span(format!(" {text}"), style.patch(look.strong()))]);
+    for (line, text) in lines.into_iter().enumerate() {
+        put(buf, last, line as u16, vec![span(format!(" {text}"), style.patch(look.strong()))]);
+    }
 }
 
 /// Whether an action is one of those of every screen.

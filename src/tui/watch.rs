@@ -8,12 +8,13 @@ use super::runs::folder::{RunsFolder, data_name};
 use super::seen::{self, Seen};
 use crate::run::directory::RunDir;
 use crate::run::file::timestamp;
-use crate::run::follow::{Follower, both_ends};
+use crate::run::follow::{ANEW, Follower, both_ends};
 use crate::run::state::state;
 use crate::run::store::Store;
 use crate::run::view::{RunView, State};
 use jiff::Timestamp;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -34,6 +35,9 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Time between two notes of up to where a run was seen.
 const SEEN_EVERY: Duration = Duration::from_secs(30);
 
+/// The folder of the runs: who comes back to them finds what was known, and no log is read twice.
+pub type SharedFolder = Arc<Mutex<RunsFolder>>;
+
 /// Something that is watched, on a thread of its own: one heap and one stack for as long as it takes. Ends when dropped.
 pub struct Watch {
     /// Closed when dropped, which wakes the thread.
@@ -42,14 +46,14 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches until it is dropped.
-    pub fn start(watching: &Watching, to: UnboundedSender<Msg>) -> Option<Watch> {
+    /// Watches until it is dropped. `folder`: what earlier watches have read of the runs.
+    pub fn start(watching: &Watching, folder: &SharedFolder, to: UnboundedSender<Msg>) -> Option<Watch> {
         let (stop, stopped) = channel();
         let (ends, done) = channel();
-        let watching = watching.clone();
+        let (watching, folder) = (watching.clone(), Arc::clone(folder));
         let body = move || {
             match watching {
-                Watching::Runs => watch_runs(&to, &stopped),
+                Watching::Runs => watch_runs(&folder, &to, &stopped),
                 Watching::Run(run) => follow(vec![run], true, &to, &stopped),
                 Watching::Several(runs) => follow(runs, false, &to, &stopped),
                 Watching::Nothing => {}
@@ -77,8 +81,9 @@ fn goes_on(stopped: &Receiver<()>, wait: Duration) -> bool {
     stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout)
 }
 
-fn watch_runs(to: &UnboundedSender<Msg>, stopped: &Receiver<()>) {
-    let mut table = RunsFolder::default();
+fn watch_runs(folder: &SharedFolder, to: &UnboundedSender<Msg>, stopped: &Receiver<()>) {
+    // No other watch is at work on it, but for one that the file system keeps. What a panic left half done is looked at anew.
+    let mut table = folder.lock().unwrap_or_else(PoisonError::into_inner);
     let mut told: Option<Result<Vec<RunRow>, String>> = None;
     loop {
         let rows = table.look();
@@ -172,6 +177,11 @@ impl Followed {
                 return None;
             }
         };
+        if self.follower.begins_anew() {
+            // As if it was opened now, but for where it was left: that was in the other one.
+            (self.filling, self.seen, self.then, self.looked.newest) = (Some(Box::default()), None, None, None);
+            to.send(Msg::Failed(ANEW.into())).ok()?;
+        }
         let is_behind = !self.follower.is_caught_up();
         self.looked.newest = lines.last().map(|line| line.record.seq).or(self.looked.newest);
         let run = || self.run.clone();

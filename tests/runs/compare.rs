@@ -117,9 +117,14 @@ fn runs_are_compared_in_settings_ranks_and_scores() {
     };
     assert_eq!((score("accuracy"), score("test_loss")), (json!([0]), json!([0])));
     let text = home.autolora(&["compare", "one", "two"]).out;
-    for part in ["lora.rank  4      6", "4      6 (+2)", "0.9000 *  0.8000", "0.2500 at step 2"] {
+    for part in ["lora.rank  4      6", "4      6 (+2)", "0.9000 *  0.8000", "0.2500 at 2", "0.5000 at 3"] {
         assert!(text.contains(part), "no {part:?} in:\n{text}");
     }
+    let at = |step: &str| home.autolora(&["compare", "one", "two", "--at", step, "--json"]).lines().pop().unwrap();
+    let of = |step: usize, loss: f64| json!([{"step": step, "loss": loss}, {"step": step, "loss": loss}]);
+    assert_eq!(at("1")["losses"]["validation"], json!({"best": of(2, 0.25), "at": of(1, 0.9)}));
+    assert_eq!(at("4")["losses"]["validation"]["at"], json!([null, null]), "beyond the end");
+    assert_eq!(found["losses"]["validation"], json!({"best": of(2, 0.25), "last": of(3, 0.5)}));
 }
 
 #[test]

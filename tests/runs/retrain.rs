@@ -115,3 +115,42 @@ fn a_choice_reaches_a_search_that_goes_on_and_one_that_waits_to_go_on() {
         assert!(answer.code == Some(2) && answer.err.contains(reason), "{answer:?}");
     }
 }
+
+#[test]
+fn a_run_made_from_a_search_goes_on_when_the_run_that_searched_is_deleted() {
+    let home = Home::new();
+    let parent = home.detach_with(&SEARCH);
+    home.wait_for_state(&parent, "finished");
+    let child = retrain(&home, &parent, &["retrain.epochs=0.5"]);
+    let run = child["run"].as_str().unwrap();
+    assert_eq!(
+        home.autolora(&["retrain", run, "--name", "long", "--set", "retrain.epochs=90", "--detach"]).code,
+        Some(0)
+    );
+    let long = home.show("long")["id"].as_str().unwrap().to_owned();
+    let long = long.as_str();
+    home.wait_for(long, "a step of retraining", is_step("retrain", 1));
+    assert_eq!(home.autolora(&["stop", long]).code, Some(0));
+
+    let selection = home.show(long)["selection"].clone();
+    assert!(selection.as_object().is_some_and(|modules| !modules.is_empty()), "{selection}");
+    let answer = home.autolora(&["rm", &parent, "--json"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let told = answer.lines().pop().unwrap();
+    let names: Vec<&str> =
+        told["referred_by"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(names, [run]);
+    let answer = home.autolora(&["rm", run]);
+    assert!(answer.code == Some(0) && answer.err.contains("was made from it"), "{answer:?}");
+
+    // What is left has the search of a run that is gone, and so has what is made of it.
+    assert_eq!(home.show(long)["selection"], selection);
+    assert_eq!(home.autolora(&["resume", long]).code, Some(0));
+    home.wait_for(long, "another step", |event| event["type"] == "resumed");
+    assert_eq!(home.autolora(&["stop", long]).code, Some(0));
+    let again = retrain(&home, long, &["retrain.epochs=0.5"]);
+    assert_eq!(again["ranks"], child["ranks"]);
+    let answer = home.autolora(&["rerun", long, "--json", "--name", "rerun", "--set", "retrain.epochs=0.5"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert_eq!(answer.lines().pop().unwrap()["ranks"], child["ranks"]);
+}

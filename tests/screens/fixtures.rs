@@ -84,6 +84,8 @@ pub fn row(id: &str, name: &str, state: State) -> RunRow {
         parent: None,
         notes: Notes::default(),
         error: None,
+        damage: None,
+        unreadable: None,
     }
 }
 
@@ -125,7 +127,7 @@ pub fn with_runs(rows: Vec<RunRow>) -> Model {
 /// What a run holds.
 pub fn weight(run: &str) -> Weight {
     let dir = format!("/home/ada/.local/share/autolora/runs/{run}");
-    Weight { run: run.into(), dir, files: 17, bytes: 41_300_000 }
+    Weight { run: run.into(), dir, files: 17, bytes: 41_300_000, ..Weight::default() }
 }
 
 /// A log that is being written.
@@ -439,7 +441,11 @@ pub fn preset_rows() -> Vec<PresetRow> {
             saved: true,
             path: "/home/ada/.local/share/autolora/presets/sst2.toml".into(),
             description: "SST-2 with MiniLM, 4,000 rows.".into(),
-            said: vec![("model.id", "/models/all-MiniLM-L6-v2".into()), ("data.train", "/data/train.tsv".into())],
+            said: vec![
+                ("model.id", "/models/all-MiniLM-L6-v2".into()),
+                ("data.train", "/data/train.tsv".into()),
+                ("lora.targets", "query, key, value, attention.output.dense, intermediate.dense, output.dense".into()),
+            ],
         },
     ]
 }

@@ -2,9 +2,10 @@
 
 use crate::fixtures::*;
 use crate::show;
-use autolora::experiment::{Place, Problem};
+use autolora::data::hub::Hub;
+use autolora::experiment::{Experiment, Place, Problem};
 use autolora::run::preflight::{
-    Card, Disk, Download, Lengths, Memory, Parameters, PhaseTime, Remark, Rows, Verdict, Weight,
+    Card, Disk, Download, Lengths, Memory, Parameters, PhaseTime, Remark, Rows, Verdict, Weight, begin,
 };
 use autolora::tui::form::ProblemList;
 use autolora::tui::keys::Context;
@@ -26,6 +27,7 @@ pub fn card() -> Card {
         device: "cpu".into(),
         remarks: Vec::new(),
         downloads: Vec::new(),
+        unknown: None,
         rows: Some(Rows { train: 1600, validation: 800, test: 600 }),
         parameters: Some(Parameters {
             trainable: 16_642,
@@ -131,6 +133,17 @@ fn with_download() -> Card {
     }
 }
 
+/// One without a network, of a model and rows that are not here.
+fn offline() -> Card {
+    let mut experiment = Experiment::default();
+    experiment.model.id = "FacebookAI/roberta-base".into();
+    experiment.data.id = Some("glue/cola".into());
+    let hub = Hub { offline: true, cache: "/home/ada/.cache/huggingface/hub".into(), ..Hub::from_vars(|_| None) };
+    let (card, is_here) = begin("mine", &experiment, &hub);
+    assert!(!is_here);
+    card
+}
+
 /// What a look around finds.
 pub fn found(ask: &Ask) -> Found {
     let one = |text: &str, origin, fact: &str| Candidate::new(text, origin, fact);
@@ -143,7 +156,15 @@ pub fn found(ask: &Ask) -> Found {
             one("openai-community/gpt2", Origin::Catalogue, "124 M, gpt2, download"),
             one("ada/bert-of-letters", Origin::Cache, "17.4 MB, bert, here"),
         ],
-        (What::Datasets, _) => vec![one("glue/sst2", Origin::Catalogue, "classification, download; of films")],
+        (What::Datasets, _) => vec![
+            one("builtin:demo", Origin::Builtin, "classification, here; short made-up reviews"),
+            one(
+                "glue/sst2",
+                Origin::Catalogue,
+                "classification, download; is a phrase of a film review positive? (2 classes, 67k)",
+            ),
+            one("ada/a-collection-of-reviews-of-films-in-many-languages", Origin::Cache, "here"),
+        ],
         (What::Targets, _) => ["all-linear", "query", "value"].map(|name| one(name, Origin::Known, "BERT")).to_vec(),
         (What::Devices, _) => ["auto", "cpu", "cuda:0"].map(|name| one(name, Origin::Known, "")).to_vec(),
         (_, folder) => vec![
@@ -254,6 +275,20 @@ fn picking_a_model() {
 }
 
 #[test]
+fn what_the_list_of_a_picker_cuts_stands_whole_below_it() {
+    let mut model = on(PRESET, "data.id");
+    send(&mut model, KeyCode::Enter);
+    types(&mut model, "sst");
+    show("picker_datasets", &model);
+    assert!(frame(&model, 80, 24).contains("67k)"));
+    let mut model = on(PRESET, "data.id");
+    send(&mut model, KeyCode::Enter);
+    types(&mut model, "ada");
+    let shown = frame(&model, 80, 24);
+    assert!(shown.contains("ada/a-collection-of-reviews-of-films-in-many-languages"), "{shown}");
+}
+
+#[test]
 fn picking_a_file() {
     let mut model = on(PRESET, "data.train");
     send(&mut model, KeyCode::Enter);
@@ -267,6 +302,7 @@ fn the_card_before_the_start() {
     show("preflight_card", &before_the_start(Some(card())));
     show("preflight_refused", &before_the_start(Some(refused())));
     show("preflight_download", &before_the_start(Some(with_download())));
+    show("preflight_offline", &before_the_start(Some(offline())));
     let mut model = before_the_start(None);
     let why = "cannot start threads: Resource temporarily unavailable".to_owned();
     update(&mut model, Msg::Preflight { number: 1, stage: Stage::Broken(why) });
@@ -347,6 +383,34 @@ fn a_value_that_is_only_looked_at_is_not_said() {
     send(&mut model, KeyCode::Enter);
     send(&mut model, KeyCode::Enter);
     assert_eq!(model.form().unwrap().doc.text(), PRESET);
+}
+
+#[test]
+fn task_and_columns_follow_the_dataset_that_is_picked_and_it_is_told() {
+    let text = "[data]\nid = \"glue/stsb\"\ntask = \"regression\" # a score\ntext = \"a\"\nlabel = \"b\"\n[evaluate]\nmetric = \"pearson\"\n[baseline]\nhead_only = true\n";
+    let mut model = on(text, "data.id");
+    send(&mut model, KeyCode::Enter);
+    types(&mut model, "glue/sst2");
+    assert!(matches!(&send(&mut model, KeyCode::Enter)[..], [Effect::Check { .. }]));
+    assert_eq!(said(&mut model, "data.task").as_deref(), Some("classification"));
+    for key in ["data.text", "data.label", "evaluate.metric"] {
+        assert_eq!(said(&mut model, key), None, "{key}");
+    }
+    assert_eq!(said(&mut model, "baseline.head_only").as_deref(), Some("true"), "it goes with classes");
+    assert!(model.form().unwrap().doc.text().contains("# a score"), "the comment stays");
+    let told = model.notice.as_ref().unwrap().text.clone();
+    let expected =
+        "glue/sst2: data.task is classification now, not regression; data.text, data.label, evaluate.metric taken back";
+    assert_eq!(told, expected);
+    show("form_dataset_followed", &model);
+    assert_eq!(model.form().unwrap().problems, []);
+    // What the catalogue does not know is left as it is; so is what is picked again.
+    for id in ["me/mine", "me/mine"] {
+        send(&mut model, KeyCode::Enter);
+        types(&mut model, id);
+        send(&mut model, KeyCode::Enter);
+        assert_eq!((said(&mut model, "data.task").as_deref(), &model.notice), (Some("classification"), &None));
+    }
 }
 
 #[test]

@@ -5,11 +5,12 @@ use crate::show;
 use autolora::experiment::{Experiment, PresetDoc, Source};
 use autolora::run::event::Phase;
 use autolora::run::notes::Notes;
+use autolora::run::referring::Referrer;
 use autolora::run::view::State;
 use autolora::tui::keys::Context;
 use autolora::tui::model::{Model, Screen};
 use autolora::tui::monitor::Head;
-use autolora::tui::msg::{Effect, Msg, Watching};
+use autolora::tui::msg::{Effect, Msg, Watching, Weight};
 use autolora::tui::runs::{Annotation, Column, RunRow};
 use autolora::tui::update::update;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -107,6 +108,22 @@ fn very_long_names() {
 }
 
 #[test]
+fn a_long_note_is_read_from_end_to_end() {
+    let mut rows = long_names();
+    rows[0].notes.note = format!("{} the-very-end", "a line of a note on what was tried ".repeat(28));
+    let mut model = with_runs(rows);
+    assert!(!frame(&model, 80, 24).contains("the-very-end"));
+    press(&mut model, "i");
+    show("runs_details", &model);
+    model.size = (80, 24);
+    press(&mut model, "G");
+    let shown = frame(&model, 80, 24);
+    assert!(shown.contains("the-very-end"), "{shown}");
+    effects(&mut model, KeyCode::Esc);
+    assert!(model.popups.is_empty());
+}
+
+#[test]
 fn a_filter_being_typed_and_one_that_finds_nothing() {
     let mut model = with_runs(rows());
     press(&mut model, "/state:f");
@@ -138,6 +155,20 @@ fn deleting_several_runs_asks_once() {
     update(&mut model, Msg::Weighed(runs.iter().map(|run| weight(run)).collect()));
     show("runs_delete_several", &model);
     assert!(matches!(char_effect(&mut model, 'y'), Effect::Remove(removed) if removed == runs));
+}
+
+#[test]
+fn deleting_a_run_says_which_others_refer_to_it() {
+    let mut model = with_runs(rows());
+    press(&mut model, "jjj");
+    let run = rows()[3].id.clone();
+    let refers = |id: &str, name: &str, reads| Referrer { id: id.into(), name: name.into(), reads };
+    let child = refers("20261124-010203-beef", "budget-3", None);
+    let reader = refers("20261124-020304-cafe", "second-stage", Some("lora.init_from"));
+    // One that goes too is no reason to stop.
+    let referrers = vec![child, reader, refers(&run, "itself", None)];
+    update(&mut model, Msg::Weighed(vec![Weight { referrers, ..weight(&run) }]));
+    show("runs_delete_parent", &model);
 }
 
 #[test]
@@ -287,6 +318,54 @@ fn compared_losses() {
 }
 
 #[test]
+fn losses_are_compared_at_a_cursor_smooth_and_close() {
+    let mut model = comparing(3);
+    press(&mut model, "oo");
+    for _ in 0..8 {
+        effects(&mut model, KeyCode::Left);
+    }
+    effects(&mut model, KeyCode::Up);
+    show("compare_cursor", &model);
+    let curves = |model: &mut Model| model.comparison().map(|compare| (compare.cursor, compare.lens.clone())).unwrap();
+    let (at, lens) = curves(&mut model);
+    assert!(at.is_some_and(|at| at < 300.0 && at.fract() == 0.0), "{at:?}");
+    assert!(lens.weight() > 0.0 && lens.part() == 0.5);
+    press(&mut model, "x");
+    assert_ne!(curves(&mut model).0, at, "the same step is elsewhere on another axis");
+    press(&mut model, "xxx");
+    assert_eq!(curves(&mut model).0, at, "and where it was once the axes are through");
+    press(&mut model, "0");
+    assert_eq!((curves(&mut model).0, curves(&mut model).1.part()), (None, 1.0));
+    // Where the losses are not in sight, their keys say so.
+    model.size = (80, 24);
+    effects(&mut model, KeyCode::Tab);
+    press(&mut model, "o");
+    assert!(notice(&model).contains("Tab"), "{}", notice(&model));
+    assert_eq!(curves(&mut model).1.weight(), lens.weight());
+}
+
+#[test]
+fn a_run_has_its_colour_in_every_comparison() {
+    let mut model = with_runs(rows());
+    let hues = |model: &mut Model| -> Vec<(String, usize)> {
+        let sides = &model.comparison().unwrap().sides;
+        sides.iter().map(|side| (side.id.clone(), side.hue)).collect()
+    };
+    press(&mut model, "vv");
+    let Effect::Keep(kept) = char_effect(&mut model, 'c') else { panic!("colours are remembered") };
+    assert_eq!(kept.hues.words().count(), 2);
+    let before = hues(&mut model);
+    effects(&mut model, KeyCode::Esc);
+    // The first one leaves, a third one comes: the second stays as it was.
+    press(&mut model, "gvjvc");
+    let after = hues(&mut model);
+    assert_eq!(after.len(), 2);
+    let of = |all: &[(String, usize)], id: &str| all.iter().find(|(run, _)| run == id).map(|(_, hue)| *hue);
+    assert_eq!(of(&after, &before[1].0), Some(before[1].1));
+    assert_ne!(after[0].1, after[1].1);
+}
+
+#[test]
 fn compared_settings() {
     let mut model = comparing(3);
     effects(&mut model, KeyCode::Tab);
@@ -363,7 +442,7 @@ fn the_losses_of_a_comparison_go_round_and_a_live_run_goes_on() {
     press(&mut model, "c");
     press(&mut model, "yxx");
     let drawn = frame(&model, 80, 24);
-    assert!(drawn.contains("loss of the search, logarithmic") && drawn.contains("tokens"), "{drawn}");
+    assert!(drawn.contains("values on a log scale") && drawn.contains("tokens"), "{drawn}");
     press(&mut model, "yxx");
     assert!(frame(&model, 80, 24).contains("step 1"));
     let mut log = Log::new();
@@ -416,4 +495,21 @@ fn control_c_leaves_from_the_filter_and_the_comparison() {
     for mut model in [typing, comparing(2)] {
         assert!(matches!(update(&mut model, control_c())[..], [Effect::Quit(130)]));
     }
+}
+
+#[test]
+fn damaged_and_unreadable_runs_are_marked_and_found() {
+    let mut rows = rows();
+    rows[2].name = rows[2].id.clone();
+    rows[2].damage = Some("run.json is empty".into());
+    rows[3].unreadable = Some(
+        "cannot read /home/ada/.local/share/autolora/runs/20261122-235959-abcd/events.jsonl: Permission denied".into(),
+    );
+    let mut model = with_runs(rows);
+    press(&mut model, "jj");
+    show("runs_damaged", &model);
+    press(&mut model, "j");
+    show("runs_unreadable", &model);
+    press(&mut model, "/state:unr");
+    assert_eq!(shown(&model), ["cola"]);
 }

@@ -16,6 +16,8 @@ pub struct Card {
     pub remarks: Vec<Remark>,
     /// What the run would fetch before anything else.
     pub downloads: Vec<Download>,
+    /// What is not known, and why, where nothing could be measured.
+    pub unknown: Option<String>,
     pub rows: Option<Rows>,
     pub parameters: Option<Parameters>,
     pub memory: Option<Memory>,

@@ -8,37 +8,48 @@ use crate::experiment::catalogue::{self, DataPlace};
 use crate::experiment::{DataSettings, Experiment};
 use crate::model::{SourceError, source};
 
-/// What the cache lacks, each with what the hub says of its size.
-///
-/// # Errors
-/// Why the model or the data cannot be had at all, by the setting that names it.
-pub fn missing(experiment: &Experiment, hub: &Hub) -> Result<Vec<Download>, (&'static str, String)> {
-    let mut missing = Vec::new();
+/// Why the model or the data cannot be had, by the setting that names it.
+pub type Unavailable = (&'static str, String);
+
+/// What the cache lacks, each with what the hub says of its size, and what cannot be had at all.
+pub fn missing(experiment: &Experiment, hub: &Hub) -> (Vec<Download>, Vec<Unavailable>) {
     let cache = Hub { offline: true, ..hub.clone() };
-    let (id, revision) = (experiment.model.id.as_str(), experiment.model.revision.as_deref());
-    match source::locate(id, revision, &cache, &mut unwatched) {
-        Ok(_) => {}
-        Err(SourceError::Hub(_) | SourceError::NoTokenizer { .. }) if !hub.offline => {
-            let files = hub.sizes(RepoKind::Model, id, revision).map_err(|error| ("model.id", error.to_string()))?;
-            missing.push(Download { key: "model.id".into(), id: id.into(), bytes: of_model(&files) });
+    let (mut missing, mut faults) = (Vec::new(), Vec::new());
+    for looked in [model(experiment, hub, &cache), data(experiment, hub, &cache)] {
+        match looked {
+            Ok(download) => missing.extend(download),
+            Err(fault) => faults.push(fault),
         }
-        Err(error) => return Err(("model.id", error.to_string())),
     }
-    match (sources::locate(&experiment.data, &cache, &mut unwatched), &experiment.data.id) {
-        (Ok(_), _) => {}
+    (missing, faults)
+}
+
+fn model(experiment: &Experiment, hub: &Hub, cache: &Hub) -> Result<Option<Download>, Unavailable> {
+    let key = "model.id";
+    let (id, revision) = (experiment.model.id.as_str(), experiment.model.revision.as_deref());
+    match source::locate(id, revision, cache, &mut unwatched) {
+        Ok(_) => Ok(None),
+        Err(SourceError::Hub(_) | SourceError::NoTokenizer { .. }) if !hub.offline => {
+            let files = hub.sizes(RepoKind::Model, id, revision).map_err(|error| (key, error.to_string()))?;
+            Ok(Some(Download { key: key.into(), id: id.into(), bytes: of_model(&files) }))
+        }
+        Err(error) => Err((key, error.to_string())),
+    }
+}
+
+fn data(experiment: &Experiment, hub: &Hub, cache: &Hub) -> Result<Option<Download>, Unavailable> {
+    match (sources::locate(&experiment.data, cache, &mut unwatched), &experiment.data.id) {
+        (Ok(_), _) => Ok(None),
         // What is in the cache in part looks as if the repository had no more.
         (
             Err(DataError::Hub(_) | DataError::NotInRepository { .. } | DataError::NoRowsInRepository { .. }),
             Some(id),
         ) if !hub.offline => {
             let bytes = of_data(&experiment.data, id, hub).map_err(|error| ("data.id", error.to_string()))?;
-            missing.push(Download { key: "data.id".into(), id: id.clone(), bytes });
+            Ok(Some(Download { key: "data.id".into(), id: id.clone(), bytes }))
         }
-        (Err(error), id) => {
-            return Err((if id.is_some() { "data.id" } else { "data.train" }, error.to_string()));
-        }
+        (Err(error), id) => Err((if id.is_some() { "data.id" } else { "data.train" }, error.to_string())),
     }
-    Ok(missing)
 }
 
 /// Bytes of the files of a model that are read: tokenizer and configuration, and the weights in the form that is taken.
@@ -100,8 +111,16 @@ mod tests {
         let mut experiment = Experiment::default();
         experiment.model.id = crate::experiment::BUILTIN_DEMO.into();
         experiment.data.id = Some(crate::experiment::BUILTIN_DEMO.into());
-        assert_eq!(missing(&experiment, &Hub::from_vars(|_| None)), Ok(Vec::new()));
+        let keys = |experiment: &Experiment| -> Vec<&'static str> {
+            let (downloads, faults) = missing(experiment, &Hub { offline: true, ..Hub::from_vars(|_| None) });
+            assert!(downloads.is_empty());
+            faults.iter().map(|(key, _)| *key).collect()
+        };
+        assert!(keys(&experiment).is_empty());
         experiment.model.id = "/no/such/folder".into();
-        assert!(missing(&experiment, &Hub::from_vars(|_| None)).is_err_and(|(key, _)| key == "model.id"));
+        assert_eq!(keys(&experiment), ["model.id"]);
+        // Both are told at once.
+        experiment.data.id = Some("nobody/has-this".into());
+        assert_eq!(keys(&experiment), ["model.id", "data.id"]);
     }
 }

@@ -30,6 +30,9 @@ const BARS: usize = 7;
 /// Rows that are read again to see how long they are uncut.
 const READ_AGAIN: usize = 20_000;
 
+/// What is known of a run once it was tried.
+const MEASURED: &str = "parameters, memory, time, disk and lengths";
+
 /// A preflight could not be held: nothing is said of the run.
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
@@ -58,29 +61,33 @@ pub fn begin(preset: &str, experiment: &Experiment, hub: &Hub) -> (Card, bool) {
         data: data.unwrap_or_default(),
         ..Card::default()
     };
-    match downloads::missing(experiment, hub) {
-        Err((key, message)) => {
-            let mut fault = judge::fault(&message, "");
-            fault.key = Some(key.into());
-            card.remarks.push(fault);
-            (card, false)
-        }
-        Ok(missing) if missing.is_empty() => (card, true),
-        Ok(missing) => {
-            let bytes = missing.iter().filter_map(|download| download.bytes).sum::<u64>();
-            let free = disk::free(&hub.cache);
-            if let Some(free) = free.filter(|free| bytes > *free) {
-                card.remarks.push(Remark {
-                    weight: Weight::Fit,
-                    message: format!("{} are to be downloaded, {} of the disk are free", sized(bytes), sized(free)),
-                    help: "HF_HUB_CACHE moves the cache to another disk".into(),
-                    key: None,
-                });
-            }
-            card.downloads = missing;
-            (card, false)
-        }
+    let (missing, faults) = downloads::missing(experiment, hub);
+    if missing.is_empty() && faults.is_empty() {
+        return (card, true);
     }
+    let here = |key: &str| if key == "model.id" { card.model.as_str() } else { card.data.as_str() };
+    let gone: Vec<&str> = faults.iter().map(|(key, _)| here(key)).collect();
+    if !gone.is_empty() {
+        let are = if gone.len() == 1 { "is not here" } else { "are not here" };
+        card.unknown = Some(format!("{MEASURED}: they are measured, and {} {are}", gone.join(" and ")));
+    }
+    for (key, message) in faults {
+        let mut fault = judge::fault(&message, "");
+        fault.key = Some(key.into());
+        card.remarks.push(fault);
+    }
+    let bytes = missing.iter().filter_map(|download| download.bytes).sum::<u64>();
+    let free = disk::free(&hub.cache);
+    if let Some(free) = free.filter(|free| bytes > *free) {
+        card.remarks.push(Remark {
+            weight: Weight::Fit,
+            message: format!("{} are to be downloaded, {} of the disk are free", sized(bytes), sized(free)),
+            help: "HF_HUB_CACHE moves the cache to another disk".into(),
+            key: None,
+        });
+    }
+    card.downloads = missing;
+    (card, false)
 }
 
 /// Prepares the run, tries its steps, and puts what was found on the card. What would end the run is a remark of it.
@@ -113,6 +120,7 @@ pub fn complete(
         return match last_event(&dir).ok().flatten() {
             Some(Event::Failed { error, advice, .. }) => {
                 card.remarks.push(judge::fault(&error, &advice));
+                card.unknown = Some(format!("{MEASURED}: what the trial came to ended it before"));
                 Ok(card)
             }
             _ => Err(PreflightError::Interrupted),

@@ -1,11 +1,14 @@
 //! Runs side by side: their losses over each other, the settings that differ, ranks, figures. It follows runs at work.
 
 mod curves;
+mod hues;
 mod tables;
 mod view;
 
+pub use hues::Hues;
 pub use view::view;
 
+use super::chart::Lens;
 use super::keys::Action;
 use super::model::{Model, moved};
 use super::monitor::Head;
@@ -13,7 +16,7 @@ use super::msg::Effect;
 use crate::experiment::Experiment;
 use crate::run::compare::{self, Losses, Setting};
 use crate::run::event::Record;
-use crate::run::history::{Axis, Snapshots};
+use crate::run::history::Snapshots;
 use crate::run::view::{RunView, State};
 
 /// Selection values of so many steps are forgotten.
@@ -48,11 +51,13 @@ impl Pane {
     }
 }
 
-/// One of the runs. Its place gives its colour and its number.
+/// One of the runs. Its place gives its number.
 #[derive(Debug, Default)]
 pub struct Side {
     pub id: String,
     pub name: String,
+    /// Its colour, by its place in the palette.
+    pub hue: usize,
     /// `None` where the settings are not read yet, or cannot be.
     pub experiment: Option<Experiment>,
     pub view: RunView,
@@ -68,9 +73,10 @@ pub struct Compare {
     pub sides: Vec<Side>,
     pub pane: Pane,
     pub losses: Losses,
-    /// What they are drawn over, and whether on a logarithmic scale.
-    pub axis: Axis,
-    pub log: bool,
+    /// How they are looked at.
+    pub lens: Lens,
+    /// The place on the axis with the cursor.
+    pub cursor: Option<f64>,
     /// The settings that differ, worked out when settings come.
     settings: Vec<Setting>,
     /// Lines that each pane is scrolled down by.
@@ -80,14 +86,14 @@ pub struct Compare {
 }
 
 impl Compare {
-    /// The comparison of runs, by id and name, of which nothing is read yet.
-    pub fn new(runs: impl Iterator<Item = (String, String)>) -> Compare {
+    /// The comparison of runs, by id, name and colour, of which nothing is read yet.
+    pub fn new(runs: impl Iterator<Item = (String, String, usize)>) -> Compare {
         Compare {
-            sides: runs.map(|(id, name)| Side { id, name, ..Side::default() }).collect(),
+            sides: runs.map(|(id, name, hue)| Side { id, name, hue, ..Side::default() }).collect(),
             pane: Pane::default(),
             losses: Losses::default(),
-            axis: Axis::default(),
-            log: false,
+            lens: Lens::default(),
+            cursor: None,
             settings: Vec::new(),
             scroll: [0; 4],
             shift: 0,
@@ -137,6 +143,11 @@ impl Compare {
         }
     }
 
+    /// Whether the curves are in sight on a terminal of this size.
+    pub fn shows_curves(&self, size: (u16, u16)) -> bool {
+        view::curve_columns(self, size) > 0
+    }
+
     fn compared(&self) -> Vec<compare::Side<'_>> {
         self.sides.iter().map(|side| compare::Side { experiment: side.experiment.as_ref(), view: &side.view }).collect()
     }
@@ -165,12 +176,19 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Curve => {
             let at = Losses::ALL.iter().position(|losses| *losses == compare.losses).unwrap_or(0);
             compare.losses = Losses::ALL[(at + 1) % Losses::ALL.len()];
+            // Steps of another phase are others.
+            compare.reset();
         }
-        Action::Axis => {
-            let at = Axis::ALL.iter().position(|axis| *axis == compare.axis).unwrap_or(0);
-            compare.axis = Axis::ALL[(at + 1) % Axis::ALL.len()];
+        Action::Axis => compare.next_axis(),
+        Action::LogScale => compare.lens.log = !compare.lens.log,
+        Action::Smoothing => compare.lens.smoothe(),
+        Action::ZoomIn => compare.zoom(true),
+        Action::ZoomOut => compare.zoom(false),
+        Action::ZoomAll => compare.reset(),
+        Action::Left | Action::Right if compare.pane == Pane::Curves => {
+            compare.move_cursor(action == Action::Right, view::curve_columns(compare, size));
         }
-        Action::LogScale => compare.log = !compare.log,
+        Action::Up | Action::Down if compare.pane == Pane::Curves => compare.zoom(action == Action::Up),
         Action::Left => compare.shift = compare.shift.min(view::most_shift(compare, size)).saturating_sub(1),
         Action::Right => compare.shift = (compare.shift + 1).min(view::most_shift(compare, size)),
         moving => {

@@ -35,7 +35,9 @@ struct Columns {
 impl Columns {
     fn of(compare: &Compare, labels: usize, room: u16) -> Columns {
         let (room, count) = (usize::from(room), compare.sides.len());
-        let label = labels.min(MOST_LABEL).min((room * 2 / 5).max(8)) + 2;
+        // A name is whole where that leaves the first runs their columns: its end says what it is.
+        let least = (count.min(3) * LEAST).min(room * 3 / 5);
+        let label = labels.min(MOST_LABEL).min(room.saturating_sub(least + 2).max(8)) + 2;
         let rest = room.saturating_sub(label);
         let fits = (rest / LEAST).clamp(1, count.max(1));
         let most_shift = count.saturating_sub(fits.max(2));
@@ -93,7 +95,10 @@ pub fn table(compare: &Compare, pane: Pane, room: u16, look: Look) -> Option<Tab
     let mut heading = vec![plain(" ".repeat(columns.label))];
     for run in &columns.runs {
         let text = format!("{} {}", run + 1, compare.sides[*run].name);
-        heading.push(span(pad(&text, columns.width - 1, ellipsis), look.series(*run).patch(look.strong())));
+        heading.push(span(
+            pad(&text, columns.width - 1, ellipsis),
+            look.series(compare.sides[*run].hue).patch(look.strong()),
+        ));
         heading.push(plain(" "));
     }
     let line = |(label, cells): (String, Vec<Cell>)| {

@@ -2,10 +2,11 @@
 
 use super::{Compare, Pane, Side, curves, tables};
 use crate::run::view::State;
+use crate::tui::chart::place;
 use crate::tui::draw::{below, inset, plain, put, put_ends, rule, span, top};
 use crate::tui::look::Look;
 use crate::tui::palette::Depth;
-use crate::tui::text::{cut, figure, pad};
+use crate::tui::text::{figure, pad, width};
 use crate::tui::view::screen_area;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -67,9 +68,18 @@ fn places(area: Rect, compare: &Compare) -> Vec<(Pane, Rect)> {
     ]
 }
 
-fn place_of_focus(compare: &Compare, size: (u16, u16)) -> Option<Rect> {
+fn place_of(wanted: Pane, compare: &Compare, size: (u16, u16)) -> Option<Rect> {
     let area = inset(screen_area(Rect::new(0, 0, size.0, size.1)), 1);
-    places(area, compare).into_iter().find(|(pane, _)| *pane == compare.pane).map(|(_, place)| place)
+    places(area, compare).into_iter().find(|(pane, _)| *pane == wanted).map(|(_, place)| place)
+}
+
+fn place_of_focus(compare: &Compare, size: (u16, u16)) -> Option<Rect> {
+    place_of(compare.pane, compare, size)
+}
+
+/// Columns of the pane of the curves; 0 where it is not in sight.
+pub fn curve_columns(compare: &Compare, size: (u16, u16)) -> u16 {
+    place_of(Pane::Curves, compare, size).map_or(0, |place| place.width)
 }
 
 /// How far the pane with the focus can be scrolled on a terminal of this size.
@@ -87,19 +97,38 @@ pub fn most_shift(compare: &Compare, size: (u16, u16)) -> usize {
 /// The look does not change how much there is to scroll.
 const PLAIN: Look = Look { depth: Depth::None, unicode: false, letters: false };
 
-/// One run: its number in its colour, where it is or what it came to, its latest loss of those in the chart.
-fn run_spans(side: &Side, place: usize, compare: &Compare, room: u16, look: Look) -> Vec<Span<'static>> {
+/// Columns of the parts of a run's line.
+const STATE: usize = 10;
+const BEST: usize = 20;
+const LAST: usize = 17;
+/// Of what a run came to, at most.
+const CAME_TO: usize = 24;
+const ID: usize = 20;
+/// Of its name: at least, at most.
+const NAME: (usize, usize) = (18, 40);
+
+/// One run: its number in its colour, where it is, its best loss of those in the chart, its latest one or that at the
+/// cursor, what it came to.
+fn run_spans(side: &Side, at: usize, compare: &Compare, room: u16, look: Look) -> Vec<Span<'static>> {
     let (glyphs, ellipsis) = (look.glyphs(), look.glyphs().ellipsis);
-    let colour = look.series(place);
-    let is_wide = room >= 100;
-    let name_width = if is_wide { 34 } else { 22 };
+    let colour = look.series(side.hue);
+    let room = usize::from(room).saturating_sub(4);
+    let longest = compare.sides.iter().map(|side| width(&came_to(side))).max().unwrap_or(0).min(CAME_TO);
+    let narrow = 2 + STATE + 2 + BEST + 2 + longest;
+    let has_last = room >= narrow + 2 + LAST + NAME.0;
+    let taken = if has_last { narrow + 2 + LAST } else { narrow };
+    let has_id = room >= taken + 2 + ID + NAME.0;
+    let taken = if has_id { taken + 2 + ID } else { taken };
+    let name_width = room.saturating_sub(taken).clamp(NAME.0, NAME.1);
     let mut spans = vec![
-        span(format!("{} {} ", place + 1, glyphs.line), colour.patch(look.strong())),
+        span(format!("{} {} ", at + 1, glyphs.line), colour.patch(look.strong())),
         span(pad(&side.name, name_width, ellipsis), look.strong()),
     ];
+    let mut add = |text: &str, columns: usize, style: Style| {
+        spans.push(span(format!("  {}", pad(text, columns, ellipsis)), style));
+    };
     if let Some(error) = &side.lost {
-        let left = usize::from(room).saturating_sub(name_width + 6);
-        spans.push(span(format!("  {}", cut(error, left, ellipsis)), look.bad()));
+        add(error, room.saturating_sub(name_width + 2), look.bad());
         return spans;
     }
     let (state, style) = match side.state {
@@ -109,14 +138,35 @@ fn run_spans(side: &Side, place: usize, compare: &Compare, room: u16, look: Look
         }
         None => ("reading".to_owned(), look.faint()),
     };
-    spans.push(span(format!("  {}", pad(&state, 10, ellipsis)), style));
-    let last = compare.losses.last(&side.view).map_or(String::new(), |loss| format!("loss {}", figure(loss)));
-    spans.push(span(format!("  {}", pad(&last, 13, ellipsis)), colour));
-    spans.push(span(format!("  {}", pad(&came_to(side), 22, ellipsis)), Style::new()));
-    if is_wide {
-        spans.push(span(format!("  {}", side.id), look.faint()));
+    add(&state, STATE, style);
+    let best = compare.losses.best(&side.view);
+    let best = best.map_or(String::new(), |(step, loss)| format!("best {} at {step}", figure(loss)));
+    let last = compare.losses.last(&side.view);
+    let last = last.map_or(String::new(), |(_, loss)| format!("last {}", figure(loss)));
+    let here = compare.cursor.map(|x| at_cursor(side, compare, x));
+    match has_last {
+        true => {
+            add(&best, BEST, colour);
+            add(&here.unwrap_or(last), LAST, colour);
+        }
+        false => add(&here.unwrap_or(best), BEST, colour),
+    }
+    add(&came_to(side), longest, Style::new());
+    if has_id {
+        add(&side.id, ID, look.faint());
     }
     spans
+}
+
+/// The loss at the cursor, and how far it is from that of the first run.
+fn at_cursor(side: &Side, compare: &Compare, x: f64) -> String {
+    let lens = &compare.lens;
+    let loss = |side: &Side| side.loss_at(compare.losses, lens.axis, lens.weight(), x);
+    match (loss(side), compare.sides.first().filter(|first| first.id != side.id).and_then(loss)) {
+        (None, _) => "-".to_owned(),
+        (Some(here), None) => figure(here),
+        (Some(here), Some(first)) => format!("{} {:+.4}", figure(here), here - first),
+    }
 }
 
 /// The score of a run that is finished, else where it is.
@@ -137,10 +187,7 @@ fn draw_pane(buf: &mut Buffer, area: Rect, pane: Pane, is_alone: bool, compare: 
     let table = tables::table(compare, pane, area.width, look);
     let facts = match &table {
         Some(table) => table.facts.clone(),
-        None => {
-            let log = if compare.log { ", logarithmic" } else { "" };
-            vec![span(format!("{}{log}", compare.losses.title()), look.faint())]
-        }
+        None => curve_facts(compare, look),
     };
     if is_alone {
         tabs(buf, area, pane, facts, look);
@@ -160,6 +207,19 @@ fn draw_pane(buf: &mut Buffer, area: Rect, pane: Pane, is_alone: bool, compare: 
     for (line, spans) in table.lines.into_iter().skip(scroll).take(height).enumerate() {
         put(buf, lines, line as u16, spans);
     }
+}
+
+/// Which losses, and how they are looked at.
+fn curve_facts(compare: &Compare, look: Look) -> Vec<Span<'static>> {
+    let lens = &compare.lens;
+    let mut facts = vec![span(compare.losses.title(), look.faint())];
+    if let Some(x) = compare.cursor {
+        facts.insert(0, span(format!("at {} {}", lens.axis.name(), place(lens.axis, x)), look.strong()));
+    }
+    if lens.weight() > 0.0 {
+        facts.push(span(format!("smooth {}", lens.weight()), look.faint()));
+    }
+    facts
 }
 
 fn spaced(facts: Vec<Span<'static>>) -> Vec<Span<'static>> {

@@ -1,5 +1,6 @@
 //! The form: a preset that is edited, checked at every change, and started.
 
+mod dataset;
 mod fields;
 pub mod problems;
 mod view;
@@ -20,6 +21,9 @@ use crate::run::lifecycle::When;
 use crossterm::event::KeyEvent;
 use fields::{Field, fields_of, found, groups};
 use problems::in_order;
+
+/// The setting that others follow.
+const DATASET: &str = "data.id";
 
 /// The screen.
 #[derive(Debug)]
@@ -330,15 +334,24 @@ pub fn start(model: &mut Model, when: When) -> Vec<Effect> {
 
 /// Takes what was picked for the setting with the cursor.
 pub fn picked(model: &mut Model, text: &str) -> Vec<Effect> {
-    let said = model.form().map(|form| form.say(text));
-    match said {
-        Some(Ok(effects)) => effects,
-        Some(Err(problem)) => {
+    let Some(form) = model.form() else { return Vec::new() };
+    let before = form.doc.get_typed(DATASET);
+    let effects = match form.say(text) {
+        Ok(effects) => effects,
+        Err(problem) => {
             model.complain(with_help(&problem));
-            Vec::new()
+            return Vec::new();
         }
-        None => Vec::new(),
+    };
+    if form.focus().is_some_and(|field| field.key() == DATASET)
+        && form.doc.get_typed(DATASET) != before
+        && let Some(told) = dataset::follow(form)
+    {
+        let effects = form.edited();
+        model.say(told);
+        return effects;
     }
+    effects
 }
 
 fn with_help(problem: &Problem) -> String {

@@ -73,8 +73,8 @@ fn on_figures(monitor: &mut Monitor, action: Action) {
     match action {
         Action::Figures => monitor.figures.next_group(curves),
         Action::Axis => monitor.figures.next_axis(curves),
-        Action::LogScale => monitor.figures.log = !monitor.figures.log,
-        Action::Smoothing => monitor.figures.smoothe(),
+        Action::LogScale => monitor.figures.lens.log = !monitor.figures.lens.log,
+        Action::Smoothing => monitor.figures.lens.smoothe(),
         Action::ZoomIn => monitor.figures.zoom(true, curves),
         Action::ZoomOut => monitor.figures.zoom(false, curves),
         _ => monitor.figures.reset(),

@@ -1,8 +1,8 @@
 //! The history of one module: a line for each of its selection values, and the threshold across.
 
-use super::chart::{self, Curve, Plot};
 use super::scene::Scene;
 use super::{Monitor, Pane};
+use crate::tui::chart::{self, Curve, Plot};
 use crate::tui::draw::{below, span};
 use crate::tui::look::Look;
 use crate::tui::palette::SERIES;

@@ -3,7 +3,6 @@
 mod act;
 mod catch_up;
 mod changes;
-pub mod chart;
 mod figures;
 mod grid;
 mod heat;
@@ -15,7 +14,6 @@ mod module;
 mod moment;
 mod outcome;
 mod panes;
-mod raster;
 mod samples;
 mod scene;
 mod status;

@@ -1,11 +1,11 @@
 //! The picker in lines: what is typed, what there is, and how many more.
 
-use super::{Picker, What};
+use super::{Candidate, Picker, What};
 use crate::tui::draw::{plain, span};
 use crate::tui::form::input_spans;
 use crate::tui::look::Look;
 use crate::tui::model::first_line;
-use crate::tui::text::{cut, pad, width};
+use crate::tui::text::{cut, pad, width, wrap};
 use ratatui::style::Style;
 use ratatui::text::Span;
 
@@ -14,21 +14,54 @@ type Line = Vec<Span<'static>>;
 /// Columns of the origins.
 const ORIGINS: usize = 9;
 
+/// Lines for what the list has no room for of the row with the cursor, and lines from which there is room for them.
+const WHOLE: usize = 3;
+const WHOLE_FROM: usize = 12;
+
 /// As many lines as `height` says, in so many columns.
 pub fn lines(picker: &Picker, columns: usize, height: usize, look: Look) -> Vec<Line> {
     let mut lines = vec![line_itself(picker, columns, look), Vec::new()];
-    let room = height.saturating_sub(3);
+    let texts = text_columns(picker, columns);
+    // The same lines whatever the cursor is on: a list that jumps is not read.
+    let is_cut = |candidate: &Candidate| is_cut(picker, candidate, columns, texts);
+    let whole = if height >= WHOLE_FROM && picker.found.candidates.iter().any(is_cut) { WHOLE } else { 0 };
+    let room = height.saturating_sub(3 + whole);
     let rows = picker.rows();
     let first = first_line(picker.cursor, rows, room);
-    let texts = text_columns(picker, columns);
     for row in (first..rows).take(room) {
         lines.push(row_spans(picker, row, columns, texts, look));
     }
-    while lines.len() + 1 < height {
+    while lines.len() + 1 + whole < height {
         lines.push(Vec::new());
+    }
+    if whole > 0 {
+        lines.extend(in_full(picker, columns, texts, look));
+        lines.resize_with(height.saturating_sub(1), Vec::new);
     }
     lines.push(vec![span(count(picker, first + room), look.faint())]);
     lines
+}
+
+/// Columns that are left for the fact of a row.
+fn fact_columns(picker: &Picker, columns: usize, texts: usize) -> usize {
+    let origins = if has_origins(picker) { 2 + ORIGINS } else { 0 };
+    columns.saturating_sub(2 + texts + origins + 2)
+}
+
+fn is_cut(picker: &Picker, candidate: &Candidate, columns: usize, texts: usize) -> bool {
+    width(&candidate.text) > texts || width(&candidate.fact) > fact_columns(picker, columns, texts)
+}
+
+/// What the list cuts of the row with the cursor, below a blank line.
+fn in_full(picker: &Picker, columns: usize, texts: usize, look: Look) -> Vec<Line> {
+    let Some(candidate) = picker.pointed().filter(|candidate| is_cut(picker, candidate, columns, texts)) else {
+        return Vec::new();
+    };
+    let text = if width(&candidate.text) > texts { format!("{}  ", candidate.text) } else { String::new() };
+    let all = wrap(&format!("{text}{}", candidate.fact), columns);
+    std::iter::once(Vec::new())
+        .chain(all.into_iter().take(WHOLE - 1).map(|line| vec![span(line, look.faint())]))
+        .collect()
 }
 
 /// The line that is typed. Untouched it is marked as a whole: a character would replace it.
@@ -85,12 +118,10 @@ fn row_spans(picker: &Picker, row: usize, columns: usize, texts: usize, look: Lo
     let Some(found) = picker.matches.get(place) else { return spans };
     let candidate = picker.candidate(found);
     spans.extend(marked(&pad(&candidate.text, texts, ellipsis), &found.marks, has_cursor, look));
-    let mut used = 2 + texts;
     if has_origins(picker) {
         spans.push(span(format!("  {:<ORIGINS$}", candidate.origin.name()), look.faint()));
-        used += 2 + ORIGINS;
     }
-    let room = columns.saturating_sub(used + 2);
+    let room = fact_columns(picker, columns, texts);
     spans.push(plain("  "));
     spans.push(span(cut(&candidate.fact, room, ellipsis), Style::new()));
     spans

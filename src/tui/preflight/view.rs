@@ -102,7 +102,11 @@ fn hanging(mark: &str, text: &str, columns: usize) -> impl Iterator<Item = Strin
 fn time_lines(card: &Card, look: Look) -> Vec<Line> {
     let rows = times(card);
     if rows.is_empty() {
-        return vec![vec![span("time: not tried, it does not fit", look.faint())]];
+        // What was measured and has no times does not fit: trying it would end in the system's hands.
+        return match card.memory {
+            Some(_) => vec![vec![span("time: not tried, it does not fit", look.faint())]],
+            None => Vec::new(),
+        };
     }
     let row = |[name, steps, one, all]: &[String; 4]| format!("{name:<10}{steps:>8}{one:>10}{all:>11}");
     let head = ["time", "steps", "a step", "in all"].map(String::from);

@@ -1,5 +1,7 @@
 //! A card in words: the same on the screen and from the verb.
 
+use crate::experiment::catalogue;
+use crate::experiment::encoders::ENCODERS;
 use crate::run::preflight::{Card, Verdict, Weight};
 use crate::tui::text::{bytes, duration, grouped};
 
@@ -34,12 +36,17 @@ fn warnings(count: usize) -> String {
 /// What is known, as (label, text); the times and the histogram are by themselves.
 pub fn facts(card: &Card) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
+    if card.parameters.is_none() {
+        facts.extend(of_catalogues(card));
+    }
     for download in &card.downloads {
         let size = download.bytes.map_or("of unknown size".into(), |size| format!("about {}", bytes(size)));
         facts.push(("download", format!("{}, {size}", download.id)));
     }
-    if !card.downloads.is_empty() && card.parameters.is_none() {
-        facts.push(("", "parameters, memory, time and lengths are known after the download".into()));
+    if let Some(unknown) = &card.unknown {
+        facts.push(("not known", unknown.clone()));
+    } else if !card.downloads.is_empty() && card.parameters.is_none() {
+        facts.push(("not known", "parameters, memory, time, disk and lengths, before the download".into()));
     }
     if let Some(p) = &card.parameters {
         let modules = if p.modules == 1 { "1 module".into() } else { format!("{} modules", grouped(p.modules)) };
@@ -74,6 +81,18 @@ pub fn facts(card: &Card) -> Vec<(&'static str, String)> {
         }
     }
     facts
+}
+
+/// What is known of model and data without a look into them.
+fn of_catalogues(card: &Card) -> impl Iterator<Item = (&'static str, String)> {
+    let model = ENCODERS.iter().find(|known| known.id == card.model).map(|known| {
+        ("model", format!("{}, {} M parameters, {}; {}", known.id, known.parameters, known.family, known.about))
+    });
+    let data = catalogue::dataset(&card.data).map(|entry| {
+        let about = format!("{}, {}, scored by {}; {}", entry.id, entry.task, entry.metric, entry.about);
+        ("data", about)
+    });
+    model.into_iter().chain(data)
 }
 
 /// The phases as (name, steps, a step, in all), each in its column.

@@ -3,7 +3,7 @@
 use crate::experiment::Difference;
 use crate::tui::draw::{plain, span};
 use crate::tui::look::Look;
-use crate::tui::text::{cut, pad, width};
+use crate::tui::text::{pad, width, wrap};
 use ratatui::text::Span;
 
 type Line = Vec<Span<'static>>;
@@ -23,7 +23,6 @@ pub fn lines(view: &DifferenceView, columns: usize, look: Look) -> Vec<Line> {
     if view.rows.is_empty() {
         return vec![vec![plain("It says nothing else than the defaults.")]];
     }
-    let ellipsis = look.glyphs().ellipsis;
     let keys = view.rows.iter().map(|(key, ..)| width(key)).max().unwrap_or(0).max(7);
     let room = columns.saturating_sub(keys + 4);
     let defaults =
@@ -31,12 +30,16 @@ pub fn lines(view: &DifferenceView, columns: usize, look: Look) -> Vec<Line> {
     let head = format!("{:keys$}  {:defaults$}  said", "setting", "default");
     let mut lines = vec![vec![span(head, look.faint())]];
     for (key, default, said) in &view.rows {
-        lines.push(vec![
-            plain(format!("{key:keys$}  ")),
-            span(pad(default, defaults, ellipsis), look.faint()),
-            plain("  "),
-            span(cut(said, room.saturating_sub(defaults), ellipsis), look.strong()),
-        ]);
+        let (default, said) = (wrap(default, defaults), wrap(said, room.saturating_sub(defaults)));
+        for at in 0..default.len().max(said.len()) {
+            let text = |lines: &[String]| lines.get(at).cloned().unwrap_or_default();
+            lines.push(vec![
+                plain(format!("{:keys$}  ", if at == 0 { *key } else { "" })),
+                span(pad(&text(&default), defaults, ""), look.faint()),
+                plain("  "),
+                span(text(&said), look.strong()),
+            ]);
+        }
     }
     lines
 }

@@ -5,10 +5,13 @@ use crate::tui::draw::{below, inset, plain, put, put_ends, rule, span, top};
 use crate::tui::form::input_spans;
 use crate::tui::model::{Model, first_line};
 use crate::tui::picker::Match;
-use crate::tui::text::{cut, pad, width, wrap};
+use crate::tui::text::{pad, width, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::text::Span;
+
+type Line = Vec<Span<'static>>;
 
 /// Draws the screen.
 pub fn view(buf: &mut Buffer, area: Rect, model: &Model) {
@@ -70,36 +73,47 @@ fn rows(buf: &mut Buffer, area: Rect, shown: &[Match], model: &Model) {
     }
 }
 
-/// The comment of the selected preset, and its settings as far as there is room.
+/// Columns of a setting's name, at least.
+const KEYS: usize = 24;
+
+/// The comment of the selected preset, its file, and its settings as far as there is room.
 fn about(buf: &mut Buffer, area: Rect, row: &PresetRow, model: &Model) {
-    let (look, ellipsis) = (model.look, model.look.glyphs().ellipsis);
-    let path = cut(&row.path, usize::from(area.width / 2), ellipsis);
-    rule(buf, area, 0, &row.name, vec![span(path, look.faint())], look);
-    let mut line = 1;
-    for text in wrap(&row.description, usize::from(area.width)).into_iter().take(4) {
-        put(buf, area, line, vec![plain(text)]);
-        line += 1;
+    let look = model.look;
+    let columns = usize::from(area.width);
+    rule(buf, area, 0, &row.name, vec![span(if row.saved { "saved" } else { "shipped" }, look.faint())], look);
+    let mut above: Vec<Line> = wrap(&row.description, columns).into_iter().map(|text| vec![plain(text)]).collect();
+    above.extend(wrap(&row.path, columns).into_iter().map(|text| vec![span(text, look.faint())]));
+    // The settings have at least half of the room.
+    let most = usize::from(area.height.saturating_sub(2)) / 2;
+    if above.len() > most {
+        above.truncate(most.saturating_sub(1));
+        above.push(vec![span("and more in the file", look.faint())]);
     }
-    let fields = below(area, line + 1);
+    let taken = above.len() as u16;
+    for (line, spans) in above.into_iter().enumerate() {
+        put(buf, area, 1 + line as u16, spans);
+    }
+    let fields = below(area, taken + 2);
     // Two columns of settings where they fit.
-    let columns: usize = if area.width >= 100 { 2 } else { 1 };
-    let column_width = usize::from(area.width) / columns;
-    let key_width = row.said.iter().map(|(key, _)| width(key)).max().unwrap_or(0).max(32) + 2;
-    let height = usize::from(fields.height);
-    let fits = height * columns;
-    let hidden = row.said.len().saturating_sub(fits);
-    for (index, (key, value)) in
-        row.said.iter().take(if hidden > 0 { fits.saturating_sub(1) } else { fits }).enumerate()
-    {
-        let x = fields.x + (index / height.max(1) * column_width) as u16;
-        let at = Rect { x, width: column_width as u16, ..fields };
-        let room = column_width.saturating_sub(key_width + 1);
-        let spans = vec![span(format!("{key:<key_width$}"), look.faint()), plain(cut(value, room, ellipsis))];
-        put(buf, at, (index % height.max(1)) as u16, spans);
+    let halves: usize = if area.width >= 120 { 2 } else { 1 };
+    let half = columns / halves;
+    let keys = row.said.iter().map(|(key, _)| width(key)).max().unwrap_or(0).max(KEYS) + 2;
+    let mut lines: Vec<Line> = Vec::new();
+    for (key, value) in &row.said {
+        for (at, text) in wrap(value, half.saturating_sub(keys + 2)).into_iter().enumerate() {
+            let key = if at == 0 { *key } else { "" };
+            lines.push(vec![span(format!("{key:<keys$}"), look.faint()), plain(text)]);
+        }
     }
-    if hidden > 0 && height > 0 {
-        let x = fields.x + ((columns - 1) * column_width) as u16;
-        let at = Rect { x, width: column_width as u16, ..fields };
-        put(buf, at, fields.height - 1, vec![span(format!("and {} more", hidden + 1), look.faint())]);
+    let height = usize::from(fields.height);
+    let hidden = (lines.len() + 1).saturating_sub(height * halves);
+    if lines.len() > height * halves && height > 0 {
+        lines.truncate(height * halves - 1);
+        lines
+            .push(vec![span(format!("and {hidden} more lines: v lists what differs from the defaults"), look.faint())]);
+    }
+    for (at, spans) in lines.into_iter().enumerate() {
+        let x = fields.x + (at / height.max(1) * half) as u16;
+        put(buf, Rect { x, width: half as u16, ..fields }, (at % height.max(1)) as u16, spans);
     }
 }

@@ -130,6 +130,7 @@ impl Column {
     pub fn cell(self, row: &RunRow, zone: &TimeZone, look: Look) -> (String, Style) {
         let plain = |text: String| (text, Style::new());
         match self {
+            Column::State if row.unreadable.is_some() => (row.state_word().to_owned(), look.bad()),
             Column::State => {
                 let (glyph, style) = look.state(row.state);
                 (format!("{glyph} {}", row.state.name()), style)
@@ -139,7 +140,7 @@ impl Column {
             Column::Progress => plain(progress(row)),
             Column::Score => match (&row.score, row.figure()) {
                 (_, None) => plain(String::new()),
-                (Some(_), Some((name, value))) => (format!("{} {name}", figure(value)), look.strong()),
+                (Some(_), Some((name, value))) => (format!("{} {}", figure(value), in_short(name)), look.strong()),
                 (None, Some((name, value))) => plain(format!("{} {name}", figure(value))),
             },
             Column::Best => plain(row.best.map_or(String::new(), |(step, loss)| format!("{} at {step}", figure(loss)))),
@@ -156,6 +157,17 @@ impl Column {
             Column::Parent => (row.parent.clone().unwrap_or_default(), look.faint()),
             Column::Id => (row.id.clone(), look.faint()),
         }
+    }
+}
+
+/// The name of a figure in the columns that the table has for it; in the lines below it is whole.
+fn in_short(figure: &str) -> &str {
+    match figure {
+        "matthews_correlation" => "matthews",
+        "entity_precision" => "precision",
+        "entity_recall" => "recall",
+        "entity_f1_strict" => "strict_f1",
+        other => other,
     }
 }
 
@@ -197,6 +209,7 @@ pub fn fitting(chosen: &[Column], screen: u16) -> (&[Column], usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::{Choice, MetricKind};
 
     #[test]
     fn the_usual_columns_of_80_say_state_phase_progress_and_score() {
@@ -205,6 +218,13 @@ mod tests {
         assert_eq!(fitting(&Column::USUAL, 10), (&[][..], 6));
         assert_eq!(fitting(&[], 200), (&[][..], MOST_NAME));
         assert_eq!(fitting(&Column::USUAL, 0), (&[][..], 0));
+    }
+
+    #[test]
+    fn the_name_of_every_score_fits() {
+        for metric in MetricKind::NAMES {
+            assert!(7 + in_short(metric).len() <= Column::Score.width(), "{metric}");
+        }
     }
 
     #[test]

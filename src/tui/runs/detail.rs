@@ -4,24 +4,52 @@ use super::RunRow;
 use crate::run::view::is_better_less;
 use crate::tui::draw::{put, rule, span};
 use crate::tui::look::Look;
-use crate::tui::text::{cut, figure, moment};
+use crate::tui::text::{clean, cut, figure, moment, width, wrap};
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::text::Span;
 
 /// Lines that it takes.
-pub const LINES: u16 = 7;
+pub const LINES: u16 = 8;
 
-/// Draws it.
+/// Columns of the labels.
+const LABELS: usize = 9;
+
+/// Draws it; what does not fit is in the popup that `i` opens.
 pub fn draw(buf: &mut Buffer, area: Rect, row: &RunRow, zone: &TimeZone, look: Look) {
     let star = if row.notes.star { format!("{} ", look.glyphs().star) } else { String::new() };
-    rule(buf, area, 0, &format!("{star}{}", row.name), vec![span(&row.id, look.faint())], look);
-    let room = usize::from(area.width).saturating_sub(9);
-    for (line, (label, value, style)) in fields(row, zone, look).into_iter().enumerate() {
-        let value = cut(&value, room, look.glyphs().ellipsis);
-        put(buf, area, 1 + line as u16, vec![span(format!("{label:<9}"), look.faint()), span(value, style)]);
+    let room = usize::from(area.width).saturating_sub(LABELS);
+    let fields = fields(row, zone, look);
+    let is_cut = fields.len() + 1 > usize::from(area.height)
+        || fields.iter().any(|(_, value, _)| width(&clean(value)) > room || value.contains('\n'));
+    let mut right = vec![span(&row.id, look.faint())];
+    if is_cut {
+        right.insert(0, span("i shows all  ", look.accent()));
     }
+    // A name is whole in the popup; where it begins and the id are enough here.
+    let taken: usize = right.iter().map(Span::width).sum::<usize>() + width(&star) + 10;
+    let name = cut(&row.name, usize::from(area.width).saturating_sub(taken), look.glyphs().ellipsis);
+    rule(buf, area, 0, &format!("{star}{name}"), right, look);
+    for (line, (label, value, style)) in fields.into_iter().enumerate() {
+        let value = cut(&value, room, look.glyphs().ellipsis);
+        put(buf, area, 1 + line as u16, vec![span(format!("{label:<LABELS$}"), look.faint()), span(value, style)]);
+    }
+}
+
+/// All of it in lines of so many columns, nothing cut.
+pub fn lines(row: &RunRow, zone: &TimeZone, columns: usize, look: Look) -> Vec<Vec<Span<'static>>> {
+    let mut all = vec![("name", row.name.clone(), look.strong()), ("id", row.id.clone(), Style::new())];
+    all.extend(fields(row, zone, look));
+    let mut lines = Vec::new();
+    for (label, value, style) in all {
+        for (at, text) in wrap(&value, columns.saturating_sub(LABELS)).into_iter().enumerate() {
+            let label = if at == 0 { label } else { "" };
+            lines.push(vec![span(format!("{label:<LABELS$}"), look.faint()), span(text, style)]);
+        }
+    }
+    lines
 }
 
 /// What there is to say, a line each.
@@ -33,11 +61,19 @@ fn fields(row: &RunRow, zone: &TimeZone, look: Look) -> Vec<(&'static str, Strin
         ("started", format!("{started}{parent}"), Style::new()),
         ("folder", row.dir.clone(), Style::new()),
     ];
+    if let Some(damage) = &row.damage {
+        fields.push(("warning", format!("{damage}; its name is not known"), look.warning()));
+    }
     if let Some(place) = row.place {
         let text = format!("place {place}; it starts when a slot of its device is free");
         fields.push(("queue", text, Style::new()));
     }
     match (&row.error, &row.score) {
+        _ if row.unreadable.is_some() => {
+            // The folder stands above.
+            let brief = |reason: &String| reason.replace(&format!("{}/", row.dir), "");
+            fields.extend(row.unreadable.as_ref().map(|reason| ("error", brief(reason), look.bad())));
+        }
         _ if row.place.is_some() => {}
         (Some(error), _) => fields.push(("error", error.clone(), look.bad())),
         (None, Some((name, value))) => {
@@ -47,12 +83,11 @@ fn fields(row: &RunRow, zone: &TimeZone, look: Look) -> Vec<(&'static str, Strin
         (None, None) => {}
     }
     fields.extend(losses(row).map(|losses| ("loss", losses, Style::new())));
-    let (tags, note) = (row.notes.tags.join(", "), &row.notes.note);
-    match (tags.is_empty(), note.is_empty()) {
-        (true, true) => {}
-        (true, false) => fields.push(("note", note.clone(), Style::new())),
-        (false, true) => fields.push(("tags", tags, look.accent())),
-        (false, false) => fields.push(("tags", format!("{tags}; {note}"), look.accent())),
+    if !row.notes.tags.is_empty() {
+        fields.push(("tags", row.notes.tags.join(", "), look.accent()));
+    }
+    if !row.notes.note.is_empty() {
+        fields.push(("note", row.notes.note.clone(), Style::new()));
     }
     fields
 }

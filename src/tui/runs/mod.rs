@@ -11,6 +11,7 @@ mod view;
 
 pub use annotate::{Annotation, answered, taken as annotated};
 pub use columns::Column;
+pub use detail::lines as detail_lines;
 pub use removal::ask as ask_removal;
 pub use view::{column_lines, view};
 
@@ -65,12 +66,21 @@ pub struct RunRow {
     pub notes: Notes,
     /// Why it failed.
     pub error: Option<String>,
+    /// What is wrong with the file that tells who it is.
+    pub damage: Option<String>,
+    /// Why its state cannot be told; `state` is what was known before.
+    pub unreadable: Option<String>,
 }
 
 impl RunRow {
     /// Whether a worker has it, be it at work or in the queue: it cannot be deleted.
     pub fn has_worker(&self) -> bool {
         self.state.is_active() || self.place.is_some()
+    }
+
+    /// Its state in a word.
+    pub fn state_word(&self) -> &'static str {
+        if self.unreadable.is_some() { "unreadable" } else { self.state.name() }
     }
 
     /// The figure that the run is known by now: its score, before that its best validation loss.
@@ -216,6 +226,11 @@ impl Runs {
         }
     }
 
+    /// The colours that the marked runs have in a comparison.
+    pub fn hues(&self) -> Vec<usize> {
+        self.kept.hues.of(self.marked.iter().map(String::as_str))
+    }
+
     fn mark(&mut self) {
         let Some(id) = self.selected().map(|row| row.id.clone()) else { return };
         match self.marked.iter().position(|marked| *marked == id) {
@@ -261,14 +276,24 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::MarkRun => model.runs.mark(),
         Action::MarkAll => model.runs.mark_all(),
         Action::Compare => {
-            let sides = model.runs.marked.iter().filter_map(|id| model.runs.row(id));
-            let compare = Compare::new(sides.map(|row| (row.id.clone(), row.name.clone())));
+            let runs = &mut model.runs;
+            let sides = runs.marked.iter().filter_map(|id| runs.row(id)).zip(runs.hues());
+            let compare = Compare::new(sides.map(|(row, hue)| (row.id.clone(), row.name.clone(), hue)));
             model.screens.push(Screen::Compare(Box::new(compare)));
+            if runs.kept.hues.keep(runs.marked.iter().map(String::as_str)) {
+                return vec![keep(model)];
+            }
         }
         Action::Filter => model.runs.filtering = true,
         Action::Accept => model.runs.filtering = false,
         Action::Cancel => model.runs.clear(),
         Action::Columns => model.popups.push(Popup::Columns { cursor: 0 }),
+        Action::Details => {
+            if let Some(row) = model.runs.selected() {
+                let run = row.id.clone();
+                model.popups.push(Popup::Details { run, scroll: 0 });
+            }
+        }
         Action::Sort | Action::Reverse => {
             let order = model.runs.kept.order;
             let room = view::table_columns(model.size.0);

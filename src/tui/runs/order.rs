@@ -1,7 +1,7 @@
 //! The order of the table: by a column, by stars, or by name; equal runs newest first, runs without a value last.
 
-use super::RunRow;
 use super::columns::Column;
+use super::{RunRow, UNDER_WAY};
 use crate::run::view::{State, is_better_less};
 use std::cmp::Ordering;
 
@@ -88,6 +88,17 @@ impl Order {
         }
     }
 
+    /// Whether values grow down the table, as it is now.
+    pub fn rises<'a>(self, mut shown: impl Iterator<Item = &'a RunRow>) -> bool {
+        let forwards = match self.key {
+            Key::Star | Key::Column(Column::Started | Column::Id) => false,
+            // The best first: of losses the lowest. The figures on top decide.
+            Key::Column(Column::Score) => shown.find_map(RunRow::figure).is_some_and(|(name, _)| is_less_better(name)),
+            Key::Name | Key::Column(_) => true,
+        };
+        forwards != self.reversed
+    }
+
     /// How two runs stand to each other.
     pub fn compare(self, a: &RunRow, b: &RunRow) -> Ordering {
         let turned = |order: Ordering| if self.reversed { order.reverse() } else { order };
@@ -136,6 +147,10 @@ fn rank(state: State) -> usize {
         .unwrap_or(usize::MAX)
 }
 
+fn is_less_better(name: &str) -> bool {
+    name == UNDER_WAY || is_better_less(name)
+}
+
 /// By the score, best first. Figures of other names do not compare: each name's stand together, losses last.
 fn by_figure(a: &RunRow, b: &RunRow, turned: impl Fn(Ordering) -> Ordering) -> Ordering {
     let (Some((name, value)), Some((other, than))) = (a.figure(), b.figure()) else {
@@ -144,6 +159,6 @@ fn by_figure(a: &RunRow, b: &RunRow, turned: impl Fn(Ordering) -> Ordering) -> O
     let group = a.score.is_none().cmp(&b.score.is_none()).then_with(|| name.cmp(other));
     let no_number = || value.is_nan().cmp(&than.is_nan());
     let rising = value.total_cmp(&than);
-    let best_first = if is_better_less(name) { rising } else { rising.reverse() };
+    let best_first = if is_less_better(name) { rising } else { rising.reverse() };
     group.then_with(no_number).then_with(|| turned(best_first))
 }

@@ -1,6 +1,7 @@
 //! Deleting runs: weighed, asked about, never while a worker is at work.
 
 use super::{RunRow, Runs};
+use crate::run::referring::{Referrer, words};
 use crate::tui::model::{Model, Popup, Then};
 use crate::tui::msg::{Effect, Weight};
 use crate::tui::text::bytes;
@@ -19,7 +20,7 @@ pub fn weigh(runs: &Runs) -> Vec<Effect> {
 pub fn ask(model: &mut Model, weights: &[Weight]) {
     let known: Vec<(&RunRow, &Weight)> =
         weights.iter().filter_map(|weight| Some((model.runs.row(&weight.run)?, weight))).collect();
-    let (title, text) = match known.as_slice() {
+    let (title, mut text) = match known.as_slice() {
         [] => return,
         [(row, weight)] => {
             let text = format!(
@@ -34,8 +35,23 @@ pub fn ask(model: &mut Model, weights: &[Weight]) {
         }
         several => ("Delete runs", of_several(several, staying(&model.runs))),
     };
+    for sentence in sentences(&known) {
+        text += &format!("\n\n{sentence}.");
+    }
     let runs = known.iter().map(|(row, _)| row.id.clone()).collect();
     model.popups.push(Popup::Confirm { title, text, then: Then::Effect(Effect::Remove(runs)) });
+}
+
+/// What becomes of the runs that refer to those that go, and stay themselves.
+fn sentences(going: &[(&RunRow, &Weight)]) -> Vec<String> {
+    let mut staying: Vec<Referrer> = Vec::new();
+    for referrer in going.iter().flat_map(|(_, weight)| &weight.referrers) {
+        let goes = going.iter().any(|(row, _)| row.id == referrer.id);
+        if !goes && !staying.iter().any(|known| known.id == referrer.id) {
+            staying.push(referrer.clone());
+        }
+    }
+    words(&staying)
 }
 
 /// How many of the marked runs stay, since a worker is at work on them.

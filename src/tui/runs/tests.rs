@@ -21,6 +21,8 @@ fn row(id: &str, name: &str, state: State) -> RunRow {
         parent: None,
         notes: Notes::default(),
         error: None,
+        damage: None,
+        unreadable: None,
     }
 }
 
@@ -81,6 +83,31 @@ fn losses_are_better_where_they_are_less() {
     }
     runs.show(rows);
     assert_eq!(ids(&runs), ["1", "3", "2"], "and what is no number is last");
+}
+
+#[test]
+fn the_arrow_points_up_where_values_grow_down_the_table() {
+    let rises = |key: Key, reversed: bool, rows: &[RunRow]| Order { key, reversed }.rises(rows.iter());
+    let column = |column| Key::Column(column);
+    assert!(!rises(column(Column::Started), false, &rows()), "newest first");
+    assert!(rises(column(Column::Started), true, &rows()));
+    assert!(rises(Key::Name, false, &rows()) && !rises(Key::Name, true, &rows()));
+    assert!(rises(column(Column::Best), false, &rows()));
+    assert!(!rises(column(Column::Score), false, &rows()[1..]), "the highest accuracy on top");
+    assert!(rises(column(Column::Score), false, &rows()[..1]), "the lowest loss on top");
+}
+
+#[test]
+fn of_runs_under_way_the_lowest_loss_is_the_best() {
+    let mut runs = Runs::default();
+    runs.kept.order = Order { key: Key::Column(Column::Score), reversed: false };
+    let mut rows = vec![row("3", "a", State::Running), row("2", "b", State::Running), row("1", "c", State::Finished)];
+    for (row, loss) in rows.iter_mut().zip([0.5, 0.25]) {
+        row.best = Some((1, loss));
+    }
+    rows[2].score = Some(("accuracy".into(), 0.5));
+    runs.show(rows);
+    assert_eq!(ids(&runs), ["1", "2", "3"]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 /// Lines from which there is room for details.
-const DETAILS_FROM: u16 = 18;
+const DETAILS_FROM: u16 = 19;
 
 /// Columns that the table has on a screen of so many.
 pub fn table_columns(screen: u16) -> u16 {
@@ -35,7 +35,8 @@ pub fn view(buf: &mut Buffer, area: Rect, model: &Model) {
     let table = below(top(area, area.height - details), 2);
     let chosen = runs.kept.shown();
     let (columns, name_width) = fitting(&chosen, area.width);
-    put(buf, area, 1, heading(columns, name_width, runs.kept.order, look));
+    let order = runs.kept.order;
+    put(buf, area, 1, heading(columns, name_width, order, order.rises(runs.shown()), look));
     let height = usize::from(table.height);
     let first = first_line(runs.index(), runs.shown.len(), height);
     for (line, (index, row)) in runs.shown().enumerate().skip(first).take(height).enumerate() {
@@ -76,9 +77,9 @@ fn title(buf: &mut Buffer, area: Rect, runs: &Runs, look: Look) {
 }
 
 /// The names of the columns; the one that the table is sorted by points up or down.
-fn heading(columns: &[Column], name_width: usize, order: Order, look: Look) -> Vec<Span<'static>> {
+fn heading(columns: &[Column], name_width: usize, order: Order, rises: bool, look: Look) -> Vec<Span<'static>> {
     let glyphs = look.glyphs();
-    let arrow = if order.reversed { glyphs.rising } else { glyphs.falling };
+    let arrow = if rises { glyphs.rising } else { glyphs.falling };
     let cell = |column: Option<Column>, title: &str, width: usize| {
         if is_sorted_by(order, column) {
             return span(pad(&format!("{title} {arrow}"), width, ""), look.strong());
@@ -109,7 +110,10 @@ fn row_spans(
     let star = if row.notes.star { glyphs.star } else { " " };
     let (mark, mark_style) = match marked {
         // In the colour that the comparison gives it.
-        Some(at) if model.runs.can_compare() => ((at + 1).to_string(), look.series(at).patch(look.strong())),
+        Some(at) if model.runs.can_compare() => {
+            let hue = model.runs.hues().get(at).copied().unwrap_or(at);
+            ((at + 1).to_string(), look.series(hue).patch(look.strong()))
+        }
         Some(_) => (glyphs.said.to_owned(), look.accent()),
         None => (" ".to_owned(), Style::new()),
     };
@@ -117,7 +121,7 @@ fn row_spans(
         span(pointer, styled(look.strong())),
         span(mark, styled(mark_style)),
         span(star, styled(look.accent())),
-        span(" ", styled(Style::new())),
+        span(if row.damage.is_some() { "!" } else { " " }, styled(look.warning())),
         span(pad(&row.name, name_width, glyphs.ellipsis), styled(look.strong())),
     ];
     for column in columns {

@@ -21,11 +21,22 @@ impl Range {
         self.y = (self.y.0.min(y), self.y.1.max(y));
     }
 
+    /// How far down from the top a value is, as a share of the height. By quarters: the height itself may be too large for a
+    /// number.
+    pub fn down(&self, y: f64) -> f64 {
+        (self.y.1 / 4.0 - y / 4.0) / (self.y.1 / 4.0 - self.y.0 / 4.0)
+    }
+
+    /// The value so far down.
+    pub fn value_at(&self, down: f64) -> f64 {
+        self.y.1 * (1.0 - down) + self.y.0 * down
+    }
+
     /// Gives a flat curve some height, and a single point some length.
     pub fn widen(&mut self) {
         if self.y.1 - self.y.0 <= f64::EPSILON * self.y.1.abs().max(1.0) {
             let half = self.y.0.abs().max(1.0) * 0.05;
-            self.y = (self.y.0 - half, self.y.1 + half);
+            self.y = ((self.y.0 - half).max(f64::MIN), (self.y.1 + half).min(f64::MAX));
         }
         if self.x.1 <= self.x.0 {
             self.x.1 = self.x.0 + 1.0;
@@ -45,10 +56,7 @@ pub fn rasterise(
         return spans;
     }
     let column = |x: f64| (x - range.x.0) / (range.x.1 - range.x.0) * (columns - 1) as f64;
-    let row = |y: f64| {
-        let share = ((range.y.1 - y) / (range.y.1 - range.y.0)).clamp(0.0, 1.0);
-        (share * (rows - 1) as f64).round() as usize
-    };
+    let row = |y: f64| (range.down(y).clamp(0.0, 1.0) * (rows - 1) as f64).round() as usize;
     let mut touch = |at: usize, y: f64| {
         let row = row(y);
         if let Some(span) = spans.get_mut(at) {
@@ -68,7 +76,7 @@ pub fn rasterise(
             let from = column(last.0).round() as usize;
             for between in from + 1..at {
                 let share = (between - from) as f64 / (at - from) as f64;
-                touch(between, last.1 + share * (point.1 - last.1));
+                touch(between, last.1 * (1.0 - share) + point.1 * share);
             }
         }
         touch(at, point.1);

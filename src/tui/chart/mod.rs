@@ -1,9 +1,14 @@
 //! Curves as characters. Every column draws its smallest and largest value, so that a spike of one step survives.
 
-use super::raster::{Range, draw_braille, draw_marks, rasterise, scaled};
+mod lens;
+mod raster;
+
+pub use lens::{Extent, Lens, extent, smoothed};
+
 use crate::run::history::Axis;
 use crate::tui::look::Look;
 use crate::tui::text::{duration, figure, pad, width};
+use raster::{Range, draw_braille, draw_marks, rasterise, scaled};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -23,8 +28,10 @@ pub struct Plot<'a> {
     pub curves: &'a [Curve<'a>],
     /// Curves below all others, e.g. of what is smoothed.
     pub beneath: &'a [Curve<'a>],
-    /// What stands at the right end of each of `curves`; none at all where it is empty.
+    /// What stands right of the plot for each of `curves`, at its end; none at all where it is empty.
     pub names: &'a [String],
+    /// So many of the last curves have their marks behind their ends, so that no colour is needed to tell them apart.
+    pub named: usize,
     /// Values that are drawn as a line across, e.g. a threshold.
     pub levels: &'a [f64],
     pub axis: Axis,
@@ -43,6 +50,8 @@ pub struct Plot<'a> {
 
 /// Columns left of the plot: a figure and the axis.
 const MARGIN: u16 = 9;
+/// And right of it, for the marks behind the curves.
+const NAMES: u16 = 2;
 
 /// Columns that are left for the curves.
 pub fn plot_columns(width: u16) -> usize {
@@ -55,11 +64,12 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
         return;
     }
     let inner = Rect { x: area.x + MARGIN, y: area.y, width: area.width - MARGIN, height: area.height - 1 };
+    let marks = if plot.named > 0 && area.width > MARGIN + 2 * NAMES + 8 { NAMES } else { 0 };
     // A blank before each name, where they leave enough for the curves.
     let longest = plot.names.iter().map(|name| width(name) + 1).max().unwrap_or(0);
     let a_line = plot.names.len().div_ceil(usize::from(inner.height));
     let names = u16::try_from(longest * a_line).ok().filter(|names| *names < inner.width / 2).unwrap_or(0);
-    let inner = Rect { width: inner.width - names, ..inner };
+    let inner = Rect { width: inner.width - marks - names, ..inner };
     let shown = |point: &&(f64, f64)| {
         point.0.is_finite()
             && scaled(point.1, plot.log).is_finite()
@@ -106,6 +116,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
         let column = Rect { x: inner.right() + 1, width: names - 1, ..inner };
         draw_names(buf, column, &range, plot, a_line);
     }
+    if marks > 0 {
+        name_ends(buf, inner, &range, plot, look);
+    }
     scale(buf, area, inner, &range, plot, look);
     for level in plot.levels {
         // Its figure stands at the scale, since curves may hide the line.
@@ -118,13 +131,12 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
 
 /// The line of the screen on which a value is, where it is in sight.
 fn level_row(plot: Rect, range: &Range, level: f64) -> Option<u16> {
-    (range.y.0..=range.y.1).contains(&level).then(|| plot.y + row_of(range, level, plot.height))
+    (0.0..=1.0).contains(&range.down(level)).then(|| plot.y + row_of(range, level, plot.height))
 }
 
 /// The line of `height` on which a value is, or the one nearest to it.
 fn row_of(range: &Range, value: f64, height: u16) -> u16 {
-    let share = (range.y.1 - value) / (range.y.1 - range.y.0);
-    (share.clamp(0.0, 1.0) * f64::from(height.saturating_sub(1))).round() as u16
+    (range.down(value).clamp(0.0, 1.0) * f64::from(height.saturating_sub(1))).round() as u16
 }
 
 /// A line across, below the curves.
@@ -142,6 +154,26 @@ fn draw_place(buf: &mut Buffer, plot: Rect, range: &Range, place: Option<f64>, s
     for y in plot.top()..plot.bottom() {
         if let Some(cell) = buf.cell_mut((x, y)) {
             cell.set_symbol(look.glyphs().vertical).set_style(style);
+        }
+    }
+}
+
+/// The marks of the curves behind their last values in sight; where two end at one place, one stands above or below it.
+fn name_ends(buf: &mut Buffer, inner: Rect, range: &Range, plot: &Plot, look: Look) {
+    let mut taken: Vec<(u16, u16)> = Vec::new();
+    for curve in &plot.curves[plot.curves.len().saturating_sub(plot.named)..] {
+        let in_sight =
+            |point: &&(f64, f64)| (range.x.0..=range.x.1).contains(&point.0) && scaled(point.1, plot.log).is_finite();
+        let Some((x, value)) = curve.points.iter().rev().find(in_sight) else { continue };
+        let Some(row) = level_row(inner, range, scaled(*value, plot.log)) else { continue };
+        let share = (x - range.x.0) / (range.x.1 - range.x.0);
+        let x = inner.x + (share * f64::from(inner.width - 1)).round() as u16 + 1;
+        let mut rows: Vec<u16> = (inner.top()..inner.bottom()).collect();
+        rows.sort_by_key(|y| y.abs_diff(row));
+        let Some(y) = rows.into_iter().find(|y| !taken.contains(&(x, *y))) else { continue };
+        taken.push((x, y));
+        if let Some(cell) = buf.cell_mut((x, y)) {
+            cell.set_symbol(curve.mark).set_style(curve.style.patch(look.strong()));
         }
     }
 }
@@ -179,8 +211,8 @@ fn scale(buf: &mut Buffer, area: Rect, inner: Rect, range: &Range, plot: &Plot, 
     let last = inner.height - 1;
     for y in 0..inner.height {
         let share = f64::from(y) / f64::from(last.max(1));
-        let value = range.y.1 - share * (range.y.1 - range.y.0);
-        let value = if plot.log { 10f64.powf(value) } else { value };
+        let value = range.value_at(share);
+        let value = if plot.log { 10f64.powf(value).min(f64::MAX) } else { value };
         let has_figure = y == 0 || y == last || (last >= 4 && last.is_multiple_of(2) && y == last / 2);
         let text = if has_figure { figure(value) } else { String::new() };
         let text = format!("{text:>7} {}", glyphs.vertical);
@@ -236,6 +268,36 @@ mod tests {
     }
 
     #[test]
+    fn curves_that_end_at_one_place_are_named_beside_each_other() {
+        let points: Vec<(f64, f64)> = (0..30).map(|i| (f64::from(i), f64::from(i))).collect();
+        let area = Rect::new(0, 0, 60, 8);
+        let mut buf = Buffer::empty(area);
+        let look = Look { depth: Depth::Many, unicode: true, letters: true };
+        let of = |points, mark| Curve { points, style: Style::new(), mark };
+        let curves = [of(&points[..], "."), of(&points, "1"), of(&points, "2"), of(&points[..10], "3")];
+        draw(&mut buf, area, &Plot { curves: &curves, named: 3, ..Plot::default() }, look);
+        let column = |x: u16| (0..7).map(|y| buf[(x, y)].symbol()).collect::<String>();
+        assert!(column(58).starts_with("12"), "{:?}", column(58));
+        let third = (0..60).find(|x| column(*x).contains('3'));
+        assert!(third.is_some_and(|x| (20..30).contains(&x)), "{third:?}");
+        assert!(!(9..60).any(|x| column(x).contains('.')), "what is not named has no mark in braille");
+    }
+
+    #[test]
+    fn the_largest_numbers_have_a_scale() {
+        let area = Rect::new(0, 0, 60, 8);
+        let look = Look { depth: Depth::Many, unicode: true, letters: true };
+        for values in [[1e308, -1e308], [f64::MAX, f64::MIN], [f64::MAX, f64::MAX]] {
+            let points = [(0.0, values[0]), (5.0, values[1])];
+            let mut buf = Buffer::empty(area);
+            let curves = [Curve { points: &points, style: Style::new(), mark: "*" }];
+            draw(&mut buf, area, &Plot { curves: &curves, ..Plot::default() }, look);
+            let text = (0..8).flat_map(|y| (0..60).map(move |x| (x, y))).map(|at| buf[at].symbol()).collect::<String>();
+            assert!(text.contains("e308") && !text.contains("nan") && !text.contains("inf"), "{text}");
+        }
+    }
+
+    #[test]
     fn places_are_short() {
         assert_eq!(place(Axis::Tokens, 4_560_000.0), "4.56M");
         assert_eq!(place(Axis::Epoch, 1.5), "1.50");
@@ -251,6 +313,7 @@ mod tests {
             unicode: bool,
             colour: bool,
             log: bool,
+            named in 0usize..4,
             range in prop::option::of((prop::num::f64::ANY, prop::num::f64::ANY)),
             place in prop::option::of(prop::num::f64::ANY),
         ) {
@@ -262,6 +325,7 @@ mod tests {
             let curve = || Curve { points: &points, style: Style::new(), mark: "*" };
             let plot = Plot {
                 curves: &[curve(), curve()],
+                named,
                 levels: &[place.unwrap_or(0.5)],
                 log,
                 range,
