@@ -38,10 +38,8 @@ fn in_lines(facts: Facts, columns: usize, look: Look) -> Vec<Facts> {
         if used > 0 && used + wanted > columns {
             lines.push(vec![plain("  ")]);
             used = 2;
-        } else if used > 0 {
-            if let Some(line) = lines.last_mut() {
-                line.push(span(&separator, look.faint()));
-            }
+        } else if let Some(line) = lines.last_mut().filter(|_| used > 0) {
+            line.push(span(&separator, look.faint()));
         }
         used += wanted;
         if let Some(line) = lines.last_mut() {
