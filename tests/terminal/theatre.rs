@@ -64,7 +64,7 @@ fn a_run_outlives_the_terminal_that_started_it_and_is_scrubbed_steered_and_stopp
     assert!(shown(home, "last")["step"].as_u64() >= before["step"].as_u64(), "it goes on");
     second.send("m[[");
     second.sees("at step ");
-    second.sees("differ from step");
+    second.sees(" differ");
     second.send("d");
     second.sees("Ranks from step");
     second.send("\x1b");
