@@ -75,6 +75,8 @@ fn rows(buf: &mut Buffer, area: Rect, shown: &[Match], model: &Model) {
 
 /// Columns of a setting's name, at least.
 const KEYS: usize = 24;
+/// Of a value, where two settings stand beside each other.
+const VALUES: usize = 18;
 
 /// The comment of the selected preset, its file, and its settings as far as there is room.
 fn about(buf: &mut Buffer, area: Rect, row: &PresetRow, model: &Model) {
@@ -94,10 +96,10 @@ fn about(buf: &mut Buffer, area: Rect, row: &PresetRow, model: &Model) {
         put(buf, area, 1 + line as u16, spans);
     }
     let fields = below(area, taken + 2);
-    // Two columns of settings where they fit.
-    let halves: usize = if area.width >= 120 { 2 } else { 1 };
-    let half = columns / halves;
     let keys = row.said.iter().map(|(key, _)| width(key)).max().unwrap_or(0).max(KEYS) + 2;
+    // Two columns of settings where their values have room, too.
+    let halves: usize = if columns / 2 >= keys + VALUES { 2 } else { 1 };
+    let half = columns / halves;
     let mut lines: Vec<Line> = Vec::new();
     for (key, value) in &row.said {
         for (at, text) in wrap(value, half.saturating_sub(keys + 2)).into_iter().enumerate() {
