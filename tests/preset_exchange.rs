@@ -81,7 +81,7 @@ fn all_problems_of_a_file_are_told_at_once_and_nothing_is_saved() {
     let (code, out, err) = home.preset(&["import", file.to_str().expect("UTF-8")]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
     for part in
-        ["3 problems in", "must be a whole number from 1 to 1024, not 0", "did you mean lora.alpha?", "search.epochs"]
+        ["4 problems in", "must be a whole number from 1 to 1024, not 0", "did you mean lora.alpha?", "search.epochs"]
     {
         assert!(err.contains(part), "{part}: {err}");
     }
@@ -158,4 +158,28 @@ fn what_is_not_there_ends_with_3_and_names_what_the_user_saved() {
     home.file("mine.toml", "[data]\nid = \"builtin:demo\"\n");
     let (code, _, err) = home.preset(&["import", "mine.toml"]);
     assert!(code == Some(2) && err.contains("--force"), "{err}");
+}
+
+#[test]
+fn what_is_not_there_or_no_file_or_wrong_is_told_as_check_tells_it() {
+    let home = Home::new();
+    home.file("wrong.toml", "[data]\ntrain = \"gone.tsv\"\n[lora]\nrank = 0\nrnk = 3\n[search]\nfrom = \"nowhere\"\n");
+    let (code, _, err) = home.preset(&["import", "wrog.toml"]);
+    assert!(code == Some(3) && err.contains("no preset or file") && err.contains("did you mean"), "{err}");
+    assert_eq!(home.preset(&["import", "far/away.toml"]).0, Some(3));
+
+    let told = |verb: &str| {
+        let (code, _, err) = home.preset(&[verb, "wrong.toml"]);
+        assert_eq!(code, Some(2), "{err}");
+        ["lora.rank", "rnk", "data.train", "search.from"].map(|key| (key, err.contains(key)))
+    };
+    assert!(told("check").iter().all(|(_, is_told)| *is_told), "{:?}", told("check"));
+    assert_eq!(told("import"), told("check"));
+
+    let made = Command::new("mkfifo").arg(home.path("pipe.toml")).status().expect("mkfifo");
+    assert!(made.success());
+    for verb in ["check", "import"] {
+        let (code, _, err) = home.preset(&[verb, "./pipe.toml"]);
+        assert!(code == Some(2) && err.contains("it is a named pipe, not a file"), "{err}");
+    }
 }

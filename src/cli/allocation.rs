@@ -1,12 +1,14 @@
 //! `autolora allocation RUN`
 
 use super::CliError;
-use super::out::{called, find, say, table};
+use super::out::{Json, called, find, say, table};
 use super::run::preset_error;
 use crate::experiment::problem::printable;
+use crate::experiment::regular;
 use crate::experiment::{AllocationSettings, Source, parse};
 use crate::run::directory::RunDir;
 use crate::run::event::Ranks;
+use crate::run::event::sum_of;
 use crate::run::file::FileError;
 use crate::run::follow::Follower;
 use crate::run::lifecycle;
@@ -14,7 +16,6 @@ use crate::run::retrain::words;
 use crate::run::view::RunView;
 use clap::Args;
 use serde_json::json;
-use std::fs;
 use std::io::Write;
 
 /// Show how a run's ranks will be made from its search and which they would be now; or choose another way
@@ -43,9 +44,10 @@ pub fn run(args: &AllocationArgs, out: &mut impl Write) -> Result<u8, CliError> 
     let view = RunView::of(&Follower::new(&run.events_path()).read_all()?);
     let ranks = view.ranks_by(&choice);
     let cost = |path: &str| {
-        view.modules.iter().find(|module| module.path == path).map_or(0, |m| m.shape.inputs + m.shape.outputs)
+        view.modules.iter().find(|module| module.path == path).map_or(0, |module| module.shape.parameters(1))
     };
-    let parameters = ranks.as_ref().map(|ranks| ranks.iter().map(|(path, rank)| rank * cost(path)).sum::<usize>());
+    let parameters =
+        ranks.as_ref().map(|ranks| sum_of(ranks.iter().map(|(path, rank)| rank.saturating_mul(cost(path)))));
     if args.json {
         let json = json!({
             "run": run.id(),
@@ -57,7 +59,7 @@ pub fn run(args: &AllocationArgs, out: &mut impl Write) -> Result<u8, CliError> 
             "ranks": ranks,
             "parameters": parameters,
         });
-        writeln!(out, "{json}")?;
+        writeln!(out, "{}", Json(json))?;
         return Ok(0);
     }
     write_text(&view, &choice, ranks.as_ref(), parameters, out)
@@ -71,7 +73,7 @@ fn choice(run: &RunDir, sets: &[String]) -> Result<AllocationSettings, CliError>
         return Err(CliError::new(2, message, Some("autolora retrain changes what comes after the search".into())));
     }
     let path = run.experiment_path();
-    let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
+    let text = regular::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
     let source = Source { name: path.display().to_string(), text, folder: Some(run.path().into()) };
     Ok(parse(&source, sets).map_err(preset_error)?.allocation)
 }

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::frame::Snapshot;
-use super::out::{find, table};
+use super::out::{Json, find, table};
 use crate::experiment::Experiment;
 use crate::experiment::problem::printable;
 use crate::run::compare::{self, Losses, Module, Score, Setting, Side, Total};
@@ -41,7 +41,7 @@ pub fn run(args: &CompareArgs, out: &mut impl Write) -> Result<u8, CliError> {
         .collect();
     let found = Comparison::of(&snapshots, &sides, args.at);
     if args.json {
-        writeln!(out, "{}", found.json())?;
+        writeln!(out, "{}", Json(found.json()))?;
     } else {
         found.write(out)?;
     }

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::base::open_base;
-use super::out::{bytes, find, say, table};
+use super::out::{Json, bytes, find, say, table};
 use crate::data::hub::Hub;
 use crate::run::directory::RunDir;
 use crate::run::export::{self, ExportError, Exported, Learned, Scale, passport};
@@ -81,7 +81,7 @@ pub fn run(args: &ExportArgs, out: &mut impl Write) -> Result<u8, CliError> {
         }
     };
     if args.json {
-        writeln!(out, "{}", as_json(args, &run, &exported))?;
+        writeln!(out, "{}", Json(as_json(args, &run, &exported)))?;
     } else {
         write_text(&exported, out)?;
     }

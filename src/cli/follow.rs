@@ -1,9 +1,10 @@
 //! Following a run until no worker is left.
 
 use super::CliError;
+use super::out::{Json, say};
 use crate::run::directory::RunDir;
 use crate::run::event::{Event, sample_line};
-use crate::run::follow::{Follower, Line};
+use crate::run::follow::{ANEW, Follower, Line};
 use crate::run::state::status;
 use crate::run::view::{RunView, State};
 use std::io::Write;
@@ -27,20 +28,27 @@ pub struct Watched {
     pub view: RunView,
     /// Lines that are read and not yet printed.
     new: Vec<Line>,
+    /// Whether it is still to be said that the log is another one.
+    anew: bool,
 }
 
 impl Watched {
     /// Begins at the first event.
     pub fn new(run: &RunDir) -> Watched {
         let log = Follower::new(&run.events_path());
-        Watched { run: run.clone(), log, view: RunView::default(), new: Vec::new() }
+        Watched { run: run.clone(), log, view: RunView::default(), new: Vec::new(), anew: false }
     }
 
     /// Reads on. The run has ended once its worker is gone and the log is read to its end.
     pub fn look(&mut self) -> Result<End, CliError> {
         // The state first: what a worker writes before it goes is in the log then.
         let status = status(&self.run)?;
-        for line in self.log.poll_lines()? {
+        let lines = self.log.poll_lines()?;
+        if self.log.begins_anew() {
+            (self.view, self.anew) = (RunView::default(), true);
+            self.new.clear();
+        }
+        for line in lines {
             self.view.apply(&line.record);
             self.new.push(line);
         }
@@ -49,8 +57,11 @@ impl Watched {
 
     /// Prints the lines that are new, as they stand in the log.
     pub fn print_new(&mut self, out: &mut impl Write) -> Result<(), CliError> {
+        if std::mem::take(&mut self.anew) {
+            say(format!("warning: {ANEW}"));
+        }
         for line in self.new.drain(..) {
-            writeln!(out, "{}", line.text)?;
+            writeln!(out, "{}", Json(line.text))?;
         }
         Ok(out.flush()?)
     }
@@ -63,7 +74,8 @@ impl Watched {
             Event::Sample { input, reference, output, .. } => Some(sample_line(&input, &reference, &output)),
             _ => None,
         };
-        self.new.drain(..).filter_map(message).collect()
+        let anew = std::mem::take(&mut self.anew).then(|| format!("warning: {ANEW}"));
+        anew.into_iter().chain(self.new.drain(..).filter_map(message)).collect()
     }
 
     /// Waits a moment where there is nothing to read.
@@ -106,5 +118,9 @@ mod tests {
         again.look().unwrap();
         assert_eq!(again.take_messages(), ["warning: hm"]);
         assert_eq!(again.take_messages(), Vec::<String>::new());
+        std::fs::write(run.events_path(), "").unwrap();
+        again.look().unwrap();
+        assert_eq!(again.take_messages(), [format!("warning: {ANEW}")]);
+        assert_eq!((again.view.step, again.take_messages()), (0, Vec::new()));
     }
 }

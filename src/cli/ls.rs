@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::frame::{Snapshot, place};
-use super::out::{say, table};
+use super::out::{Json, say, table, warn_of_damage};
 use crate::experiment::Experiment;
 use crate::experiment::problem::printable;
 use crate::run::store::Store;
@@ -22,6 +22,7 @@ pub fn run(args: &LsArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let mut rows = vec![["id", "name", "state", "phase", "score", "tags"].map(String::from).to_vec()];
     for run in Store::of_user()?.list()? {
         let info = run.info().clone();
+        warn_of_damage(&run);
         let snapshot = match Snapshot::of(run) {
             Ok(snapshot) => snapshot,
             Err(CliError::ReaderGone) => return Err(CliError::ReaderGone),
@@ -29,7 +30,7 @@ pub fn run(args: &LsArgs, out: &mut impl Write) -> Result<u8, CliError> {
             Err(CliError::Told { report, .. }) => {
                 say(format!("run {}: {report}", info.id));
                 if args.json {
-                    writeln!(out, "{}", json!({"id": info.id, "name": info.name, "error": report.to_string()}))?;
+                    writeln!(out, "{}", Json(json!({"id": info.id, "name": info.name, "error": report.to_string()})))?;
                 }
                 let unread = ["unreadable", "", "", ""].map(String::from);
                 rows.push([info.id, printable(&info.name)].into_iter().chain(unread).collect());
@@ -37,7 +38,7 @@ pub fn run(args: &LsArgs, out: &mut impl Write) -> Result<u8, CliError> {
             }
         };
         if args.json {
-            writeln!(out, "{}", snapshot.short_json())?;
+            writeln!(out, "{}", Json(snapshot.short_json()))?;
         }
         let star = snapshot.notes.star.then(|| "*".to_owned());
         let tags: Vec<String> = star.into_iter().chain(snapshot.notes.tags.iter().map(|tag| printable(tag))).collect();

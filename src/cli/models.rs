@@ -1,7 +1,7 @@
 //! `autolora models`
 
 use super::CliError;
-use super::out::table;
+use super::out::{Json, table};
 use crate::data::hub::{Hub, RepoKind};
 use crate::experiment::encoders::{ENCODERS, Encoder};
 use crate::experiment::problem::printable;
@@ -26,10 +26,14 @@ pub fn run(args: &ModelsArgs, out: &mut impl Write) -> Result<u8, CliError> {
             let parameters = (parameters * 1e6) as u64;
             let line =
                 json!({"id": id, "family": family, "parameters": parameters, "about": about, "cached": is_here(id)});
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", Json(line))?;
         }
         for id in others {
-            writeln!(out, "{}", json!({"id": id, "family": null, "parameters": null, "about": "", "cached": true}))?;
+            writeln!(
+                out,
+                "{}",
+                Json(json!({"id": id, "family": null, "parameters": null, "about": "", "cached": true}))
+            )?;
         }
         return Ok(0);
     }

@@ -1,10 +1,10 @@
 //! Words for people: on stderr, or in tables.
 
 use super::CliError;
-use crate::experiment::problem::printable;
+use crate::experiment::problem::{printable, reorders};
 use crate::run::directory::RunDir;
 use crate::run::store::{Found, Store};
-use std::fmt::Display;
+use std::fmt::{self, Display, Write as _};
 use std::io::{self, Write};
 
 /// A line on stderr. Where nobody can read it, nothing is lost.
@@ -12,14 +12,39 @@ pub fn say(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// JSON as it is written: what could steer a terminal, which JSON lets stand in its texts, is escaped.
+pub struct Json<T>(pub T);
+
+impl<T: Display> Display for Json<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.to_string().chars() {
+            // All of these are below U+10000, so that one escape holds each.
+            if ('\u{7f}'..='\u{9f}').contains(&c) || reorders(c) {
+                write!(f, "\\u{:04x}", u32::from(c))?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The run that the user means; says on stderr where a name means several.
 pub fn find(wanted: &str) -> Result<RunDir, CliError> {
     let Found { run, older } = Store::of_user()?.find(wanted)?;
+    warn_of_damage(&run);
     if older > 0 {
         let runs = if older == 1 { "one older run has" } else { "older runs have" };
         say(format!("{runs} the name {wanted}, too; taking the newest, {}", run.id()));
     }
     Ok(run)
+}
+
+/// Says on stderr what is wrong with the file that tells who a run is.
+pub fn warn_of_damage(run: &RunDir) {
+    if let Some(damage) = run.damage() {
+        say(format!("warning: run {}: {}; it is called by its folder", printable(run.id()), printable(damage)));
+    }
 }
 
 /// A run as a line calls it: id and name.
@@ -68,6 +93,14 @@ pub fn bytes(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_steers_no_terminal_and_reads_back_as_it_was() {
+        let value = serde_json::json!({"name": "a\u{9b}31m\u{7f}\u{202e}b\u{e9}\u{1b}"});
+        let written = Json(&value).to_string();
+        assert_eq!(written, "{\"name\":\"a\\u009b31m\\u007f\\u202eb\u{e9}\\u001b\"}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), value);
+    }
 
     #[test]
     fn times_and_sizes_are_said_as_people_say_them() {

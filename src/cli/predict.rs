@@ -2,12 +2,12 @@
 
 use super::CliError;
 use super::base::open_base;
-use super::out::{find, say};
+use super::out::{Json, find, say};
 use super::progress::Progress;
 use crate::data::dataset::Example;
 use crate::data::error::nearest_sibling;
 use crate::data::hub::Hub;
-use crate::experiment::{Precision, Task};
+use crate::experiment::{Precision, Task, regular};
 use crate::model::generate::Method;
 use crate::run::adapter::Adapter;
 use crate::run::export::Learned;
@@ -16,7 +16,6 @@ use crate::run::predict::writer::{Style, Writer};
 use crate::run::predict::{Answer, Place, PredictError, Predictor};
 use crate::run::{device, threads};
 use clap::{ArgGroup, Args, ValueEnum};
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -206,7 +205,7 @@ pub fn run(args: &PredictArgs, out: &mut impl Write) -> Result<u8, CliError> {
         let (examples, end) = read(&mut rows, batch_size * ROWS_AHEAD);
         for answer in pool.install(|| predictor.answer(&examples, batch_size))? {
             let line = serde_json::to_string(&answer).map_err(io::Error::from)?;
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", Json(line))?;
         }
         out.flush()?;
         done += examples.len();
@@ -249,8 +248,14 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, CliError> {
     if is_stdin(path) {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
-    match File::open(path) {
-        Ok(_) if path.is_dir() => Err(CliError::new(2, format!("--input: {} is a folder", path.display()), None)),
+    match regular::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            Err(CliError::new(2, format!("--input: {} is a folder", path.display()), None))
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            let advice = format!("--input - < {} takes what comes out of it", path.display());
+            Err(CliError::new(2, format!("--input: {}: {error}", path.display()), Some(advice)))
+        }
         Ok(file) => Ok(Box::new(BufReader::new(file))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let advice = nearest_sibling(path).map(|near| format!("did you mean {near}?"));

@@ -1,7 +1,7 @@
 //! `autolora preflight PRESET`
 
 use super::CliError;
-use super::out::{say, table};
+use super::out::{Json, say, table};
 use crate::data::hub::Hub;
 use crate::experiment::problem::printable;
 use crate::experiment::{Experiment, Presets, Source, parse_with_files};
@@ -38,7 +38,7 @@ pub fn run(args: &PreflightArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let (card, is_here) = begin(&args.preset, &experiment, &hub);
     let card = if is_here { measured(card, &experiment)? } else { card };
     if args.json {
-        writeln!(out, "{}", card.json())?;
+        writeln!(out, "{}", Json(card.json()))?;
     } else {
         write(&card, out)?;
     }

@@ -1,6 +1,6 @@
 //! `autolora preset`: what can be said to a run, and the presets that say it.
 
-use super::out::table;
+use super::out::{Json, table};
 use crate::experiment::kind::seen;
 use crate::experiment::problem::printable;
 use crate::experiment::schema::{json_schema, setting_json};
@@ -170,7 +170,7 @@ pub fn run(
         Verb::Settings { schema: true, .. } => writeln!(out, "{:#}", json_schema())?,
         Verb::Settings { json: true, .. } => {
             for setting in SETTINGS {
-                writeln!(out, "{}", setting_json(setting))?;
+                writeln!(out, "{}", Json(setting_json(setting)))?;
             }
         }
         Verb::Settings { .. } => settings(out)?,
@@ -193,7 +193,7 @@ fn list(presets: &Presets, json: bool, out: &mut impl Write) -> io::Result<()> {
     for Listed { name, origin: place, summary } in list {
         let (origin, path) = origin(&place);
         if json {
-            writeln!(out, "{}", json!({"name": name, "origin": origin, "path": path, "summary": summary}))?;
+            writeln!(out, "{}", Json(json!({"name": name, "origin": origin, "path": path, "summary": summary})))?;
         } else {
             writeln!(out, "{}", format!("{name:width$}  {origin:7}  {summary}").trim_end())?;
         }
@@ -217,7 +217,7 @@ fn show(
         writeln!(
             out,
             "{}",
-            json!({"name": preset, "origin": origin, "path": path, "text": text, "experiment": experiment})
+            Json(json!({"name": preset, "origin": origin, "path": path, "text": text, "experiment": experiment}))
         )?;
     } else if resolved {
         write!(out, "{}", resolved_toml(&parse(&found.source, sets)?))?;
@@ -243,7 +243,7 @@ fn check_preset(
     let valid = problems.list().is_empty();
     if json {
         let list: Vec<_> = problems.list().iter().map(|problem| problem_json(&found.source.name, problem)).collect();
-        writeln!(out, "{}", json!({"preset": found.source.name, "valid": valid, "problems": list}))?;
+        writeln!(out, "{}", Json(json!({"preset": found.source.name, "valid": valid, "problems": list})))?;
     }
     if !valid {
         return Err(problems.into());
@@ -314,7 +314,7 @@ fn difference(
     let rows = presets.difference(preset, other)?;
     if json {
         for (key, from, to) in rows {
-            writeln!(out, "{}", json!({"key": key, "from": from, "to": to}))?;
+            writeln!(out, "{}", Json(json!({"key": key, "from": from, "to": to})))?;
         }
         return Ok(());
     }

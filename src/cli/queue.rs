@@ -1,7 +1,7 @@
 //! `autolora queue`
 
 use super::CliError;
-use super::out::{called, find, say, table};
+use super::out::{Json, called, find, say, table};
 use crate::experiment::problem::printable;
 use crate::run::queue::{AtDevice, Entry, Queue};
 use crate::run::state::status;
@@ -38,7 +38,7 @@ pub fn run(args: &QueueArgs, out: &mut impl Write) -> Result<u8, CliError> {
     if args.json {
         let hosts = queues.iter().map(of_host).collect::<Result<Vec<Value>, CliError>>()?;
         let hosts: Vec<Value> = hosts.into_iter().filter(|host| !host.is_null()).collect();
-        writeln!(out, "{}", json!({ "hosts": hosts }))?;
+        writeln!(out, "{}", Json(json!({ "hosts": hosts })))?;
         return Ok(0);
     }
     if args.first.is_none() && args.slots.is_none() {
@@ -125,7 +125,11 @@ fn write_text(queues: &[Queue], out: &mut impl Write) -> Result<(), CliError> {
         for AtDevice { device, slots, at_work } in &listing.devices {
             rows.extend(at_work.iter().map(|entry| row(named(device), "at work".into(), Some(entry))));
             let free = slots.saturating_sub(at_work.len());
-            rows.extend((0..free).map(|_| row(named(device), "free".into(), None)));
+            match free {
+                0 => {}
+                1 => rows.push(row(named(device), "free".into(), None)),
+                free => rows.push(row(named(device), format!("{free} free"), None)),
+            }
         }
         for entry in &listing.waiting {
             let place = listing.place(&entry.run).map_or(String::new(), |place| place.to_string());
@@ -151,5 +155,16 @@ mod tests {
         for wrong in ["cpu", "cpu=0", "cpu=x", "=2", "gpu=2", "cuda-=2", "cpu=100000", "../x=2"] {
             assert!(matches!(parse_slots(wrong), Err(CliError::Told { code: 2, .. })), "{wrong}");
         }
+    }
+
+    #[test]
+    fn free_slots_take_one_line() {
+        let home = tempfile::tempdir().unwrap();
+        let queue = Queue::new(home.path(), "here");
+        queue.set_slots("cpu", 1000).unwrap();
+        let mut out = Vec::new();
+        write_text(&[queue], &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().count() <= 2 && text.contains("1000 free"), "{text}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::out::{called, find, say};
-use super::run::{began, started_once};
+use super::run::{began, lasts, started_once};
 use crate::run::lifecycle::{self, When};
 use clap::Args;
 
@@ -21,6 +21,11 @@ pub fn run(args: &ResumeArgs) -> Result<u8, CliError> {
     let run = find(&args.run)?;
     let when = if args.queue { When::InTurn } else { When::Now };
     lifecycle::resume_when(&run, when)?;
+    if let Err(error) = lasts(&run) {
+        // A worker took the run, which is what was asked; what came of it is the run's state, and is said.
+        error.report();
+        return Ok(0);
+    }
     say(format!("run {} {}; autolora watch {} shows it", called(&run), began(&run, "goes on")?, run.id()));
     Ok(0)
 }

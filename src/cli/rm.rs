@@ -1,12 +1,11 @@
 //! `autolora rm RUN...`
 
 use super::CliError;
-use super::out::{bytes, called, find, say};
+use super::out::{Json, bytes, called, find, say};
 use crate::experiment::problem::printable;
 use crate::run::directory::RunDir;
 use crate::run::lifecycle::{self, LifecycleError};
 use crate::run::referring::{Referrer, referrers, words};
-use crate::run::state::status;
 use crate::run::store::Store;
 use clap::Args;
 use serde_json::{Value, json};
@@ -36,7 +35,7 @@ pub fn run(args: &RmArgs, out: &mut impl Write) -> Result<u8, CliError> {
         }
     }
     for run in runs.iter().filter(|_| !args.force) {
-        let status = status(run)?;
+        let status = lifecycle::settled(run)?;
         if status.has_worker() {
             let advice = "stop it first, or use --force";
             return Err(LifecycleError::Busy { id: run.id().into(), holder: status.holder, advice }.into());
@@ -49,7 +48,7 @@ pub fn run(args: &RmArgs, out: &mut impl Write) -> Result<u8, CliError> {
         let freed = lifecycle::remove(run, args.force)?;
         total += freed;
         if args.json {
-            writeln!(out, "{}", of_json(run, freed, &refer))?;
+            writeln!(out, "{}", Json(of_json(run, freed, &refer)))?;
         } else {
             say(format!("run {} is deleted: {} freed", called(run), bytes(freed)));
         }

@@ -3,13 +3,14 @@
 use super::CliError;
 use super::follow::{End, Watched};
 use super::frame::Snapshot;
-use super::out::{called, say};
+use super::out::{Json, called, say};
 use super::progress::Progress;
 use crate::experiment::{Origin, PresetDoc, Presets, Source, parse_with_files};
 use crate::run::directory::RunDir;
 use crate::run::event::{DOWNLOADING, Event, Phase, Record};
 use crate::run::file::timestamp;
-use crate::run::lifecycle::{START_LIMIT, When, ask_to_stop, log_tail, start};
+use crate::run::follow::Follower;
+use crate::run::lifecycle::{START_LIMIT, When, ask_to_stop, early_end, log_tail, start};
 use crate::run::queue::Queue;
 use crate::run::state::status;
 use crate::run::store::{NewRun, Store};
@@ -19,6 +20,10 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a run that is left in the background is looked at first: what it needs may not be there.
+const FIRST_MOMENT: Duration = Duration::from_millis(300);
 
 /// Search ranks, retrain with them, evaluate, and write the adapter
 #[derive(Debug, Args)]
@@ -124,13 +129,42 @@ pub(super) fn preset_error(problems: crate::experiment::Problems) -> CliError {
 }
 
 fn detached(json: bool, run: RunDir, out: &mut impl Write) -> Result<u8, CliError> {
+    let lasts = lasts(&run);
     if json {
-        writeln!(out, "{}", Snapshot::of(run)?.json())?;
+        writeln!(out, "{}", Json(Snapshot::of(run.clone())?.json()))?;
     } else {
-        say(format!("run {} {}; autolora watch {} shows it", called(&run), began(&run, "is at work")?, run.id()));
         writeln!(out, "{}", run.id())?;
     }
+    lasts?;
+    if !json {
+        say(format!("run {} {}; autolora watch {} shows it", called(&run), began(&run, "is at work")?, run.id()));
+    }
     Ok(0)
+}
+
+/// Whether a run that was just started is still at work, or done, a moment later.
+///
+/// # Errors
+/// What it failed of.
+pub(super) fn lasts(run: &RunDir) -> Result<(), CliError> {
+    match early_end(run, FIRST_MOMENT)? {
+        Some(State::Failed) => {
+            let view = RunView::of(&Follower::new(&run.events_path()).read_all()?);
+            let (error, advice) = view.error.unwrap_or_default();
+            let message = format!("run {} failed at once: {error}", called(run));
+            Err(CliError::new(1, message, Some(advice).filter(|advice| !advice.is_empty())))
+        }
+        Some(State::Crashed) => Err(dead(run)),
+        _ => Ok(()),
+    }
+}
+
+/// The error of a worker that is gone without a word.
+fn dead(run: &RunDir) -> CliError {
+    let again = format!("autolora resume {} goes on from the last checkpoint", run.id());
+    let log = log_tail(run, 5);
+    let log = if log.is_empty() { log } else { format!("; the end of its log:\n{log}") };
+    CliError::new(1, format!("the worker of run {} died{log}", called(run)), Some(again))
 }
 
 /// A flag that the first Ctrl-C or SIGTERM raises; the second ends this process, not the worker.
@@ -196,9 +230,7 @@ fn foreground(json: bool, run: RunDir, interrupted: &AtomicBool, out: &mut impl 
             if json {
                 writeln!(out, "{}", died(&run, watched.view)?)?;
             }
-            let log = log_tail(&run, 5);
-            let log = if log.is_empty() { log } else { format!("; the end of its log:\n{log}") };
-            Err(CliError::new(1, format!("the worker of run {} died{log}", called(&run)), Some(again)))
+            Err(dead(&run))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::frame::Snapshot;
-use super::out::find;
+use super::out::{Json, find};
 use clap::Args;
 use std::io::Write;
 
@@ -19,7 +19,7 @@ pub struct ShowArgs {
 pub fn run(args: &ShowArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let snapshot = Snapshot::of(find(&args.run)?)?;
     if args.json {
-        writeln!(out, "{}", snapshot.json())?;
+        writeln!(out, "{}", Json(snapshot.json()))?;
     } else {
         snapshot.write(out)?;
         writeln!(out, "dir      {}", snapshot.run.path().display())?;

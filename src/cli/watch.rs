@@ -3,7 +3,7 @@
 use super::CliError;
 use super::follow::{End, Watched};
 use super::frame::Snapshot;
-use super::out::find;
+use super::out::{Json, find};
 use crate::tui::{self, Start};
 use clap::Args;
 use std::io::Write;
@@ -40,7 +40,7 @@ pub fn run(args: &WatchArgs, out: &mut impl Write) -> Result<u8, CliError> {
     }
     let snapshot = Snapshot::of(run)?;
     if args.json {
-        writeln!(out, "{}", snapshot.json())?;
+        writeln!(out, "{}", Json(snapshot.json()))?;
     } else {
         snapshot.write(out)?;
     }

@@ -1,5 +1,6 @@
 //! What can be wrong with data. Every message says where, what was seen, what is allowed, and the next step.
 
+use crate::experiment::problem::reorders;
 use std::path::{Path, PathBuf};
 
 /// An error of a data file, its labels or its tokens. `file` is as the user wrote it, `line` counts from 1.
@@ -156,7 +157,7 @@ pub fn shown(text: &str) -> String {
             out.push('…');
             break;
         }
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+        if c.is_control() || reorders(c) { out.extend(c.escape_default()) } else { out.push(c) }
     }
     out
 }
@@ -205,5 +206,6 @@ pub fn nearest_sibling(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let names: Vec<String> =
         std::fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    nearest(name, names.iter().map(String::as_str)).map(|found| path.with_file_name(found).display().to_string())
+    let near = nearest(name, names.iter().map(String::as_str)).filter(|near| *near != name);
+    near.map(|found| path.with_file_name(found).display().to_string())
 }

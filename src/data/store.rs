@@ -168,8 +168,9 @@ impl TokenWriter {
     pub fn create(path: &Path, targets: TargetKind) -> Result<TokenWriter, DataError> {
         // Two runs may make the same store at once: each writes its own, the last rename wins.
         let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-        if let (Some(folder), Some(stem)) = (path.parent(), path.file_stem()) {
-            clear_abandoned(folder, &format!("{}.", stem.to_string_lossy()), &["tmp"]);
+        // Of any store: a preflight that was killed may have been the only one of its settings.
+        if let Some(folder) = path.parent() {
+            clear_abandoned(folder, "", &["tmp"]);
         }
         let begin = || -> io::Result<BufWriter<File>> {
             fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
@@ -280,5 +281,26 @@ mod tests {
         assert!(TokenStore::open(&path).unwrap().is_none(), "a row lacks four bytes");
         fs::write(&path, whole).unwrap();
         assert!(TokenStore::open(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_of_any_store_is_swept_once_it_is_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = |name: String, age: u64| {
+            let path = folder.path().join(name);
+            let file = File::create(&path).unwrap();
+            file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(age)).unwrap();
+            path
+        };
+        let dead = i32::MAX;
+        let old = left(format!("other.{dead}.tmp"), 3600);
+        let stays = [
+            left(format!("young.{dead}.tmp"), 5),
+            left(format!("own.{}.tmp", std::process::id()), 3600),
+            left("y.tokens".into(), 3600),
+        ];
+        write(&folder.path().join("x.tokens"));
+        assert!(!old.exists());
+        assert!(stays.iter().all(|path| path.exists()));
     }
 }

@@ -68,15 +68,16 @@ pub fn write_folder<E: From<io::Error>>(path: &Path, fill: impl FnOnce(&Path) ->
     Ok(())
 }
 
-/// A process that is killed leaves what it was writing. Removes from `folder` whatever is called `{prefix}{pid}.{ending}`
+/// A process that is killed leaves what it was writing. Removes from `folder` whatever is called `{prefix}...{pid}.{ending}`
 /// of a process that is not there any more. What changed in the last ten minutes stays: it may be another machine's.
 pub fn clear_abandoned(folder: &Path, prefix: &str, endings: &[&str]) {
     const RECENT: Duration = Duration::from_secs(600);
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let parts = name.to_str().and_then(|name| name.strip_prefix(prefix)?.split_once('.'));
-        let Some((pid, _)) = parts.filter(|(_, ending)| endings.contains(ending)) else { continue };
-        let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) else { continue };
+        let parts = name.to_str().and_then(|name| name.strip_prefix(prefix)?.rsplit_once('.'));
+        let Some((before, _)) = parts.filter(|(_, ending)| endings.contains(ending)) else { continue };
+        let pid = before.rsplit('.').next().and_then(|pid| pid.parse().ok());
+        let Some(pid) = pid.and_then(Pid::from_raw) else { continue };
         let changed = entry.metadata().and_then(|metadata| metadata.modified());
         let old = changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > RECENT));
         if old && test_kill_process(pid) == Err(Errno::SRCH) {

@@ -5,8 +5,8 @@ use super::kind::seen;
 use super::layer::{Lines, not_toml, plain, printable_key};
 use super::nearest::nearest;
 use super::problem::{Problem, Problems};
+use std::io;
 use std::path::PathBuf;
-use std::{fs, io};
 use toml::de::{DeTable, DeValue};
 
 /// What the file says, or else the defaults.
@@ -71,7 +71,7 @@ impl Config {
         // Who has no home has no file in it; the runs say so better.
         let Ok(home) = home() else { return Ok(Config::default()) };
         let path = home.join("config.toml");
-        match fs::read_to_string(&path) {
+        match super::regular::read_to_string(&path) {
             Ok(text) => Ok(Config::parse(&path.display().to_string(), &text)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Config::default()),
             Err(error) => Err(ConfigError::Read { path, error }),

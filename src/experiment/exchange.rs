@@ -1,6 +1,7 @@
 //! Presets from files and to files, and what one says that another does not.
 
 use super::atomic::write_atomic;
+use super::files::near_name;
 use super::preset::read_source;
 use super::{Experiment, Place, PresetDoc, PresetError, Presets, Problem, Problems, check, check_files, diff, read};
 use std::path::{Path, PathBuf};
@@ -25,16 +26,24 @@ impl Presets {
     /// [`PresetError`]: not readable, wrong ([`PresetError::Problems`], all of them), a bad name, or one that a saved preset
     /// has and `replace` does not allow. Nothing is saved then.
     pub fn import(&self, file: &Path, name: Option<&str>, replace: bool) -> Result<Imported, PresetError> {
-        let source = read_source(file)?;
-        let doc = PresetDoc::open(&source)?;
+        let source = read_source(file).map_err(|error| match error {
+            PresetError::Read { path, error } if error.kind() == std::io::ErrorKind::NotFound => {
+                let near = std::path::absolute(&path).ok().and_then(|path| near_name(&path));
+                let help = near.unwrap_or_else(|| "there is no such file".into());
+                PresetError::NotFound { name: path.display().to_string(), help }
+            }
+            error => error,
+        })?;
         // A wrong value is not taken in. What is missing may be said later, and files may come.
         let (lacks, wrong): (Vec<_>, Vec<_>) =
             read(&source, &[], &[check]).problems.into_iter().partition(|problem| problem.place == Place::Unsaid);
+        let all = read(&source, &[], &[check, check_files]).problems;
         if !wrong.is_empty() {
-            return Err(Problems::new(&source.name, &source.text, wrong).into());
+            // Then all that `preset check` tells: who mends it mends it once.
+            return Err(Problems::new(&source.name, &source.text, all).into());
         }
-        let files = read(&source, &[], &[check, check_files]).problems;
-        let files = files.into_iter().filter(|problem| !lacks.contains(problem));
+        let doc = PresetDoc::open(&source)?;
+        let files = all.into_iter().filter(|problem| !lacks.contains(problem));
         let stem = || file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let name = name.map(String::from).or_else(stem).unwrap_or_default();
         let lacks = lacks.iter().cloned().chain(files).collect();

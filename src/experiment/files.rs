@@ -74,7 +74,7 @@ fn missing(key: &'static str, path: &Path, what: &str, is_right: fn(&Path) -> bo
 }
 
 /// The name in the path's folder that is nearest to the wrong one, or the first folder of the path that is missing.
-fn near_name(path: &Path) -> Option<String> {
+pub(super) fn near_name(path: &Path) -> Option<String> {
     let folder = path.parent()?;
     if !folder.is_dir() {
         let there = folder.ancestors().find(|ancestor| ancestor.is_dir())?;

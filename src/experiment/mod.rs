@@ -18,6 +18,7 @@ pub mod parse;
 pub mod preset;
 pub mod preset_error;
 pub mod problem;
+pub mod regular;
 pub mod resolved;
 pub mod schema;
 pub mod setting;
@@ -35,7 +36,7 @@ pub use preset_error::PresetError;
 pub use problem::{Place, Problem, Problems};
 pub use resolved::{diff, differing, resolved_toml, value_of};
 pub use schema::json_schema;
-pub use setting::{Budget, Choice, Kind, Setting, Texts};
+pub use setting::{Budget, Choice, Kind, LARGEST_BUDGET, Setting, Texts};
 pub use settings::*;
 
 /// The name of the embedded encoder and of its dataset.

@@ -5,9 +5,11 @@ use super::home::{NoHome, presets_folder};
 use super::nearest::{nearest, ranked};
 use super::parse::{Source, parse_with_files};
 use super::preset_error::PresetError;
+use super::problem::reorders;
+use super::regular;
 use super::{Experiment, PresetDoc};
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The files of `presets/` with these names.
@@ -279,7 +281,7 @@ fn is_name(name: &str) -> bool {
 /// The first line of the comment that a text begins with.
 fn summary(text: &str) -> String {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    first.strip_prefix('#').unwrap_or_default().trim().chars().filter(|c| !c.is_control()).collect()
+    first.strip_prefix('#').unwrap_or_default().trim().chars().filter(|c| !c.is_control() && !reorders(*c)).collect()
 }
 
 /// Reads a preset's file.
@@ -288,13 +290,13 @@ fn summary(text: &str) -> String {
 /// [`PresetError::Read`], and [`PresetError::NotAPreset`] for what is too large or not UTF-8.
 pub fn read_source(path: &Path) -> Result<Source, PresetError> {
     let no_preset = |why: String| PresetError::NotAPreset { path: path.into(), why };
-    if path.is_dir() {
-        return Err(no_preset("it is a folder".into()));
-    }
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(|error| PresetError::Read { path: path.into(), error })?;
+    regular::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(|error| match error
+        .kind()
+    {
+        io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => no_preset(error.to_string()),
+        _ => PresetError::Read { path: path.into(), error },
+    })?;
     if bytes.len() as u64 > LARGEST {
         return Err(no_preset(format!("it is larger than {} KiB", LARGEST / 1024)));
     }

@@ -2,6 +2,7 @@
 
 use super::Problems;
 use super::home::NoHome;
+use super::problem::quoted;
 use std::io;
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum PresetError {
     /// No such preset.
-    #[error("no preset or file {name:?}")]
+    #[error("no preset or file {}", quoted(name))]
     NotFound {
         /// As the user wrote it.
         name: String,
@@ -34,7 +35,7 @@ pub enum PresetError {
         why: String,
     },
     /// A name that is no file name everywhere.
-    #[error("{name:?} cannot be the name of a preset")]
+    #[error("{} cannot be the name of a preset", quoted(name))]
     #[diagnostic(help("letters, digits, - and _ are, and dots after the first character; at most 64 of them"))]
     BadName {
         /// As the user wrote it.

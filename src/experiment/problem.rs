@@ -127,12 +127,30 @@ impl Diagnostic for Problems {
     }
 }
 
-/// The text with every control character but newline and tab replaced, byte for byte so that spans hold: what a file
-/// holds must not steer a terminal.
+/// Whether a character changes the order in which a terminal shows those around it: what is read is then not what is there.
+pub(crate) fn reorders(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text as an error quotes it: one that goes on and on loses its middle.
+pub(crate) fn quoted(text: &str) -> String {
+    const MOST: usize = 120;
+    const KEPT: usize = 50;
+    let count = text.chars().count();
+    if count <= MOST {
+        return format!("{text:?}");
+    }
+    let first: String = text.chars().take(KEPT).collect();
+    let last: String = text.chars().skip(count - KEPT).collect();
+    format!("{:?} ({count} characters)", format!("{first}...{last}"))
+}
+
+/// The text with every control character but newline and tab replaced, and what reorders text, byte for byte so that spans
+/// hold: what a file holds must not steer a terminal.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            let replaced = c.is_control() && !matches!(c, '\n' | '\t');
+            let replaced = c.is_control() && !matches!(c, '\n' | '\t') || reorders(c);
             let filler = if c == '\r' { ' ' } else { '?' };
             let (c, count) = if replaced { (filler, c.len_utf8()) } else { (c, 1) };
             std::iter::repeat_n(c, count)
@@ -146,9 +164,19 @@ mod tests {
 
     #[test]
     fn control_characters_are_replaced_byte_for_byte() {
-        let text = "a\u{1b}[31m\u{9b}b\tc\r\n";
+        let text = "a\u{1b}[31m\u{9b}b\tc\u{202e}d\r\n";
         let shown = printable(text);
-        assert_eq!(shown, "a?[31m??b\tc \n");
+        assert_eq!(shown, "a?[31m??b\tc???d \n");
         assert_eq!(shown.len(), text.len());
+    }
+
+    #[test]
+    fn what_is_very_long_is_quoted_without_its_middle() {
+        assert_eq!(quoted("a\u{1b}"), "\"a\\u{1b}\"");
+        let long = quoted(&format!("begin{}end", "x".repeat(10_000)));
+        assert!(
+            long.starts_with("\"beginx") && long.ends_with("xend\" (10008 characters)") && long.len() < 140,
+            "{long}"
+        );
     }
 }

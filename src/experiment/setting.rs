@@ -80,6 +80,9 @@ impl Texts {
     }
 }
 
+/// The largest `allocation.budget`.
+pub const LARGEST_BUDGET: f64 = 1e15;
+
 /// `allocation.budget`: parameters as a whole number, or the mean rank as a decimal.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]

@@ -1,5 +1,6 @@
 //! The registry: every setting, once. Everything that knows settings by name reads this table.
 
+use super::setting::LARGEST_BUDGET;
 use super::setting::{Budget, Choice, Kind, Texts, choice, settings};
 use std::path::PathBuf;
 
@@ -181,7 +182,7 @@ settings! {
     "allocation" => AllocationSettings {
         rule: Rule = Rule::Threshold, Kind::Choice(Rule::NAMES), "", "how selection values become ranks";
         threshold: Option<f64> = None, NOT_NEGATIVE, "", "unset: 1/k (threshold), 0.5 (sigmoid), 0.15 (energy)";
-        budget: Option<Budget> = None, Kind::IntOrFloat { min: 0.0, max: 1e15 }, "", "for rule budget: parameters (integer) or mean rank (decimal)";
+        budget: Option<Budget> = None, Kind::IntOrFloat { min: 0.0, max: LARGEST_BUDGET }, "", "for rule budget: parameters (integer) or mean rank (decimal)";
     }
     /// `[retrain]`
     "retrain" => RetrainSettings {

@@ -5,6 +5,7 @@ use super::tokenizer::{self, Files};
 use crate::data::error::{nearest_sibling, shown};
 use crate::data::hub::{Hub, HubError, Snapshot, Watch, is_plain_file, is_repo_id};
 use crate::data::input::hex;
+use crate::experiment::regular;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ impl ModelFiles {
         let (None, Weights::Files(paths)) = (&self.commit, &self.weights) else { return Ok(None) };
         let mut hash = Sha256::new().chain_update(&self.config.bytes).chain_update(&self.tokenizer.bytes);
         for path in paths {
-            let copied = std::fs::File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut hash));
+            let copied = regular::open(path).and_then(|mut file| std::io::copy(&mut file, &mut hash));
             copied.map_err(|source| SourceError::Read { file: path.display().to_string(), source })?;
         }
         Ok(Some(hex(&hash.finalize())))
@@ -226,7 +227,7 @@ fn hub_weights(snapshot: &Snapshot, progress: &mut Watch) -> Result<Vec<PathBuf>
 
 fn read(file: &Path) -> Result<NamedBytes, SourceError> {
     let name = file.display().to_string();
-    match std::fs::read(file) {
+    match regular::read(file) {
         Ok(bytes) => Ok(NamedBytes { name, bytes }),
         Err(source) => Err(SourceError::Read { file: name, source }),
     }

@@ -2,6 +2,7 @@
 //! (<https://huggingface.co/docs/safetensors>: eight bytes of length, a JSON header, the data).
 
 use super::ModelError;
+use crate::experiment::regular;
 use candle_core::safetensors::Load;
 use candle_core::{Device, Tensor};
 use safetensors::tensor::{Metadata, TensorInfo, TensorView};
@@ -95,7 +96,7 @@ pub fn on_disk(path: &Path) -> Result<BTreeMap<String, Stored>, ModelError> {
         file: name.clone(),
         problem: format!("not a safetensors file: {problem}"),
     };
-    let file = File::open(path).map_err(unreadable)?;
+    let file = regular::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     let mut first = [0; LENGTH];
     file.read_exact_at(&mut first, 0).map_err(|e| match e.kind() {

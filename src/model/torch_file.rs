@@ -1,6 +1,7 @@
 //! Tensors of a `pytorch_model.bin`, as `torch.save` has written them since 1.6 (a zip archive) and before. The pickle
 //! in it is read as data by candle's machine, which makes no object and calls nothing.
 
+use crate::experiment::regular;
 use candle_core::pickle::{Object, Stack};
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ const OLD_MAGIC: [u8; 15] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x
 /// The floating-point tensors of the file by name, on the CPU, in the precision they are stored in. An error says what
 /// is wrong with the file, not which it is.
 pub fn read(path: &Path) -> Outcome<BTreeMap<String, Tensor>> {
-    let mut file = BufReader::new(File::open(path).map_err(|e| format!("cannot be read: {e}"))?);
+    let mut file = BufReader::new(regular::open(path).map_err(|e| format!("cannot be read: {e}"))?);
     let start = file.fill_buf().map_err(|e| format!("cannot be read: {e}"))?;
     if start.starts_with(b"PK") {
         read_zip(file)

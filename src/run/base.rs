@@ -7,6 +7,7 @@ use crate::data::input::hex;
 use crate::data::{Counted, DialogueEncoder, TextEncoder};
 use crate::experiment::Task;
 use crate::experiment::home::expand_tilde;
+use crate::experiment::regular;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::source::{self, Weights as Stored};
 use crate::model::{DecoderConfig, EncoderConfig, HeadKind, ModelConfig, ModelError, ModelFiles, SourceError};
@@ -207,7 +208,7 @@ fn of_hub(id: &str, revision: Option<&str>, name: &str, hub: &Hub) -> Result<Opt
 }
 
 fn of_folder(path: &Path) -> Result<Option<Vec<u8>>, SourceError> {
-    match std::fs::read(path) {
+    match regular::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(SourceError::Read { file: path.display().to_string(), source }),

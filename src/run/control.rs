@@ -1,6 +1,7 @@
 //! What viewers ask of a worker: `control.jsonl`, one request a line.
 
 use super::file::{FileError, timestamp};
+use crate::experiment::regular;
 use crate::experiment::{AllocationSettings, Budget, Rule};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -106,7 +107,7 @@ impl Control {
     }
 
     fn read(&mut self) {
-        let text = match fs::read(&self.path) {
+        let text = match regular::read(&self.path) {
             Ok(text) => text,
             Err(error) => return tracing::warn!("cannot read {}: {error}", self.path.display()),
         };

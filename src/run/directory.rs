@@ -1,9 +1,10 @@
 //! The directory that is a run: which file is what, and who it is.
 
 use super::file::{FileError, write_atomically};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, regular};
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Who a run is: `run.json`, written once.
@@ -27,6 +28,7 @@ pub struct RunInfo {
 pub struct RunDir {
     path: PathBuf,
     info: RunInfo,
+    damage: Option<String>,
 }
 
 impl RunDir {
@@ -35,29 +37,45 @@ impl RunDir {
         path.join("run.json").is_file()
     }
 
-    /// The run in a directory.
+    /// The run in a directory. One whose `run.json` cannot be read is still a run: it is called by its folder, see
+    /// [`RunDir::damage`].
     ///
     /// # Errors
-    /// [`DirError::NotARun`] where there is no readable `run.json`, [`FileError`] where the disk refuses.
+    /// [`DirError::NotARun`] where there is nothing of a run, [`FileError`] where the disk refuses.
     pub fn open(path: &Path) -> Result<RunDir, DirError> {
         // A worker is told the directory by any relative path; its files must stay where they are.
         let path = std::path::absolute(path).map_err(FileError::at("cannot find", path))?;
-        let file = path.join("run.json");
-        let text = match fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(DirError::NotARun { path, reason: "it has no run.json".into() });
+        let reason = match regular::read_to_string(&path.join("run.json")) {
+            Ok(text) if text.trim().is_empty() => "run.json is empty".to_owned(),
+            Ok(text) => match serde_json::from_str::<RunInfo>(&text) {
+                Ok(info) => {
+                    let info = RunInfo { id: id_of(&path).unwrap_or(info.id), ..info };
+                    return Ok(RunDir { path, info, damage: None });
+                }
+                Err(error) => format!("run.json is broken: {error}"),
+            },
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                let reason = "it has no run.json".to_owned();
+                if !["experiment.toml", "events.jsonl"].iter().any(|name| path.join(name).is_file()) {
+                    return Err(DirError::NotARun { path, reason });
+                }
+                reason
             }
-            Err(error) => return Err(FileError::at("cannot read", &file)(error).into()),
+            Err(error) => format!("run.json cannot be read: {error}"),
         };
-        match serde_json::from_str::<RunInfo>(&text) {
-            Ok(info) => Ok(RunDir { info: RunInfo { id: id_of(&path).unwrap_or(info.id), ..info }, path }),
-            Err(error) => Err(DirError::NotARun { path, reason: format!("run.json is broken: {error}") }),
-        }
+        let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let created = made_at(&id).unwrap_or_default();
+        let info = RunInfo { name: id.clone(), id, parent: None, created, version: String::new() };
+        Ok(RunDir { path, info, damage: Some(reason) })
     }
 
     pub(super) fn new(path: PathBuf, info: RunInfo) -> RunDir {
-        RunDir { path, info }
+        RunDir { path, info, damage: None }
+    }
+
+    /// What is wrong with its `run.json`; its name and its parent are not known then.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
     }
 
     /// The directory, absolute.
@@ -136,7 +154,7 @@ impl RunDir {
     /// [`DirError::Experiment`] where the file does not hold an experiment, with the line.
     pub fn experiment(&self) -> Result<Experiment, DirError> {
         let path = self.experiment_path();
-        let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
+        let text = regular::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
         toml::from_str(&text).map_err(|source| DirError::Experiment { path, source: Box::new(source) })
     }
 
@@ -157,6 +175,13 @@ impl RunDir {
 /// A run is its directory: of two that say the same of themselves, one is a copy, and goes by the name of its folder.
 fn id_of(path: &Path) -> Option<String> {
     path.file_name()?.to_str().filter(|name| !name.starts_with('.')).map(String::from)
+}
+
+/// The time in an id, RFC 3339.
+fn made_at(id: &str) -> Option<String> {
+    let (date, time) = (id.get(..8)?, id.get(9..15)?);
+    let made = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", format!("{date}{time}")).ok()?;
+    Some(format!("{made}Z"))
 }
 
 /// Bytes of all files below a folder; what cannot be read counts as nothing.

@@ -79,6 +79,18 @@ pub struct ModuleShape {
     pub outputs: usize,
 }
 
+impl ModuleShape {
+    /// Parameters of an update of rank `rank`; the largest number where a log says sizes that no model has.
+    pub fn parameters(&self, rank: usize) -> usize {
+        rank.saturating_mul(self.inputs.saturating_add(self.outputs))
+    }
+}
+
+/// The sum of counts, the largest number at most.
+pub fn sum_of(counts: impl Iterator<Item = usize>) -> usize {
+    counts.fold(0, usize::saturating_add)
+}
+
 /// The rank-1 terms of a module at the end of the search, k of each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
@@ -86,6 +98,61 @@ pub struct Terms {
     /// Selection logits.
     pub beta: Vec<f64>,
     pub energy: Vec<f64>,
+}
+
+/// A training step of `search` (after warm-up), `retrain` or `baseline`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub phase: Phase,
+    pub step: usize,
+    pub train_loss: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// Learning rate of the weights.
+    pub lr: f64,
+    /// Learning rate of the selection logits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection_lr: Option<f64>,
+    /// Tokens of the training batches of the phase so far, padding left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Norm of the weights' gradient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grad_norm: Option<f64>,
+    /// Norms of the direct and the mixed term of the hypergradient, as they enter h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direct_norm: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed_norm: Option<f64>,
+}
+
+impl Step {
+    /// A step of which nothing more is known.
+    pub fn new(phase: Phase, step: usize, train_loss: f64, lr: f64) -> Step {
+        Step {
+            phase,
+            step,
+            train_loss,
+            validation_loss: None,
+            lr,
+            selection_lr: None,
+            tokens: None,
+            grad_norm: None,
+            direct_norm: None,
+            mixed_norm: None,
+        }
+    }
+}
+
+/// Selection values after search step `step`, raw, and the ranks that the rule gives now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Selected {
+    pub phase: Phase,
+    pub step: usize,
+    pub modules: Selection,
+    pub ranks: Ranks,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub energy: Energy,
 }
 
 /// A sample as a line for people.
@@ -193,29 +260,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         device_bytes: Option<u64>,
     },
-    /// A training step of `search` (after warm-up), `retrain` or `baseline`.
-    Step {
-        phase: Phase,
-        step: usize,
-        train_loss: f64,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        validation_loss: Option<f64>,
-        lr: f64,
-        /// Learning rate of the selection logits.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        selection_lr: Option<f64>,
-        /// Tokens of the training batches of the phase so far, padding left out.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        tokens: Option<u64>,
-        /// Norm of the weights' gradient.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        grad_norm: Option<f64>,
-        /// Norms of the direct and the mixed term of the hypergradient, as they enter h.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        direct_norm: Option<f64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        mixed_norm: Option<f64>,
-    },
+    Step(Step),
     /// A warm-up step of the search: weights alone.
     Warmup {
         phase: Phase,
@@ -223,15 +268,7 @@ pub enum Event {
         total: usize,
         train_loss: f64,
     },
-    /// Selection values after search step `step`, raw, and the ranks that the rule gives now.
-    Selection {
-        phase: Phase,
-        step: usize,
-        modules: Selection,
-        ranks: Ranks,
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        energy: Energy,
-    },
+    Selection(Selected),
     /// What is before this line is the search of another run, taken as it is; the ranks are this run's.
     Inherited {
         phase: Phase,

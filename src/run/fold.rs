@@ -1,6 +1,6 @@
 //! The fold: one record after another into a [`RunView`].
 
-use super::event::{Energy, Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection};
+use super::event::{Event, Metrics, ModuleShape, Phase, Ranks, Record, Selected, Step};
 use super::history::{Metric, Snapshots};
 use super::state::ended;
 use super::view::{ModuleView, RunView, SampleView};
@@ -92,15 +92,15 @@ impl RunView {
                 (self.rss_bytes, self.device_bytes) = (Some(*rss_bytes), *device_bytes);
                 self.peak_rss_bytes = self.peak_rss_bytes.max(Some(*rss_bytes));
             }
-            Event::Step { .. } => self.stepped(event),
+            Event::Step(step) => self.stepped(step),
             Event::Warmup { phase, step, total, .. } => {
                 self.enter(*phase);
                 self.warmup = Some((*step, *total));
             }
-            Event::Selection { phase, step, modules, ranks, energy } => {
-                self.reach(*phase, *step);
+            Event::Selection(selected) => {
+                self.reach(selected.phase, selected.step);
                 self.warmup = None;
-                self.selected((*step, place), modules, energy, ranks);
+                self.selected(place, selected);
             }
             &Event::Allocation { rule, threshold, budget, .. } => {
                 self.threshold = threshold.or(default_threshold(rule, self.rank));
@@ -162,39 +162,24 @@ impl RunView {
         self.last_stamp = stamp.or(self.last_stamp);
     }
 
-    fn stepped(&mut self, event: &Event) {
-        let Event::Step {
-            phase,
-            step,
-            train_loss,
-            validation_loss,
-            lr,
-            selection_lr,
-            tokens,
-            grad_norm,
-            direct_norm,
-            mixed_norm,
-        } = event
-        else {
-            return;
-        };
-        self.reach(*phase, *step);
+    fn stepped(&mut self, step: &Step) {
+        self.reach(step.phase, step.step);
         self.warmup = None;
         let value = |metric: Metric| match metric {
-            Metric::TrainLoss => Some(*train_loss),
-            Metric::ValidationLoss => *validation_loss,
-            Metric::GradNorm => *grad_norm,
-            Metric::DirectNorm => *direct_norm,
-            Metric::MixedNorm => *mixed_norm,
-            Metric::Lr => Some(*lr),
-            Metric::SelectionLr => *selection_lr,
+            Metric::TrainLoss => Some(step.train_loss),
+            Metric::ValidationLoss => step.validation_loss,
+            Metric::GradNorm => step.grad_norm,
+            Metric::DirectNorm => step.direct_norm,
+            Metric::MixedNorm => step.mixed_norm,
+            Metric::Lr => Some(step.lr),
+            Metric::SelectionLr => step.selection_lr,
         };
-        let curves = match phase {
+        let curves = match step.phase {
             Phase::Search => &mut self.search,
             Phase::Baseline => &mut self.baseline,
             _ => &mut self.retrain,
         };
-        curves.push(*step, self.active_s, *tokens, Metric::ALL.map(value));
+        curves.push(step.step, self.active_s, step.tokens, Metric::ALL.map(value));
     }
 
     fn reach(&mut self, phase: Phase, step: usize) {
@@ -269,7 +254,8 @@ impl RunView {
         self.samples.push(sample);
     }
 
-    fn selected(&mut self, (step, place): (usize, Option<u64>), selection: &Selection, energy: &Energy, ranks: &Ranks) {
+    fn selected(&mut self, place: Option<u64>, selected: &Selected) {
+        let Selected { step, modules: selection, ranks, energy, .. } = selected;
         if self.modules.is_empty() {
             // The line that names the modules is lost: their order is, too, and their shapes.
             let shape = ModuleShape { inputs: 0, outputs: 0 };
@@ -296,7 +282,7 @@ impl RunView {
         let energy: Vec<&[f32]> =
             if energy.is_empty() { Vec::new() } else { self.modules.iter().map(|module| &module.energy[..]).collect() };
         let emerging: Vec<Option<usize>> = self.modules.iter().map(|module| ranks.get(&module.path).copied()).collect();
-        self.snapshots.push(step, place, &values, &energy, &emerging);
+        self.snapshots.push(*step, place, &values, &energy, &emerging);
         if !self.allocated {
             self.set_ranks(ranks);
         }

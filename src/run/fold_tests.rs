@@ -1,4 +1,4 @@
-use super::super::event::{AllTerms, Energy, Timing};
+use super::super::event::{AllTerms, Energy, Ranks, Timing};
 use super::super::view::State;
 use super::*;
 use proptest::prelude::*;
@@ -31,25 +31,20 @@ fn prepared() -> Event {
 fn step(phase: Phase, step: usize) -> Event {
     let validation_loss = (phase == Phase::Search).then_some(2.0 / step as f64);
     let (grad_norm, direct_norm, mixed_norm) = (None, None, None);
-    Event::Step {
-        phase,
-        step,
-        train_loss: 1.0 / step as f64,
+    Event::Step(Step {
         validation_loss,
-        lr: 1e-3,
-        selection_lr: None,
-        tokens: None,
         grad_norm,
         direct_norm,
         mixed_norm,
-    }
+        ..Step::new(phase, step, 1.0 / step as f64, 1e-3)
+    })
 }
 
 fn selection(step: usize) -> Event {
     let alpha = |module: usize| vec![step as f32, module as f32];
     let modules = MODULES.iter().enumerate().map(|(i, path)| (path.to_string(), alpha(i))).collect();
     let ranks = MODULES.iter().map(|path| (path.to_string(), step % 3)).collect();
-    Event::Selection { phase: Phase::Search, step, modules, ranks, energy: Energy::new() }
+    Event::Selection(Selected { phase: Phase::Search, step, modules, ranks, energy: Energy::new() })
 }
 
 fn ranks(rank: usize) -> Ranks {
@@ -192,6 +187,9 @@ fn modules_keep_the_order_of_the_model() {
     let view = RunView::of(&records([prepared(), selection(1)]));
     assert_eq!(view.modules.iter().map(|m| m.path.as_str()).collect::<Vec<_>>(), MODULES);
     assert_eq!(view.lora_parameters(), 2 * 8);
+    let mut huge = view.clone();
+    huge.modules.iter_mut().for_each(|module| (module.shape.inputs, module.shape.outputs) = (1 << 63, 1 << 63));
+    assert_eq!((huge.lora_parameters(), huge.uniform_parameters(3)), (usize::MAX, usize::MAX));
     // Without the line that names them, they come in the order of the selection.
     assert_eq!(RunView::of(&records([selection(1)])).modules.len(), 2);
 }

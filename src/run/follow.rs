@@ -3,13 +3,19 @@
 use super::event::Record;
 use super::file::FileError;
 use super::parse::parse;
+use crate::experiment::regular;
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Bytes that one poll reads: a long history arrives in portions, between which a screen can draw.
 const PORTION: usize = 1 << 18;
+/// Bytes of the first line that tell one log from another: its time is among them.
+const HEAD: usize = 64;
+
+/// What is said where [`Follower::begins_anew`].
+pub const ANEW: &str = "the log was replaced or cut short: it is read anew from its first line";
 
 /// A place in the log of a run.
 #[derive(Debug)]
@@ -22,6 +28,9 @@ pub struct Follower {
     /// while it was read, so it is read once more before it is given up.
     suspect: Option<u64>,
     caught_up: bool,
+    /// The first bytes of the log, once some are read.
+    head: Vec<u8>,
+    anew: bool,
 }
 
 /// One line of the log.
@@ -37,7 +46,8 @@ pub struct Line {
 impl Follower {
     /// Begins at the start of a log, which need not exist yet.
     pub fn new(path: &Path) -> Follower {
-        Follower { path: path.into(), file: None, offset: 0, suspect: None, caught_up: false }
+        let head = Vec::new();
+        Follower { path: path.into(), file: None, offset: 0, suspect: None, caught_up: false, head, anew: false }
     }
 
     /// The next records, at most a quarter of a megabyte of them. Broken lines are left out; types that this version does
@@ -96,11 +106,36 @@ impl Follower {
         self.caught_up
     }
 
+    /// Whether the last poll found another log in the place of the one that it had read from, or one that was cut short: its
+    /// lines are the first ones then, and those before count no more.
+    pub fn begins_anew(&self) -> bool {
+        self.anew
+    }
+
+    /// Whether what was read is not what is there now.
+    fn is_another(&self, file: &File) -> std::io::Result<bool> {
+        let ours = file.metadata()?;
+        // Where it was taken away, what was read stays what is known.
+        let theirs = std::fs::metadata(&self.path).unwrap_or_else(|_| ours.clone());
+        if (ours.dev(), ours.ino()) != (theirs.dev(), theirs.ino()) || ours.len() < self.offset {
+            return Ok(true);
+        }
+        let mut head = vec![0; self.head.len()];
+        Ok(file.read_at(&mut head, 0)? < head.len() || head != self.head)
+    }
+
     /// Bytes from `offset`: a portion, or more where one line needs more, or less at the end.
     fn read_portion(&mut self) -> std::io::Result<Vec<u8>> {
+        self.anew = false;
+        if let Some(file) = &self.file
+            && self.is_another(file)?
+        {
+            let was_read = self.offset > 0;
+            *self = Follower { anew: was_read, ..Follower::new(&self.path) };
+        }
         self.caught_up = true;
         if self.file.is_none() {
-            match File::open(&self.path) {
+            match regular::open(&self.path) {
                 Ok(file) => self.file = Some(file),
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
                 Err(error) => return Err(error),
@@ -116,6 +151,11 @@ impl Follower {
             bytes.truncate(read);
             if read < want || want == new || bytes.contains(&b'\n') {
                 self.caught_up = want == new;
+                if self.offset == 0
+                    && let Some(end) = bytes.iter().position(|&byte| byte == b'\n')
+                {
+                    self.head = bytes[..end.min(HEAD)].to_vec();
+                }
                 return Ok(bytes);
             }
             want = want.saturating_mul(2).min(new);
@@ -129,7 +169,7 @@ impl Follower {
 /// [`FileError`] where the log cannot be read, or has no record there.
 pub fn record_at(path: &Path, place: u64) -> Result<Record, FileError> {
     let error = || FileError::at("cannot read", path);
-    let file = File::open(path).map_err(error())?;
+    let file = regular::open(path).map_err(error())?;
     let mut length = 1 << 14;
     loop {
         let mut bytes = vec![0; length];
@@ -150,7 +190,7 @@ pub fn record_at(path: &Path, place: u64) -> Result<Record, FileError> {
 /// [`FileError`].
 pub fn both_ends(path: &Path, head: usize, tail: usize, least: u64) -> Result<Option<Vec<Record>>, FileError> {
     let error = || FileError::at("cannot read", path);
-    let file = match File::open(path) {
+    let file = match regular::open(path) {
         Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(error())?,
     };
@@ -168,7 +208,7 @@ pub fn both_ends(path: &Path, head: usize, tail: usize, least: u64) -> Result<Op
 /// # Errors
 /// That of the file system, also where there is no log.
 pub fn tail(path: &Path, most: usize) -> std::io::Result<Vec<Record>> {
-    let file = File::open(path)?;
+    let file = regular::open(path)?;
     records_in(&file, file.metadata()?.len().saturating_sub(most as u64), most)
 }
 
@@ -182,6 +222,7 @@ fn records_in(file: &File, place: u64, want: usize) -> std::io::Result<Vec<Recor
 #[cfg(test)]
 mod tests {
     use super::super::event::{Event, Phase};
+    use super::super::file::timestamp;
     use super::super::log::EventLog;
     use super::*;
     use std::fs::{self, OpenOptions};
@@ -218,6 +259,46 @@ mod tests {
         // The worker died; the next one cuts the torn bytes off and writes its own.
         let record = EventLog::open(&path).unwrap().append(note("new")).unwrap();
         assert_eq!(follower.poll().unwrap(), [record]);
+    }
+
+    #[test]
+    fn a_log_that_is_replaced_or_cut_short_is_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut log = EventLog::open(&path).unwrap();
+        log.append(note("old")).unwrap();
+        log.append(note("older")).unwrap();
+        let mut follower = Follower::new(&path);
+        assert_eq!(follower.read_all().unwrap().len(), 3);
+        assert!(!follower.begins_anew());
+        let messages = |records: &[Record]| -> Vec<String> {
+            let message = |record: &Record| match &record.event {
+                Event::Log { message, .. } => Some(message.clone()),
+                _ => None,
+            };
+            records.iter().filter_map(message).collect()
+        };
+        // Cut short, and written on by somebody.
+        fs::write(&path, "").unwrap();
+        assert_eq!(follower.poll().unwrap(), []);
+        assert!(follower.begins_anew());
+        EventLog::open(&path).unwrap().append(note("new")).unwrap();
+        let records = follower.poll().unwrap();
+        assert_eq!((messages(&records), follower.begins_anew()), (vec!["new".to_string()], false));
+        // Another file of that name.
+        let other = folder.path().join("other");
+        EventLog::open(&other).unwrap().append(note("another")).unwrap();
+        fs::rename(&other, &path).unwrap();
+        let records = follower.poll().unwrap();
+        assert_eq!((messages(&records), follower.begins_anew()), (vec!["another".to_string()], true));
+        // The same file with other content, begun at another moment.
+        let begun = timestamp();
+        while timestamp() == begun {}
+        EventLog::open(&other).unwrap().append(note("of the same length or longer")).unwrap();
+        fs::copy(&other, &path).unwrap();
+        let records = follower.poll().unwrap();
+        assert_eq!(messages(&records), ["of the same length or longer"]);
+        assert!(follower.begins_anew());
     }
 
     #[test]

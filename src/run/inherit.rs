@@ -3,10 +3,11 @@
 
 use super::checkpoint::CheckpointError;
 use super::directory::{DirError, RunDir};
-use super::event::{AllTerms, Event, Phase, Record, SCHEMA};
+use super::event::{AllTerms, Event, Phase, Record, SCHEMA, Selected, Step};
 use super::file::FileError;
 use super::follow::Follower;
 use super::pipeline::before_allocation;
+use crate::experiment::regular;
 use crate::experiment::{Experiment, diff};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -132,7 +133,7 @@ pub fn has_copy(dir: &RunDir) -> bool {
 /// [`InheritError`] where the file is there and cannot be read.
 pub fn terms_of(dir: &RunDir) -> Result<Option<AllTerms>, InheritError> {
     let path = dir.path().join(FILE);
-    let text = match std::fs::read(&path) {
+    let text = match regular::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(FileError::at("cannot read", &path)(error).into()),
@@ -181,8 +182,8 @@ impl Kept {
 /// The step of a search that an event tells of.
 fn step_of(event: &Event) -> Option<usize> {
     match event {
-        Event::Step { phase: Phase::Search, step, .. }
-        | Event::Selection { phase: Phase::Search, step, .. }
+        Event::Step(Step { phase: Phase::Search, step, .. })
+        | Event::Selection(Selected { phase: Phase::Search, step, .. })
         | Event::Stable { phase: Phase::Search, step, .. } => Some(*step),
         _ => None,
     }

@@ -1,4 +1,4 @@
-use super::super::event::{Energy, ModuleShape, Ranks, Selection, Terms};
+use super::super::event::{Energy, ModuleShape, Ranks, Selected, Selection, Terms};
 use super::super::log::EventLog;
 use super::super::state::state;
 use super::super::store::{NewRun, Store, StoreError};
@@ -9,7 +9,7 @@ use crate::experiment::Rule;
 fn selection(step: usize, alpha: f32) -> Event {
     let modules = Selection::from([("m".into(), vec![alpha, 1.0 - alpha])]);
     let (ranks, energy) = (Ranks::from([("m".into(), 1)]), Energy::new());
-    Event::Selection { phase: Phase::Search, step, modules, ranks, energy }
+    Event::Selection(Selected { phase: Phase::Search, step, modules, ranks, energy })
 }
 
 fn prepared() -> Event {

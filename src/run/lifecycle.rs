@@ -8,10 +8,11 @@ use super::follow::Follower;
 use super::heap;
 use super::lock::{Holder, Lock, LockError};
 use super::log::EventLog;
-use super::process::huge_pages;
-use super::state::{last_event, status};
+use super::process::{huge_pages, is_ending};
+use super::state::{Status, last_event, status};
 use super::view::{RunView, State};
 use super::worker::keep_allocation;
+use crate::experiment::regular;
 use crate::experiment::{AllocationSettings, Complaint, Experiment, check};
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
@@ -151,7 +152,7 @@ fn ended_early(dir: &RunDir, exit: ExitStatus) -> Result<(), LifecycleError> {
 
 /// The last lines of `worker.log`.
 pub fn log_tail(dir: &RunDir, lines: usize) -> String {
-    let text = fs::read(dir.worker_log_path()).unwrap_or_default();
+    let text = regular::read(&dir.worker_log_path()).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let all: Vec<&str> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
@@ -251,12 +252,49 @@ pub fn resume(dir: &RunDir) -> Result<(), LifecycleError> {
     resume_when(dir, When::Now)
 }
 
+/// The status of a run, once a worker that is just being ended is gone: a process that was killed holds its lock until the system
+/// has taken back what it had.
+///
+/// # Errors
+/// [`FileError`].
+pub fn settled(dir: &RunDir) -> Result<Status, FileError> {
+    /// How long a worker that may have been killed at this moment is waited for, and one that is known to end.
+    const LIMITS: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(5)];
+    let start = Instant::now();
+    loop {
+        let status = status(dir)?;
+        let ends = status.holder.as_ref().is_some_and(|holder| holder.is_here() && is_ending(holder.pid));
+        if !status.has_worker() || start.elapsed() > LIMITS[usize::from(ends)] {
+            return Ok(status);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// How a run ended that was just started, where it did so within `limit`: what cannot be read is often found out at once.
+///
+/// # Errors
+/// [`FileError`].
+pub fn early_end(dir: &RunDir, limit: Duration) -> Result<Option<State>, FileError> {
+    let start = Instant::now();
+    loop {
+        let status = status(dir)?;
+        if !status.has_worker() {
+            return Ok(Some(status.state));
+        }
+        if start.elapsed() > limit {
+            return Ok(None);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
 /// [`resume`], now or in its turn.
 ///
 /// # Errors
 /// As [`resume`].
 pub fn resume_when(dir: &RunDir, when: When) -> Result<(), LifecycleError> {
-    let status = status(dir)?;
+    let status = settled(dir)?;
     let id = dir.id().to_string();
     match status.state {
         State::Queued if status.has_worker() => {

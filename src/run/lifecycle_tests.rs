@@ -132,3 +132,31 @@ fn a_worker_that_dies_before_it_begins_is_reported_with_the_end_of_its_log() {
     let error = wait_for_start(&run, child, Duration::from_secs(10)).unwrap_err().to_string();
     assert!(error.contains("cannot do it"), "{error}");
 }
+
+#[test]
+fn an_end_at_once_is_seen_and_a_worker_that_stays_is_left() {
+    let (_home, run) = new_run();
+    let lock = Lock::acquire(&run.lock_path()).unwrap();
+    assert_eq!(early_end(&run, Duration::from_millis(50)).unwrap(), None);
+    let (error, advice) = ("no such column".into(), String::new());
+    let (ranks, metrics, timing) = Default::default();
+    let (id, dir) = ("r".into(), "d".into());
+    log(&run, Event::Failed { phase: Phase::Prepare, step: 0, run: id, dir, error, advice, ranks, metrics, timing });
+    drop(lock);
+    assert_eq!(early_end(&run, END_LIMIT).unwrap(), Some(State::Failed));
+}
+
+#[test]
+fn a_worker_that_is_just_being_ended_is_waited_for() {
+    let (_home, run) = new_run();
+    let mut lock = Lock::acquire(&run.lock_path()).unwrap();
+    lock.sign().unwrap();
+    assert!(settled(&run).unwrap().has_worker(), "this process lives");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(60));
+            drop(lock);
+        });
+        assert_eq!(settled(&run).unwrap().state, State::Crashed);
+    });
+}

@@ -1,6 +1,7 @@
 //! One worker a run: an advisory lock that the kernel frees when its holder dies, however it dies.
 
 use super::file::{FileError, timestamp};
+use crate::experiment::regular;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
@@ -118,7 +119,7 @@ pub enum Probe {
 /// # Errors
 /// [`FileError`] where the file is there and cannot be opened or locked.
 pub fn probe(path: &Path) -> Result<Probe, FileError> {
-    let file = match File::open(path) {
+    let file = match regular::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Probe::Free { last: None }),
         Err(error) => return Err(FileError::at("cannot open", path)(error)),
@@ -136,7 +137,7 @@ pub fn probe(path: &Path) -> Result<Probe, FileError> {
 
 fn read_holder(path: &Path) -> Option<Holder> {
     let mut text = String::new();
-    File::open(path).and_then(|mut file| file.read_to_string(&mut text)).ok()?;
+    regular::open(path).and_then(|mut file| file.read_to_string(&mut text)).ok()?;
     serde_json::from_str(&text).ok()
 }
 

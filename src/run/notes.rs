@@ -3,8 +3,8 @@
 
 use super::directory::RunDir;
 use super::file::{FileError, write_atomically};
+use crate::experiment::regular;
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -144,7 +144,7 @@ pub fn change(run: &RunDir, edit: impl FnOnce(&mut Notes) -> Result<(), NotesErr
 }
 
 fn read(path: &Path) -> Result<Notes, NotesError> {
-    let text = match fs::read_to_string(path) {
+    let text = match regular::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Notes::default()),
         Err(error) => return Err(FileError::at("cannot read", path)(error).into()),
@@ -156,6 +156,7 @@ fn read(path: &Path) -> Result<Notes, NotesError> {
 mod tests {
     use super::super::store::{NewRun, Store};
     use super::*;
+    use std::fs;
 
     fn run() -> (tempfile::TempDir, RunDir) {
         let home = tempfile::tempdir().unwrap();

@@ -1,49 +1,17 @@
 //! From a line of `events.jsonl` to a record. Nearly all of a long log are steps and selections; those are read without the detour
 //! that any type of event needs, which makes them several times as fast.
 
-use super::event::{Energy, Event, Phase, Ranks, Record, Selection};
+use super::event::{Event, Record};
 use serde::Deserialize;
 use std::borrow::Cow;
 
 /// What every line has.
 #[derive(Deserialize)]
 struct Envelope<'a> {
+    seq: u64,
+    time: String,
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct StepLine {
-    seq: u64,
-    time: String,
-    phase: Phase,
-    step: usize,
-    train_loss: f64,
-    #[serde(default)]
-    validation_loss: Option<f64>,
-    lr: f64,
-    #[serde(default)]
-    selection_lr: Option<f64>,
-    #[serde(default)]
-    tokens: Option<u64>,
-    #[serde(default)]
-    grad_norm: Option<f64>,
-    #[serde(default)]
-    direct_norm: Option<f64>,
-    #[serde(default)]
-    mixed_norm: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct SelectionLine {
-    seq: u64,
-    time: String,
-    phase: Phase,
-    step: usize,
-    modules: Selection,
-    ranks: Ranks,
-    #[serde(default)]
-    energy: Energy,
 }
 
 /// The record of a line, without its newline.
@@ -51,47 +19,18 @@ struct SelectionLine {
 /// # Errors
 /// A line that is no record.
 pub fn parse(line: &[u8]) -> serde_json::Result<Record> {
-    let envelope: Envelope = serde_json::from_slice(line)?;
-    match envelope.kind.as_ref() {
-        "step" => {
-            let StepLine {
-                seq,
-                time,
-                phase,
-                step,
-                train_loss,
-                validation_loss,
-                lr,
-                selection_lr,
-                tokens,
-                grad_norm,
-                direct_norm,
-                mixed_norm,
-            } = serde_json::from_slice(line)?;
-            let event = Event::Step {
-                phase,
-                step,
-                train_loss,
-                validation_loss,
-                lr,
-                selection_lr,
-                tokens,
-                grad_norm,
-                direct_norm,
-                mixed_norm,
-            };
-            Ok(Record { seq, time, event })
-        }
-        "selection" => {
-            let SelectionLine { seq, time, phase, step, modules, ranks, energy } = serde_json::from_slice(line)?;
-            Ok(Record { seq, time, event: Event::Selection { phase, step, modules, ranks, energy } })
-        }
-        _ => serde_json::from_slice(line),
-    }
+    let Envelope { seq, time, kind } = serde_json::from_slice(line)?;
+    let event = match kind.as_ref() {
+        "step" => Event::Step(serde_json::from_slice(line)?),
+        "selection" => Event::Selection(serde_json::from_slice(line)?),
+        _ => serde_json::from_slice(line)?,
+    };
+    Ok(Record { seq, time, event })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::event::{Energy, Phase, Ranks, Selected, Selection, Step};
     use super::*;
     use proptest::prelude::*;
 
@@ -111,22 +50,18 @@ mod tests {
             values in prop::collection::vec(-1e6f32..1e6, 0..9),
         ) {
             let record = |event| Record { seq: 7, time: "2026-01-01T00:00:00.000Z".into(), event };
-            same(&record(Event::Step {
-                phase: Phase::Search,
-                step,
-                train_loss: loss,
+            same(&record(Event::Step(Step {
                 validation_loss: other,
-                lr: 1e-3,
                 selection_lr: other,
                 tokens,
                 grad_norm: other,
-                direct_norm: None,
                 mixed_norm: other,
-            }));
+                ..Step::new(Phase::Search, step, loss, 1e-3)
+            })));
             let modules = Selection::from([("a.0.q".into(), values.clone()), ("größe".into(), Vec::new())]);
             let ranks = Ranks::from([("a.0.q".into(), step)]);
             let energy = if step % 2 == 0 { modules.clone() } else { Energy::new() };
-            same(&record(Event::Selection { phase: Phase::Search, step, modules, ranks, energy }));
+            same(&record(Event::Selection(Selected { phase: Phase::Search, step, modules, ranks, energy })));
         }
     }
 

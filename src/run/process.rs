@@ -26,6 +26,21 @@ pub fn become_worker(dir: &RunDir) -> Result<(), FileError> {
     Ok(())
 }
 
+/// Whether a process of this machine is gone, or on its way: it may hold its locks for a moment still.
+pub fn is_ending(pid: u32) -> bool {
+    /// `PF_EXITING` of the kernel.
+    const EXITING: u64 = 0x4;
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        // Where there is no such folder of processes, nothing is known.
+        return cfg!(target_os = "linux");
+    };
+    // The name before may hold anything, brackets too.
+    let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let state = fields.next().unwrap_or_default();
+    let flags = fields.nth(5).and_then(|flags| flags.parse::<u64>().ok()).unwrap_or(0);
+    matches!(state, "Z" | "X") || flags & EXITING != 0
+}
+
 /// Whether this process and those that it starts may have pages of 2 MiB: a worker's matrices gain by them, while a companion
 /// or a screen that is open for days only holds more memory. Where the system has no such switch, nothing is lost. May be called
 /// between fork and exec: it allocates nothing.
@@ -43,4 +58,28 @@ pub fn huge_pages(wanted: bool) {
     }
     #[cfg(not(target_os = "linux"))]
     let _ = wanted;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_dead_ends_and_one_that_lives_does_not() {
+        if !cfg!(target_os = "linux") {
+            return;
+        }
+        assert!(!is_ending(std::process::id()));
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(!is_ending(child.id()));
+        child.kill().unwrap();
+        // Not waited for: dead, and still in the table.
+        let start = std::time::Instant::now();
+        while !is_ending(child.id()) {
+            assert!(start.elapsed().as_secs() < 60);
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(is_ending(child.id()));
+    }
 }

@@ -4,8 +4,8 @@ use super::directory::RunDir;
 use super::file::FileError;
 use super::inherit;
 use super::store::{Store, StoreError};
+use crate::experiment::regular;
 use crate::experiment::{PresetDoc, Source};
-use std::fs;
 use std::path::Path;
 
 /// The most characters of a name, less what a number after it takes.
@@ -18,7 +18,7 @@ const LONGEST: usize = 90;
 /// [`FileError`] where it cannot be read.
 pub fn preset(run: &RunDir) -> Result<Source, FileError> {
     let path = run.preset_path();
-    let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
+    let text = regular::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
     Ok(with_its_search(run, Source { name: run.info().name.clone(), text, folder: None }))
 }
 

@@ -3,10 +3,10 @@
 use super::directory::RunDir;
 use super::file::FileError;
 use super::store::{NewRun, Store, StoreError};
+use crate::experiment::regular;
 use crate::experiment::{
     AllocationSettings, Budget, Experiment, PresetDoc, Problem, Problems, Source, parse_with_files,
 };
-use std::fs;
 
 /// The search of a run cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ pub fn words(choice: &AllocationSettings) -> String {
 /// The settings of the parent with those that are said.
 fn changed(parent: &RunDir, sets: &[String]) -> Result<Experiment, RetrainError> {
     let path = parent.experiment_path();
-    let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
+    let text = regular::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
     let source = Source { name: path.display().to_string(), text, folder: Some(parent.path().into()) };
     // The run that the parent took its search from may be gone: the parent has all of it.
     let mut doc = PresetDoc::open(&source)?;
@@ -73,7 +73,7 @@ fn changed(parent: &RunDir, sets: &[String]) -> Result<Experiment, RetrainError>
 /// The preset of the parent, with what is said now.
 fn said(parent: &RunDir, sets: &[String]) -> Result<String, RetrainError> {
     let path = parent.preset_path();
-    let text = fs::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
+    let text = regular::read_to_string(&path).map_err(FileError::at("cannot read", &path))?;
     let source = Source { name: path.display().to_string(), text, folder: Some(parent.path().into()) };
     let mut doc = PresetDoc::open(&source)?;
     doc.apply(sets)?;

@@ -2,8 +2,8 @@
 
 use super::best::Validation;
 use super::event::Phase;
+use crate::experiment::regular;
 use serde::Deserialize;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -52,7 +52,7 @@ impl Scan {
     }
 
     fn advance_by(&mut self, path: &Path, most: u64, chunk: usize) -> io::Result<bool> {
-        let file = match File::open(path) {
+        let file = match regular::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             file => file?,
         };
@@ -105,27 +105,17 @@ impl Scan {
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::Event;
+    use super::super::event::{Event, Step};
     use super::super::follow::Follower;
     use super::super::history::Metric;
     use super::super::log::EventLog;
     use super::super::view::RunView;
     use super::*;
+    use std::fs::File;
     use std::io::Write;
 
     fn step(step: usize, loss: f64) -> Event {
-        Event::Step {
-            phase: Phase::Search,
-            step,
-            train_loss: 0.5,
-            validation_loss: Some(loss),
-            lr: 1e-3,
-            selection_lr: None,
-            tokens: None,
-            grad_norm: None,
-            direct_norm: None,
-            mixed_norm: None,
-        }
+        Event::Step(Step { validation_loss: Some(loss), ..Step::new(Phase::Search, step, 0.5, 1e-3) })
     }
 
     #[test]

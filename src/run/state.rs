@@ -7,7 +7,7 @@ use super::heartbeat::{self, STALE};
 use super::lock::{Holder, Probe, probe};
 use super::log::Tail;
 use super::view::State;
-use std::fs::File;
+use crate::experiment::regular;
 use std::io::ErrorKind;
 
 /// The state of a run, and who works on it.
@@ -93,7 +93,7 @@ fn heartbeat_is_fresh(dir: &RunDir) -> bool {
 /// The last event that tells of a worker.
 pub(super) fn last_event(dir: &RunDir) -> Result<Option<Event>, FileError> {
     let path = dir.events_path();
-    let tail = match File::open(&path) {
+    let tail = match regular::open(&path) {
         Ok(file) => Tail::read(&file),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => Err(error),
@@ -108,6 +108,7 @@ mod tests {
     use super::super::log::EventLog;
     use super::super::store::{NewRun, Store};
     use super::*;
+    use std::fs::File;
     use std::time::{Duration, SystemTime};
 
     fn new_run() -> (tempfile::TempDir, RunDir) {

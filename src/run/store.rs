@@ -4,6 +4,7 @@ use super::directory::{DirError, RunDir, RunInfo};
 use super::file::{FileError, sync_folder, timestamp, write_synced};
 use super::inherit::{InheritError, Inherited};
 use crate::experiment::nearest::ranked;
+use crate::experiment::problem::{quoted, reorders};
 use crate::experiment::{Experiment, resolved_toml};
 use std::fs;
 use std::io;
@@ -37,11 +38,11 @@ pub struct Found {
 /// No run, or no one run, is meant by what the user said.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("no run {wanted:?}{}", nearest_words(nearest, *empty))]
+    #[error("no run {}{}", quoted(wanted), nearest_words(nearest, *empty))]
     NotFound { wanted: String, nearest: Vec<String>, empty: bool },
-    #[error("{wanted:?} may be any of {}", candidates.join(", "))]
+    #[error("{} may be any of {}", quoted(wanted), candidates.join(", "))]
     Ambiguous { wanted: String, candidates: Vec<String> },
-    #[error("a run cannot be called {name:?}: {reason}")]
+    #[error("a run cannot be called {}: {reason}", quoted(name))]
     BadName { name: String, reason: &'static str },
     #[error("search.from: {0}")]
     Inherit(#[from] InheritError),
@@ -133,7 +134,7 @@ impl Store {
         Ok(shown.map(|entry| entry.path()).collect())
     }
 
-    /// All runs, oldest first. Folders that are no runs are left out.
+    /// All runs, oldest first, those whose `run.json` is damaged too. Folders that are no runs are left out.
     ///
     /// # Errors
     /// [`StoreError::File`] where the folder is there and cannot be read.
@@ -199,7 +200,7 @@ pub fn check_name(name: &str) -> Result<(), StoreError> {
         "it is longer than 100 characters"
     } else if name.starts_with('-') {
         "it begins with a dash, like an option"
-    } else if name.chars().any(|c| c.is_control() || c == '/' || c == '\\') {
+    } else if name.chars().any(|c| c.is_control() || reorders(c) || c == '/' || c == '\\') {
         "it has a slash or a control character"
     } else {
         return Ok(());
@@ -313,11 +314,33 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_run_json_is_not_a_run() {
+    fn a_folder_with_nothing_of_a_run_is_not_one() {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(RunDir::open(folder.path()), Err(DirError::NotARun { .. })));
-        fs::write(folder.path().join("run.json"), "{").unwrap();
-        let error = RunDir::open(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("broken"), "{error}");
+        fs::write(folder.path().join("file"), "").unwrap();
+        assert!(matches!(RunDir::open(&folder.path().join("file")), Err(DirError::NotARun { .. })));
+    }
+
+    #[test]
+    fn a_run_without_a_whole_run_json_is_found_by_its_folder() {
+        let (_home, store, runs) = store_with(&["a", "b"]);
+        let (run, file) = (&runs[0], runs[0].path().join("run.json"));
+        for (content, damage) in
+            [(Some(""), "run.json is empty"), (Some("{\"id\""), "run.json is broken"), (None, "no run.json")]
+        {
+            match content {
+                Some(content) => fs::write(&file, content).unwrap(),
+                None => fs::remove_file(&file).unwrap(),
+            }
+            let listed = store.list().unwrap();
+            assert_eq!(listed.iter().map(RunDir::id).collect::<Vec<_>>(), [run.id(), runs[1].id()]);
+            assert!(listed[0].damage().is_some_and(|said| said.contains(damage)), "{:?}", listed[0].damage());
+            assert_eq!(listed[1].damage(), None);
+            let found = store.find(run.id()).unwrap().run;
+            assert_eq!((found.info().name.as_str(), found.path()), (run.id(), run.path()));
+            // To the second, of which the id tells.
+            assert_eq!(found.info().created[..19], run.info().created[..19]);
+            assert_eq!(found.experiment().unwrap(), run.experiment().unwrap());
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::event::{AllTerms, Metrics, ModuleShape, Phase, Ranks, Timing};
 use super::history::{Curves, Snapshots};
 use super::machine::Machine;
 use crate::experiment::{AllocationSettings, Choice, MetricKind};
+use crate::run::event::sum_of;
 
 /// What a run is doing, derived from its lock, heartbeat and last event; never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -165,12 +166,12 @@ impl RunView {
 
     /// LoRA parameters with one rank in every module.
     pub fn uniform_parameters(&self, rank: usize) -> usize {
-        self.modules.iter().map(|module| rank * (module.shape.inputs + module.shape.outputs)).sum()
+        sum_of(self.modules.iter().map(|module| module.shape.parameters(rank)))
     }
 
     /// LoRA parameters at the present ranks: sum of r (in + out).
     pub fn lora_parameters(&self) -> usize {
-        self.modules.iter().map(|m| m.rank.unwrap_or(0) * (m.shape.inputs + m.shape.outputs)).sum()
+        sum_of(self.modules.iter().map(|module| module.shape.parameters(module.rank.unwrap_or(0))))
     }
 }
 

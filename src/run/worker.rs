@@ -5,7 +5,7 @@ use super::companion::Companion;
 use super::control::{Control, Request};
 use super::device::{self, DeviceError};
 use super::directory::{DirError, RunDir};
-use super::event::{Event, Metrics, Phase, Ranks, Timing};
+use super::event::{Event, Metrics, Phase, Ranks, Step, Timing};
 use super::file::FileError;
 use super::heartbeat::Heartbeat;
 use super::lock::{Lock, LockError, hostname};
@@ -171,7 +171,7 @@ impl Context<'_> {
     pub fn emit(&mut self, event: Event) -> Result<(), FileError> {
         match &event {
             Event::Phase { phase, .. } if *phase != self.reached.0 => self.reached = (*phase, 0),
-            Event::Step { phase, step, .. } | Event::Checkpoint { phase, step } => self.reached = (*phase, *step),
+            Event::Step(Step { phase, step, .. }) | Event::Checkpoint { phase, step } => self.reached = (*phase, *step),
             Event::Allocated { .. } => self.allocated = true,
             _ => {}
         }

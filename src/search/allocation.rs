@@ -24,6 +24,11 @@ pub struct Module {
 }
 
 impl Module {
+    /// Parameters of a term of rank 1.
+    pub fn cost(&self) -> usize {
+        self.inputs.saturating_add(self.outputs)
+    }
+
     /// Whether no selection value stands out: beta never moved, so that no rule can decide.
     pub fn undecided(&self) -> bool {
         self.beta.iter().all(|beta| *beta == self.beta[0])
@@ -115,7 +120,7 @@ fn within(budget: Option<Budget>, modules: &[Module]) -> Vec<usize> {
     };
     let mut ranks = vec![0; modules.len()];
     for (_, index) in terms {
-        let cost = if by_rank { 1.0 } else { (modules[index].inputs + modules[index].outputs) as f64 };
+        let cost = if by_rank { 1.0 } else { modules[index].cost() as f64 };
         if cost <= left {
             left -= cost;
             ranks[index] += 1;

@@ -9,6 +9,7 @@ use super::runs::Annotation;
 use super::seen;
 use super::text::bytes;
 use crate::experiment::home::expand_tilde;
+use crate::experiment::problem::quoted;
 use crate::experiment::{AllocationSettings, Origin, PresetDoc, PresetError, Presets, SETTINGS};
 use crate::run::directory::RunDir;
 use crate::run::follow;
@@ -116,6 +117,9 @@ fn import(file: String, name: String, replace: bool) -> Vec<Msg> {
         Err(PresetError::Exists { .. }) => {
             let text = format!("There is a saved preset {name} already. Replace it by {file}?");
             vec![Msg::InTheWay { title: "Replace", text, then: Effect::ImportPreset { file, name, replace: true } }]
+        }
+        Err(PresetError::NotFound { name, help }) => {
+            vec![Msg::Failed(format!("{} is not imported: {help}", quoted(&name)))]
         }
         Err(error) => vec![refused(&format!("{file} is not imported"), error)],
     }

@@ -3,8 +3,11 @@
 use super::compare::Hues;
 use super::runs::Column;
 use super::runs::order::{Key, Order};
+use super::text::cut;
 use crate::experiment::atomic::write_atomic;
 use crate::experiment::home;
+use crate::experiment::nearest::nearest;
+use crate::experiment::regular;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,33 +42,35 @@ impl Kept {
         self.columns.iter().filter(|(_, is_shown)| *is_shown).map(|(column, _)| *column).collect()
     }
 
-    /// What a file says: a column after a dash is hidden. What this version does not know is left out, and what the file
-    /// does not know is hidden.
-    fn of(table: &Table) -> Kept {
-        let words = |name: &str, key: &str| {
-            let list = table.get(name).and_then(|table| table.get(key)).and_then(Value::as_array);
-            list.into_iter().flatten().filter_map(Value::as_str)
+    /// What a file says, and what is wrong with it: for that the usual counts. A column after a dash is hidden, and so is one
+    /// that a list does not name.
+    fn of(table: &Table) -> (Kept, Vec<String>) {
+        let hues = table.get(COMPARE).and_then(|table| table.get("hues")).and_then(Value::as_array);
+        let hues = Hues::from_words(hues.into_iter().flatten().filter_map(Value::as_str));
+        let (mut kept, mut wrong) = (Kept { hues, ..Kept::default() }, Vec::new());
+        let runs = match table.get(RUNS) {
+            None => return (kept, wrong),
+            Some(Value::Table(runs)) => runs,
+            Some(other) => return (kept, vec![format!("{RUNS} must be a table, not {}", brief(other))]),
         };
-        let usual = Kept { hues: Hues::from_words(words(COMPARE, "hues")), ..Kept::default() };
-        let Some(runs) = table.get(RUNS).and_then(Value::as_table) else { return usual };
-        let mut columns: Vec<(Column, bool)> = Vec::new();
-        for said in words(RUNS, "columns") {
-            let title = said.strip_prefix('-').unwrap_or(said);
-            let new = Column::of(title).filter(|column| !columns.iter().any(|(known, _)| known == column));
-            columns.extend(new.map(|column| (column, title == said)));
+        match runs.get("columns").map(columns_of) {
+            None => {}
+            Some(Ok(columns)) => kept.columns = columns,
+            Some(Err(problem)) => wrong.push(problem),
         }
-        for column in Column::ALL {
-            if !columns.iter().any(|(known, _)| *known == column) {
-                columns.push((column, false));
+        match (runs.get("sort"), runs.get("sort").and_then(Value::as_str).and_then(Key::of)) {
+            (_, Some(key)) => kept.order = Order { key, reversed: false },
+            (Some(other), None) => {
+                wrong.push(format!("{RUNS}.sort must be star, name or a column, not {}", brief(other)))
             }
+            (None, None) => {}
         }
-        let key = runs.get("sort").and_then(Value::as_str).and_then(Key::of);
-        let reversed = runs.get("reversed").and_then(Value::as_bool).unwrap_or(false);
-        Kept {
-            columns: if runs.contains_key("columns") { columns } else { usual.columns },
-            order: key.map_or(usual.order, |key| Order { key, reversed }),
-            ..usual
+        match runs.get("reversed") {
+            Some(Value::Boolean(reversed)) if runs.contains_key("sort") => kept.order.reversed = *reversed,
+            None | Some(Value::Boolean(_)) => {}
+            Some(other) => wrong.push(format!("{RUNS}.reversed must be true or false, not {}", brief(other))),
         }
+        (kept, wrong)
     }
 
     fn table(&self) -> Table {
@@ -78,6 +83,39 @@ impl Kept {
             ("reversed".to_owned(), self.order.reversed.into()),
         ])
     }
+}
+
+/// The columns of a list.
+///
+/// # Errors
+/// What in it is no column.
+fn columns_of(value: &Value) -> Result<Vec<(Column, bool)>, String> {
+    let list =
+        value.as_array().ok_or_else(|| format!("{RUNS}.columns must be a list of columns, not {}", brief(value)))?;
+    let mut columns: Vec<(Column, bool)> = Vec::new();
+    for one in list {
+        let said = one.as_str().ok_or_else(|| format!("{RUNS}.columns must hold texts, not {}", brief(one)))?;
+        let title = said.strip_prefix('-').unwrap_or(said);
+        let column = Column::of(title).ok_or_else(|| {
+            let near = nearest(title, Column::ALL.map(Column::title));
+            let help = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+            format!("{RUNS}.columns: there is no column {}{help}", brief(one))
+        })?;
+        if !columns.iter().any(|(known, _)| *known == column) {
+            columns.push((column, title == said));
+        }
+    }
+    for column in Column::ALL {
+        if !columns.iter().any(|(known, _)| *known == column) {
+            columns.push((column, false));
+        }
+    }
+    Ok(columns)
+}
+
+/// A value as a line quotes it.
+fn brief(value: &Value) -> String {
+    cut(&value.to_string(), 30, "...")
 }
 
 fn path() -> io::Result<PathBuf> {
@@ -94,9 +132,13 @@ fn recall_from(path: &Path) -> (Kept, Option<String>) {
         let text = format!("columns and order are the usual ones: {} is broken ({reason})", path.display());
         (Kept::default(), Some(text))
     };
-    match fs::read_to_string(path) {
+    match regular::read_to_string(path) {
         Ok(text) => match text.parse::<Table>() {
-            Ok(table) => (Kept::of(&table), None),
+            Ok(table) => {
+                let (kept, wrong) = Kept::of(&table);
+                let notice = || format!("tui.toml: {}: the usual is shown ({})", wrong.join("; "), path.display());
+                (kept, (!wrong.is_empty()).then(notice))
+            }
             Err(error) => ignored(error.message().to_owned()),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => (Kept::default(), None),
@@ -152,11 +194,7 @@ mod tests {
         assert_eq!(kept.shown()[..2], [Column::Score, Column::Progress]);
         keep_in(&path, &kept).unwrap();
         assert_eq!(recall_from(&path), (kept.clone(), None));
-        fs::write(
-            &path,
-            "[mouse]\non = true\n[runs]\ncolumns = [\"id\", \"of the future\", \"id\"]\nsort = \"colour\"\n",
-        )
-        .unwrap();
+        fs::write(&path, "[mouse]\non = true\n[runs]\ncolumns = [\"id\", \"-tags\", \"id\"]\n").unwrap();
         let (recalled, notice) = recall_from(&path);
         assert_eq!((recalled.shown(), recalled.order, notice), (vec![Column::Id], Order::default(), None));
         assert_eq!(recalled.columns.len(), Column::ALL.len());
@@ -174,16 +212,33 @@ mod tests {
             assert_eq!(kept, Kept::default());
             assert!(notice.is_some_and(|notice| notice.contains("tui.toml")));
         }
-        // Values of other types are none.
-        fs::write(&path, "[runs]\ncolumns = 3\nsort = []\nreversed = \"x\"\n").unwrap();
-        assert_eq!(recall_from(&path).0.order, Order::default());
+        for (text, said) in [
+            ("[runs]\ncolumns = 3\n", "runs.columns must be a list of columns, not 3"),
+            ("[runs]\ncolumns = [3]\n", "runs.columns must hold texts, not 3"),
+            ("[runs]\ncolumns = [\"id\", \"scor\"]\n", "there is no column \"scor\"; did you mean score?"),
+            ("[runs]\nsort = \"colour\"\n", "runs.sort must be star, name or a column, not \"colour\""),
+            ("[runs]\nreversed = \"x\"\n", "runs.reversed must be true or false"),
+            ("runs = 3\n", "runs must be a table, not 3"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let (kept, notice) = recall_from(&path);
+            assert_eq!(kept, Kept::default(), "{text}");
+            assert!(notice.as_ref().is_some_and(|notice| notice.contains(said)), "{text}: {notice:?}");
+        }
+        // What is right beside it holds.
+        fs::write(&path, "[runs]\ncolumns = 3\nsort = \"score\"\nreversed = true\n").unwrap();
+        let order = Order { key: Key::Column(Column::Score), reversed: true };
+        assert_eq!(recall_from(&path).0, Kept { order, ..Kept::default() });
     }
 
     #[test]
     fn no_column_at_all_can_be_kept() {
         let mut kept = Kept::default();
         kept.columns.iter_mut().for_each(|(_, is_shown)| *is_shown = false);
-        assert_eq!(Kept::of(&Table::from_iter([(RUNS.to_owned(), Value::Table(kept.table()))])), kept);
+        assert_eq!(
+            Kept::of(&Table::from_iter([(RUNS.to_owned(), Value::Table(kept.table()))])),
+            (kept.clone(), Vec::new())
+        );
         assert!(kept.shown().is_empty());
     }
 }

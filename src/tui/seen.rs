@@ -2,6 +2,7 @@
 
 use crate::experiment::atomic::write_atomic;
 use crate::experiment::home;
+use crate::experiment::regular;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ fn path(run: &str) -> Option<PathBuf> {
 
 /// Up to where a run was seen; none where it never was, or where that is not to be read.
 pub fn load(run: &str) -> Option<Seen> {
-    serde_json::from_slice(&fs::read(path(run)?).ok()?).ok()
+    serde_json::from_slice(&regular::read(&path(run)?).ok()?).ok()
 }
 
 /// Keeps up to where a run was seen. Where that fails, nobody is told the less: the card is a convenience.

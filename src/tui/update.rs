@@ -7,7 +7,7 @@ use super::monitor::{Go, Monitor};
 use super::msg::{Effect, Msg};
 
 use super::{compare, form, monitor, mouse, picker, preflight, presets, runs};
-use crate::run::event::Event;
+use crate::run::event::{Event, Selected};
 use crate::run::view::State;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -74,7 +74,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Fetched { run, index, record } => {
             let is_shown = |monitor: &&mut Monitor| monitor.head.as_ref().is_some_and(|head| head.id == run);
-            if let (Some(monitor), Event::Selection { modules, energy, .. }) =
+            if let (Some(monitor), Event::Selection(Selected { modules, energy, .. })) =
                 (model.monitor().filter(is_shown), &record.event)
             {
                 monitor.fetched(index, modules, energy);

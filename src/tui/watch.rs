@@ -8,7 +8,7 @@ use super::runs::folder::{RunsFolder, data_name};
 use super::seen::{self, Seen};
 use crate::run::directory::RunDir;
 use crate::run::file::timestamp;
-use crate::run::follow::{Follower, both_ends};
+use crate::run::follow::{ANEW, Follower, both_ends};
 use crate::run::state::state;
 use crate::run::store::Store;
 use crate::run::view::{RunView, State};
@@ -177,6 +177,11 @@ impl Followed {
                 return None;
             }
         };
+        if self.follower.begins_anew() {
+            // As if it was opened now, but for where it was left: that was in the other one.
+            (self.filling, self.seen, self.then, self.looked.newest) = (Some(Box::default()), None, None, None);
+            to.send(Msg::Failed(ANEW.into())).ok()?;
+        }
         let is_behind = !self.follower.is_caught_up();
         self.looked.newest = lines.last().map(|line| line.record.seq).or(self.looked.newest);
         let run = || self.run.clone();

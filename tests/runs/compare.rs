@@ -4,7 +4,7 @@ use crate::LONG;
 use crate::support::{Answer, Home};
 use autolora::experiment::Experiment;
 use autolora::run::directory::RunDir;
-use autolora::run::event::{Event, Metrics, ModuleShape, Phase, Ranks, Timing};
+use autolora::run::event::{Event, Metrics, ModuleShape, Phase, Ranks, Step, Timing};
 use autolora::run::lock::Lock;
 use autolora::run::log::EventLog;
 use autolora::run::store::{NewRun, Store};
@@ -21,19 +21,8 @@ fn finished(home: &Home, name: &str, rank: usize, accuracy: f64) -> RunDir {
     let run = Store::new(&home.path("home")).create(new).unwrap();
     let mut log = EventLog::open(&run.events_path()).unwrap();
     for (n, loss) in [(1, 0.9), (2, 0.25), (3, 0.5)] {
-        log.append(Event::Step {
-            phase: Phase::Search,
-            step: n,
-            train_loss: 1.0,
-            validation_loss: Some(loss),
-            lr: 1e-3,
-            selection_lr: None,
-            tokens: None,
-            grad_norm: None,
-            direct_norm: None,
-            mixed_norm: None,
-        })
-        .unwrap();
+        log.append(Event::Step(Step { validation_loss: Some(loss), ..Step::new(Phase::Search, n, 1.0, 1e-3) }))
+            .unwrap();
     }
     let path = "bert.encoder.layer.0.attention.self.query".to_string();
     log.append(Event::Prepared {

@@ -1,7 +1,9 @@
 //! Runs as their logs tell them, from the first step to the end.
 
 use autolora::experiment::{PresetDoc, Source};
-use autolora::run::event::{AllTerms, Event, Metrics, ModuleShape, Phase, Ranks, Record, Selection, Timing};
+use autolora::run::event::{
+    AllTerms, Event, Metrics, ModuleShape, Phase, Ranks, Record, Selected, Selection, Step, Timing,
+};
 use autolora::run::machine::Machine;
 use autolora::run::notes::Notes;
 use autolora::run::view::{RunView, State};
@@ -81,6 +83,8 @@ pub fn row(id: &str, name: &str, state: State) -> RunRow {
         parent: None,
         notes: Notes::default(),
         error: None,
+        damage: None,
+        unreadable: None,
     }
 }
 
@@ -239,22 +243,19 @@ impl Log {
         for step in 1..=steps {
             let x = step as f64 / (1.0 + worse as f64 / 3.0);
             let wave = (x / 3.0).sin() * 0.04;
-            self.push(Event::Step {
-                phase: Phase::Search,
-                step,
-                train_loss: 0.65 * (-x / 120.0).exp() + 0.1 + wave,
+            self.push(Event::Step(Step {
                 validation_loss: Some(0.6 * (-x / 140.0).exp() + 0.15 - wave / 2.0),
-                lr: 1e-3,
                 selection_lr: Some(1e-2),
                 tokens: Some(512 * step as u64),
                 grad_norm: Some(1.0),
                 direct_norm: Some(0.01),
                 mixed_norm: Some(0.001),
-            });
+                ..Step::new(Phase::Search, step, 0.65 * (-x / 120.0).exp() + 0.1 + wave, 1e-3)
+            }));
             let (modules, ranks) = self.selection(step);
             let energy =
                 modules.iter().map(|(path, alpha)| (path.clone(), alpha.iter().map(|a| a * a).collect())).collect();
-            self.push(Event::Selection { phase: Phase::Search, step, modules, ranks, energy });
+            self.push(Event::Selection(Selected { phase: Phase::Search, step, modules, ranks, energy }));
         }
         self.push(Event::Progress {
             phase: Phase::Search,
@@ -278,18 +279,7 @@ impl Log {
 
     /// One step.
     pub fn step_at(&mut self, phase: Phase, step: usize, train_loss: f64, validation_loss: Option<f64>) -> &mut Log {
-        self.push(Event::Step {
-            phase,
-            step,
-            train_loss,
-            validation_loss,
-            lr: 1e-3,
-            selection_lr: None,
-            tokens: None,
-            grad_norm: None,
-            direct_norm: None,
-            mixed_norm: None,
-        })
+        self.push(Event::Step(Step { validation_loss, ..Step::new(phase, step, train_loss, 1e-3) }))
     }
 
     pub fn allocate(&mut self) -> &mut Log {
@@ -315,18 +305,10 @@ impl Log {
         self.push(Event::Phase { phase: Phase::Retrain, total: 100, epochs: Some(2.0) });
         for step in 1..=100 {
             let spike = if step == 61 { 0.9 } else { 0.0 };
-            self.push(Event::Step {
-                phase: Phase::Retrain,
-                step,
-                train_loss: 0.6 * (-(step as f64) / 40.0).exp() + 0.02 + spike,
-                validation_loss: None,
-                lr: 1e-3,
-                selection_lr: None,
+            self.push(Event::Step(Step {
                 tokens: Some(512 * step as u64),
-                grad_norm: None,
-                direct_norm: None,
-                mixed_norm: None,
-            });
+                ..Step::new(Phase::Retrain, step, 0.6 * (-(step as f64) / 40.0).exp() + 0.02 + spike, 1e-3)
+            }));
         }
         self
     }

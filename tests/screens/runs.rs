@@ -496,3 +496,20 @@ fn control_c_leaves_from_the_filter_and_the_comparison() {
         assert!(matches!(update(&mut model, control_c())[..], [Effect::Quit(130)]));
     }
 }
+
+#[test]
+fn damaged_and_unreadable_runs_are_marked_and_found() {
+    let mut rows = rows();
+    rows[2].name = rows[2].id.clone();
+    rows[2].damage = Some("run.json is empty".into());
+    rows[3].unreadable = Some(
+        "cannot read /home/ada/.local/share/autolora/runs/20261122-235959-abcd/events.jsonl: Permission denied".into(),
+    );
+    let mut model = with_runs(rows);
+    press(&mut model, "jj");
+    show("runs_damaged", &model);
+    press(&mut model, "j");
+    show("runs_unreadable", &model);
+    press(&mut model, "/state:unr");
+    assert_eq!(shown(&model), ["cola"]);
+}

@@ -3,7 +3,7 @@
 use crate::fixtures::*;
 use crate::show;
 use autolora::experiment::Rule;
-use autolora::run::event::Event;
+use autolora::run::event::{Event, Selected};
 use autolora::run::machine::{Gpu, Machine};
 use autolora::run::view::State;
 use autolora::tui::keys::Context;
@@ -94,7 +94,7 @@ fn values_of_a_moment_that_is_not_kept_are_read_from_the_log() {
     let [Effect::Fetch { run, index: 33, place }] = &effects[..] else { panic!("{effects:?}") };
     let before = monitor(&mut model).values(0).to_vec();
     let record = log.record(*place as usize);
-    let Event::Selection { step: 34, modules, .. } = &record.event else { panic!("{record:?}") };
+    let Event::Selection(Selected { step: 34, modules, .. }) = &record.event else { panic!("{record:?}") };
     let exact = modules["bert.encoder.layer.0.q"].clone();
     update(&mut model, Msg::Fetched { run: run.clone(), index: 33, record: Box::new(record.clone()) });
     assert_eq!(monitor(&mut model).values(0), exact);

@@ -1,5 +1,6 @@
 //! The real binary in a terminal: what a user sees, and what is left of it afterwards.
 
+mod keyboard;
 mod runs;
 mod ssh;
 mod stories;

@@ -2,7 +2,7 @@
 
 use autolora::experiment::{DataSettings, Experiment, ModelSettings};
 use autolora::run::directory::RunDir;
-use autolora::run::event::{Event, Metrics, ModuleShape, Phase, Ranks, Selection, Timing};
+use autolora::run::event::{Event, Metrics, ModuleShape, Phase, Ranks, Selected, Selection, Step, Timing};
 use autolora::run::lock::Lock;
 use autolora::run::log::EventLog;
 use autolora::run::store::{NewRun, Store};
@@ -128,18 +128,15 @@ impl Run {
         let wave = |speed: f64, size: f64| size * (1.0 + 0.3 * (t * speed).sin() + 0.1 * (t * 1.7).sin());
         let loss = 0.2 + 2.0 / (1.0 + t / half as f64);
         let search = phase == Phase::Search;
-        self.add(Event::Step {
-            phase,
-            step,
-            train_loss: loss + wave(0.9, 0.05),
+        self.add(Event::Step(Step {
             validation_loss: search.then(|| loss + wave(0.13, 0.07)),
-            lr: 1e-3 / (1.0 + t / 1e4),
             selection_lr: search.then_some(1e-2),
             tokens: Some(512 * step as u64),
             grad_norm: Some(wave(0.31, 1.0)),
             direct_norm: search.then(|| wave(0.17, 0.02)),
             mixed_norm: search.then(|| wave(0.23, 0.004)),
-        });
+            ..Step::new(phase, step, loss + wave(0.9, 0.05), 1e-3 / (1.0 + t / 1e4))
+        }));
         let due = |step: usize| step * self.shape.snapshots / half;
         if search && due(step) > due(step - 1) {
             self.snapshot(step);
@@ -177,13 +174,13 @@ impl Run {
         let paths = self.paths();
         let modules: Selection = paths.into_iter().enumerate().map(|(i, path)| (path, self.values(i, step))).collect();
         let energy = modules.iter().map(|(path, values)| (path.clone(), values.iter().map(|v| v * 0.3).collect()));
-        let event = Event::Selection {
+        let event = Event::Selection(Selected {
             phase: Phase::Search,
             step,
             ranks: self.ranks(&modules),
             energy: energy.collect(),
             modules,
-        };
+        });
         self.add(event);
     }
 

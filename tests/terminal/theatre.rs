@@ -1,6 +1,7 @@
 //! The rank theatre by the real binary: a run that outlives its terminal, other moments of its search, and choices that are kept.
 
-use crate::support::{Session, assert_restored, size};
+use crate::support::{PATIENCE, Session, assert_restored, size};
+use crate::synthetic::{Run, Shape};
 use crate::{PROGRAM, start, with};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::path::Path;
@@ -121,4 +122,20 @@ fn a_finished_search_is_allocated_by_another_rule_in_a_new_run() {
     assert_eq!(child["experiment"]["allocation"]["rule"], "energy");
     assert_eq!(child["selection"], parent["selection"], "the search is the parent's");
     assert_eq!(child["state"], "finished");
+}
+
+#[test]
+fn a_log_that_is_replaced_under_the_monitor_is_said_and_read_anew() {
+    let home = tempfile::tempdir().unwrap();
+    let run = Run::finished(home.path(), "first", Shape::SMALL);
+    let mut other = Run::begin(home.path(), "second", Shape::SMALL);
+    other.step();
+    let mut session = start(home.path(), &["watch", "first"]);
+    session.sees("allocated: mean rank");
+    std::fs::copy(other.dir.events_path(), run.dir.events_path()).unwrap();
+    session.sees("the log was replaced or cut short");
+    let gone = session.waits(PATIENCE, |output| !output.screen.screen().contents().contains("allocated"));
+    assert!(gone.is_some(), "{}", session.screen());
+    session.send("q");
+    assert_eq!(session.end().0, 0);
 }

@@ -5,7 +5,7 @@ mod json;
 mod show;
 
 use super::CliError;
-use super::out::table;
+use super::out::{Json, table};
 use crate::data::DataError;
 use crate::data::hub::{Hub, Watch};
 use crate::data::sources::{Sources, locate};
@@ -82,7 +82,7 @@ fn list(json: bool, out: &mut impl Write) -> Result<u8, CliError> {
                 "id": entry.id, "task": task, "metric": metric, "about": entry.about, "licence": entry.licence,
                 "text": entry.text, "text_pair": entry.pair, "label": entry.label,
             });
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", Json(line))?;
         }
         rows.push(vec![entry.id.into(), task.into(), metric.into(), entry.about.into()]);
     }

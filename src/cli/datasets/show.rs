@@ -3,7 +3,7 @@
 use super::example::{self, Shown};
 use super::{ShowArgs, failed, find, json};
 use crate::cli::CliError;
-use crate::cli::out::say;
+use crate::cli::out::{Json, say};
 use crate::data::chat::Row;
 use crate::data::hub::{Download, Hub};
 use crate::data::profile::{Profile, UNCUT, parts, profile};
@@ -84,7 +84,7 @@ pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<u8, CliError
         example: first.as_ref().and_then(|first| example::of(first, template.as_ref())),
     };
     if args.json {
-        writeln!(out, "{}", json::of(args, &seen))?;
+        writeln!(out, "{}", Json(json::of(args, &seen)))?;
         return Ok(0);
     }
     if !about.is_empty() {

@@ -6,6 +6,7 @@ pub mod pattern;
 pub use config::LoraConfig;
 
 use crate::data::error::{nearest_sibling, shown};
+use crate::experiment::regular;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::lora::{a_name, b_name};
 use crate::model::{ModelError, Weights};
@@ -46,7 +47,7 @@ impl Adapter {
     /// shapes and ranks do not fit each other.
     pub fn read(folder: &Path) -> Result<Adapter, AdapterError> {
         let path = folder.join(CONFIG);
-        let text = std::fs::read(&path).map_err(|error| match error.kind() {
+        let text = regular::read(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => no_config(folder),
             _ => wrong(&path, format!("cannot be read: {error}")),
         })?;

@@ -4,6 +4,7 @@ use super::ExportError;
 use crate::data::hub::is_repo_id;
 use crate::experiment::{Experiment, Task};
 use crate::run::directory::RunDir;
+use crate::run::event::sum_of;
 use crate::run::event::{Event, Metrics, ModuleShape, Ranks};
 use crate::run::follow::Follower;
 use crate::run::view::RunView;
@@ -80,10 +81,8 @@ impl Facts {
 
     /// Elements of A and B.
     pub fn parameters(&self) -> usize {
-        let of = |(path, shape): &(String, ModuleShape)| {
-            self.ranks.get(path).copied().unwrap_or(0) * (shape.inputs + shape.outputs)
-        };
-        self.modules.iter().map(of).sum()
+        let rank = |path: &str| self.ranks.get(path).copied().unwrap_or(0);
+        sum_of(self.modules.iter().map(|(path, shape)| shape.parameters(rank(path))))
     }
 
     /// Number of outputs of the head.

@@ -8,7 +8,7 @@ use crate::data::Rows;
 use crate::data::random;
 use crate::data::sampler::Sampler;
 use crate::model::Weights;
-use crate::run::event::{Event, Phase};
+use crate::run::event::{Event, Phase, Step};
 use crate::train::fit::{FitRules, FitState};
 use crate::train::gradient::squared_norm;
 use crate::train::optimizer::{Adam, AdamConfig};
@@ -101,18 +101,11 @@ impl Fit<'_> {
             done += 1;
             job.check_loss(self.phase, before + done, "training", loss, lr)?;
             if done % experiment.runtime.log_every == 0 || done == total {
-                job.ctx.emit(Event::Step {
-                    phase: self.phase,
-                    step: before + done,
-                    train_loss: loss,
-                    validation_loss: None,
-                    lr,
-                    selection_lr: None,
+                job.ctx.emit(Event::Step(Step {
                     tokens: job.carried.tokens.get(self.purpose).copied(),
                     grad_norm: Some(norm),
-                    direct_norm: None,
-                    mixed_norm: None,
-                })?;
+                    ..Step::new(self.phase, before + done, loss, lr)
+                }))?;
             }
             if let Some(event) = pace.tick(before + done) {
                 job.ctx.emit(event)?;

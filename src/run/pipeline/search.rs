@@ -9,7 +9,7 @@ use crate::data::Rows;
 use crate::data::random;
 use crate::data::sampler::Sampler;
 use crate::model::{DropoutRates, Weights};
-use crate::run::event::{AllTerms, Energy, Event, Phase, Selection, Terms};
+use crate::run::event::{AllTerms, Energy, Event, Phase, Selected, Selection, Step, Terms};
 use crate::search::allocation::{self, Module};
 use crate::search::lower::LowerLevel;
 use crate::search::selection::values;
@@ -183,18 +183,15 @@ fn log_step(
     let norm = |t: &Tensor| squared_norm(t).map(f64::sqrt);
     let parts = report.parts.as_ref();
     let mixed = |p: &crate::search::hypergradient::Parts| Some((p.mixed.clone()?, p.coefficient));
-    job.ctx.emit(Event::Step {
-        phase: Phase::Search,
-        step,
-        train_loss: report.train_loss,
+    job.ctx.emit(Event::Step(Step {
         validation_loss,
-        lr: rules.weights_lr,
         selection_lr: Some(rules.selection_lr),
         tokens: job.carried.tokens.get(TOKENS).copied(),
         grad_norm: Some(report.grad_norm),
         direct_norm: parts.map(|p| norm(&p.direct)).transpose()?,
         mixed_norm: parts.and_then(mixed).map(|(m, c)| norm(&m).map(|n| n * c)).transpose()?,
-    })?;
+        ..Step::new(Phase::Search, step, report.train_loss, rules.weights_lr)
+    }))?;
     let (modules, ranks) = terms(job, prepared, state, rules)?;
     let alpha: Vec<Vec<f32>> = values(rules.selection, &state.beta)?.to_vec2()?;
     // A module whose logits never moved has no rank yet: "undecided" is not rank k.
@@ -208,7 +205,7 @@ fn log_step(
     let selection: Selection = paths().zip(alpha).collect();
     let energy: Energy = paths().zip(modules.iter().map(|m| m.energy.iter().map(|e| *e as f32).collect())).collect();
     let ranks = paths().zip(decided).filter_map(|(path, rank)| Some((path, rank?))).collect();
-    job.ctx.emit(Event::Selection { phase: Phase::Search, step, modules: selection, ranks, energy })?;
+    job.ctx.emit(Event::Selection(Selected { phase: Phase::Search, step, modules: selection, ranks, energy }))?;
     let stops = may_stop && step < steps && stability.verdict.is_safe();
     Ok(stops.then(|| stability.verdict.reason(|module| modules[module].path.clone())))
 }

@@ -1,5 +1,6 @@
 //! A file that says who waits or works, and holds true as long as its process keeps it locked.
 
+use crate::experiment::regular;
 use crate::run::file::FileError;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -114,7 +115,7 @@ impl Present {
     }
 
     fn read(path: PathBuf) -> Option<Present> {
-        let entry = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        let entry = serde_json::from_slice(&regular::read(&path).ok()?).ok()?;
         (!is_hidden(&path)).then_some(Present { path, entry })
     }
 
@@ -147,7 +148,7 @@ fn is_hidden(path: &Path) -> bool {
 /// Whether a process keeps the file locked; `None` where that cannot be told or the file is gone.
 fn is_held(path: &Path) -> Option<bool> {
     // Shared: those who look do not see each other.
-    match File::open(path).ok()?.try_lock_shared() {
+    match regular::open(path).ok()?.try_lock_shared() {
         Ok(()) => Some(false),
         Err(TryLockError::WouldBlock) => Some(true),
         Err(TryLockError::Error(_)) => None,

@@ -19,6 +19,7 @@ pub use turn::{Look, Ticket, Turn};
 
 use super::file::{FileError, write_atomically};
 use super::lock::hostname;
+use crate::experiment::regular;
 use mark::Present;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -78,7 +79,7 @@ impl Queue {
 
     /// Runs that may be at work on a device before others wait; 1 unless the user says otherwise.
     pub fn slots(&self, device: &str) -> usize {
-        let said = fs::read_to_string(self.slots_path(device)).ok();
+        let said = regular::read_to_string(&self.slots_path(device)).ok();
         said.and_then(|text| text.trim().parse().ok()).filter(|slots| *slots > 0).unwrap_or(1)
     }
 

@@ -115,7 +115,7 @@ fn scaled(value: f64, log: bool) -> f64 {
 
 /// The line of the screen on which a value is, where it is in sight.
 fn level_row(plot: Rect, range: &Range, level: f64) -> Option<u16> {
-    let share = (range.y.1 - level) / (range.y.1 - range.y.0);
+    let share = range.down(level);
     (0.0..=1.0).contains(&share).then(|| plot.y + (share * f64::from(plot.height - 1)).round() as u16)
 }
 
@@ -150,11 +150,22 @@ impl Range {
         self.y = (self.y.0.min(y), self.y.1.max(y));
     }
 
+    /// How far down from the top a value is, as a share of the height. By quarters: the height itself may be too large for a
+    /// number.
+    fn down(&self, y: f64) -> f64 {
+        (self.y.1 / 4.0 - y / 4.0) / (self.y.1 / 4.0 - self.y.0 / 4.0)
+    }
+
+    /// The value so far down.
+    fn value_at(&self, down: f64) -> f64 {
+        self.y.1 * (1.0 - down) + self.y.0 * down
+    }
+
     /// Gives a flat curve some height, and a single point some length.
     fn widen(&mut self) {
         if self.y.1 - self.y.0 <= f64::EPSILON * self.y.1.abs().max(1.0) {
             let half = self.y.0.abs().max(1.0) * 0.05;
-            self.y = (self.y.0 - half, self.y.1 + half);
+            self.y = ((self.y.0 - half).max(f64::MIN), (self.y.1 + half).min(f64::MAX));
         }
         if self.x.1 <= self.x.0 {
             self.x.1 = self.x.0 + 1.0;
@@ -174,10 +185,7 @@ fn rasterise(
         return spans;
     }
     let column = |x: f64| (x - range.x.0) / (range.x.1 - range.x.0) * (columns - 1) as f64;
-    let row = |y: f64| {
-        let share = ((range.y.1 - y) / (range.y.1 - range.y.0)).clamp(0.0, 1.0);
-        (share * (rows - 1) as f64).round() as usize
-    };
+    let row = |y: f64| (range.down(y).clamp(0.0, 1.0) * (rows - 1) as f64).round() as usize;
     let mut touch = |at: usize, y: f64| {
         let row = row(y);
         if let Some(span) = spans.get_mut(at) {
@@ -197,7 +205,7 @@ fn rasterise(
             let from = column(last.0).round() as usize;
             for between in from + 1..at {
                 let share = (between - from) as f64 / (at - from) as f64;
-                touch(between, last.1 + share * (point.1 - last.1));
+                touch(between, last.1 * (1.0 - share) + point.1 * share);
             }
         }
         touch(at, point.1);
@@ -282,8 +290,8 @@ fn scale(buf: &mut Buffer, area: Rect, inner: Rect, range: &Range, plot: &Plot, 
     let last = inner.height - 1;
     for y in 0..inner.height {
         let share = f64::from(y) / f64::from(last.max(1));
-        let value = range.y.1 - share * (range.y.1 - range.y.0);
-        let value = if plot.log { 10f64.powf(value) } else { value };
+        let value = range.value_at(share);
+        let value = if plot.log { 10f64.powf(value).min(f64::MAX) } else { value };
         let has_figure = y == 0 || y == last || (last >= 4 && last.is_multiple_of(2) && y == last / 2);
         let text = if has_figure { figure(value) } else { String::new() };
         let text = format!("{text:>7} {}", glyphs.vertical);
@@ -383,6 +391,20 @@ mod tests {
         let third = (0..60).find(|x| column(*x).contains('3'));
         assert!(third.is_some_and(|x| (20..30).contains(&x)), "{third:?}");
         assert!(!(9..60).any(|x| column(x).contains('.')), "what is not named has no mark in braille");
+    }
+
+    #[test]
+    fn the_largest_numbers_have_a_scale() {
+        let area = Rect::new(0, 0, 60, 8);
+        let look = Look { depth: Depth::Many, unicode: true, letters: true };
+        for values in [[1e308, -1e308], [f64::MAX, f64::MIN], [f64::MAX, f64::MAX]] {
+            let points = [(0.0, values[0]), (5.0, values[1])];
+            let mut buf = Buffer::empty(area);
+            let curves = [Curve { points: &points, style: Style::new(), mark: "*" }];
+            draw(&mut buf, area, &Plot { curves: &curves, ..Plot::default() }, look);
+            let text = (0..8).flat_map(|y| (0..60).map(move |x| (x, y))).map(|at| buf[at].symbol()).collect::<String>();
+            assert!(text.contains("e308") && !text.contains("nan") && !text.contains("inf"), "{text}");
+        }
     }
 
     #[test]

@@ -27,9 +27,9 @@ pub fn changes(monitor: &Monitor, look: Look) -> (String, Vec<Vec<Span<'static>>
     for (index, module) in modules.iter().enumerate() {
         let Some(before) = scene.changed_from(index) else { continue };
         let now = scene.rank(index);
-        let cost = (module.shape.inputs + module.shape.outputs) as i64;
-        let change = (now.unwrap_or(0) as i64 - before.unwrap_or(0) as i64) * cost;
-        difference += change;
+        let cost = i64::try_from(module.shape.parameters(1)).unwrap_or(i64::MAX);
+        let change = (now.unwrap_or(0) as i64 - before.unwrap_or(0) as i64).saturating_mul(cost);
+        difference = difference.saturating_add(change);
         let arrow = if before < now { look.glyphs().up } else { look.glyphs().down };
         lines.push(vec![
             plain(crate::tui::text::pad(&module.path, longest, look.glyphs().ellipsis)),

@@ -2,6 +2,7 @@
 
 use super::scene::{Against, Scene, Source, is_kept};
 use super::{Monitor, Pane};
+use crate::run::event::sum_of;
 use crate::run::view::State;
 use crate::tui::draw::{plain, put, span};
 use crate::tui::look::Look;
@@ -240,9 +241,9 @@ fn sums(monitor: &Monitor, scene: &Scene, look: Look) -> Vec<Span<'static>> {
         };
         return vec![span(text, look.faint())];
     }
-    let mean = known.iter().sum::<usize>() as f64 / known.len() as f64;
-    let costs = view.modules.iter().map(|module| module.shape.inputs + module.shape.outputs);
-    let parameters: usize = scene.ranks.iter().zip(costs).map(|(rank, cost)| rank.unwrap_or(0) * cost).sum();
+    let mean = known.iter().map(|rank| *rank as f64).sum::<f64>() / known.len() as f64;
+    let ranks = scene.ranks.iter().zip(&view.modules);
+    let parameters = sum_of(ranks.map(|(rank, module)| module.shape.parameters(rank.unwrap_or(0))));
     let share = |rank: usize| 100.0 * parameters as f64 / monitor.view.uniform_parameters(rank).max(1) as f64;
     let (word, style) = match (scene.source, view.undecided) {
         (Source::Allocated, true) => ("undecided", look.warning()),

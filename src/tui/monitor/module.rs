@@ -123,7 +123,7 @@ fn facts(shown: &Shown) -> String {
     match shown.rank {
         Some(rank) => {
             let of = if k > 0 { format!(" of {k}") } else { String::new() };
-            format!("rank {rank}{of}, {} parameters{share}", grouped(rank * (shape.inputs + shape.outputs)))
+            format!("rank {rank}{of}, {} parameters{share}", grouped(shape.parameters(rank)))
         }
         None => format!("{} x {}{share}", shape.outputs, shape.inputs),
     }

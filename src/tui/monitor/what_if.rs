@@ -2,7 +2,8 @@
 
 use super::Monitor;
 use super::scene::Scene;
-use crate::experiment::{AllocationSettings, Budget, Choice, Rule, SelectionKind, rules_for};
+use crate::experiment::{AllocationSettings, Budget, Choice, LARGEST_BUDGET, Rule, SelectionKind, rules_for};
+use crate::run::event::sum_of;
 use crate::run::ranks::terms_of;
 use crate::search::allocation::{Module, allocate, default_threshold};
 use crate::search::selection::logits;
@@ -90,14 +91,15 @@ impl WhatIf {
             Rule::Budget => {
                 self.budget = match self.budget {
                     Budget::Parameters(all) => {
-                        Budget::Parameters((all as f64 + strides * cost.max(1) as f64).max(1.0) as i64)
+                        let all = all as f64 + strides * cost.max(1) as f64;
+                        Budget::Parameters(all.clamp(1.0, LARGEST_BUDGET) as i64)
                     }
-                    Budget::MeanRank(rank) => Budget::MeanRank(tidy(rank + 0.05 * strides).max(0.05)),
+                    Budget::MeanRank(rank) => Budget::MeanRank(tidy(rank + 0.05 * strides).clamp(0.05, LARGEST_BUDGET)),
                 };
                 return;
             }
         };
-        self.thresholds[place] = tidy(self.thresholds[place] + stride * strides).max(0.0);
+        self.thresholds[place] = tidy(self.thresholds[place] + stride * strides).clamp(0.0, 1.0);
     }
 
     /// Takes a value that was typed: a threshold, or a budget, of which a whole number is parameters.
@@ -109,23 +111,25 @@ impl WhatIf {
         match self.rule {
             Rule::Mean => Err("the rule mean has no threshold: it compares with the mean of each module".into()),
             Rule::Budget => match (text.parse::<i64>(), text.parse::<f64>()) {
-                (Ok(all), _) if all > 0 => {
+                (Ok(all), _) if all > 0 && all as f64 <= LARGEST_BUDGET => {
                     self.budget = Budget::Parameters(all);
                     Ok(())
                 }
-                (Err(_), Ok(rank)) if rank > 0.0 && rank.is_finite() => {
+                (Err(_), Ok(rank)) if rank > 0.0 && rank <= LARGEST_BUDGET => {
                     self.budget = Budget::MeanRank(rank);
                     Ok(())
                 }
-                _ => Err(format!("a budget is a whole number of parameters or a decimal mean rank, not {text:?}")),
+                _ => Err(format!(
+                    "a budget is a whole number of parameters or a decimal mean rank, up to {LARGEST_BUDGET:e}, not {text:?}"
+                )),
             },
             _ => match text.parse::<f64>() {
-                Ok(value) if value >= 0.0 && value.is_finite() => {
+                Ok(value) if (0.0..=1.0).contains(&value) => {
                     let place = self.place();
                     self.thresholds[place] = value;
                     Ok(())
                 }
-                _ => Err(format!("a threshold is a number from 0 up, not {text:?}")),
+                _ => Err(format!("a threshold is a number from 0 to 1, not {text:?}")),
             },
         }
     }
@@ -144,7 +148,7 @@ impl WhatIf {
     pub fn outcome(&self, modules: &[Module]) -> Outcome {
         let choice = self.choice();
         let ranks = allocate(choice.rule, choice.threshold, choice.budget, modules);
-        let parameters = ranks.iter().zip(modules).map(|(rank, m)| rank * (m.inputs + m.outputs)).sum();
+        let parameters = sum_of(ranks.iter().zip(modules).map(|(rank, module)| rank.saturating_mul(module.cost())));
         let mean_rank = ranks.iter().sum::<usize>() as f64 / ranks.len().max(1) as f64;
         Outcome { ranks, parameters, mean_rank }
     }
@@ -185,7 +189,7 @@ impl Monitor {
 
     /// Parameters of the cheapest term.
     pub fn cheapest(&self) -> usize {
-        self.view.modules.iter().map(|module| module.shape.inputs + module.shape.outputs).min().unwrap_or(1)
+        self.view.modules.iter().map(|module| module.shape.parameters(1)).min().unwrap_or(1)
     }
 }
 
@@ -232,7 +236,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
     let parameters = format!("{} LoRA parameters", grouped(outcome.parameters));
     let against = format!(", {}, {}", share(4), share(monitor.view.rank));
     put(buf, area, 4, vec![span(parameters, look.strong()), span(against, look.faint())]);
-    let size = (outcome.parameters + monitor.view.head_parameters) * PARAMETER_BYTES;
+    let size = outcome.parameters.saturating_add(monitor.view.head_parameters).saturating_mul(PARAMETER_BYTES);
     put(buf, area, 5, vec![plain(format!("adapter {} with its head", bytes(size as u64)))]);
 }
 
@@ -280,6 +284,17 @@ mod tests {
         what_if.say("0.5").unwrap();
         assert_eq!(what_if.outcome(&modules).ranks, [1, 0]);
         assert_eq!(what_if.typed(), "0.5");
+        for far in ["1e18", "1000000000000000000", "1e308"] {
+            assert!(what_if.say(far).is_err(), "{far}: no preset may say so");
+        }
+        what_if.say("1000000000000000").unwrap();
+        what_if.shift(10.0, 4, usize::MAX);
+        assert_eq!(what_if.typed(), "1000000000000000");
+        what_if.turn(true);
+        assert!(what_if.say("1e18").is_err() && what_if.say("1.5").is_err());
+        let huge = Module { inputs: 1 << 63, outputs: 1 << 63, ..module(&[0.6, 0.4], &[3.0, 1.0]) };
+        assert_eq!(what_if.outcome(&[huge.clone(), huge]).parameters, usize::MAX);
+        what_if.turn(false);
         assert!(what_if.say("-3").is_err() && what_if.say("x").is_err() && what_if.say("nan").is_err());
     }
 }

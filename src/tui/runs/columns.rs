@@ -124,6 +124,7 @@ impl Column {
     pub fn cell(self, row: &RunRow, zone: &TimeZone, look: Look) -> (String, Style) {
         let plain = |text: String| (text, Style::new());
         match self {
+            Column::State if row.unreadable.is_some() => (row.state_word().to_owned(), look.bad()),
             Column::State => {
                 let (glyph, style) = look.state(row.state);
                 (format!("{glyph} {}", row.state.name()), style)

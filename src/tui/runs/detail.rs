@@ -61,11 +61,19 @@ fn fields(row: &RunRow, zone: &TimeZone, look: Look) -> Vec<(&'static str, Strin
         ("started", format!("{started}{parent}"), Style::new()),
         ("folder", row.dir.clone(), Style::new()),
     ];
+    if let Some(damage) = &row.damage {
+        fields.push(("warning", format!("{damage}; its name is not known"), look.warning()));
+    }
     if let Some(place) = row.place {
         let text = format!("place {place}; it starts when a slot of its device is free");
         fields.push(("queue", text, Style::new()));
     }
     match (&row.error, &row.score) {
+        _ if row.unreadable.is_some() => {
+            // The folder stands above.
+            let brief = |reason: &String| reason.replace(&format!("{}/", row.dir), "");
+            fields.extend(row.unreadable.as_ref().map(|reason| ("error", brief(reason), look.bad())));
+        }
         _ if row.place.is_some() => {}
         (Some(error), _) => fields.push(("error", error.clone(), look.bad())),
         (None, Some((name, value))) => {

@@ -26,7 +26,7 @@ fn has(word: &str, row: &RunRow) -> bool {
         match field {
             "name" => return holds(&row.name, part),
             "id" => return row.id.starts_with(part),
-            "state" => return row.state.name().starts_with(part),
+            "state" => return row.state_word().starts_with(part),
             "phase" => return row.phase.is_some_and(|phase| phase.name().starts_with(part)),
             "model" => return holds(&row.model, part),
             "data" => return holds(&row.data, part),
@@ -38,6 +38,6 @@ fn has(word: &str, row: &RunRow) -> bool {
         }
     }
     [&row.name, &row.id, &row.model, &row.data, &row.notes.note].into_iter().any(|text| holds(text, word))
-        || row.state.name().contains(word)
+        || row.state_word().contains(word)
         || tagged(word)
 }

@@ -86,8 +86,11 @@ impl RunsFolder {
         let names: HashSet<&OsStr> = folders.iter().filter_map(|folder| folder.file_name()).collect();
         self.known.retain(|name, _| names.contains(name.as_os_str()));
         for name in names {
-            if !self.known.contains_key(name)
+            // One whose file is damaged may be mended.
+            let known = self.known.get(name).map(|known| &known.run);
+            if known.is_none_or(|run| run.damage().is_some())
                 && let Ok(run) = RunDir::open(&store.root().join(name))
+                && known != Some(&run)
             {
                 self.known.insert(name.to_owned(), Known::new(run));
             }
@@ -136,16 +139,24 @@ impl Known {
 
     fn look(&mut self) {
         let now = Stamps::of(&self.run, self.row.state);
-        let before = self.stamps.replace(now);
+        // What could not be read is looked at again: whom it may be read by changes no time of it.
+        let was_unreadable = self.row.unreadable.is_some();
+        let before = self.stamps.replace(now).filter(|_| !was_unreadable);
         let row = &mut self.row;
         // A lock that is let go, or a heartbeat that stops, changes no file.
         if before != Some(now) || row.state.is_active() || row.state == State::Queued {
-            row.state = state(&self.run).unwrap_or(State::Crashed);
+            row.unreadable = match state(&self.run) {
+                Ok(state) => {
+                    row.state = state;
+                    None
+                }
+                Err(error) => Some(error.to_string()),
+            };
         }
         if before.is_none_or(|before| before.folder != now.folder) {
             row.notes = Notes::read(&self.run).unwrap_or_default();
         }
-        if before.is_none_or(|before| before.log != now.log) {
+        if row.unreadable.is_none() && before.is_none_or(|before| before.log != now.log) {
             let view = tail(&self.run.events_path(), TAIL).map(|records| RunView::of(&records)).unwrap_or_default();
             (row.phase, row.step, row.total) = (view.phase, view.step, view.total);
             if let Some((step, total)) = view.warmup {
@@ -199,10 +210,12 @@ fn first_row(run: &RunDir, experiment: &Experiment) -> RunRow {
         last: None,
         model: String::new(),
         data: String::new(),
-        started: Some(run.info().created.clone()),
+        started: Some(run.info().created.clone()).filter(|created| !created.is_empty()),
         parent: run.info().parent.clone(),
         notes: Notes::default(),
         error: None,
+        damage: run.damage().map(String::from),
+        unreadable: None,
     };
     describe(&mut row, experiment);
     row
@@ -233,25 +246,14 @@ fn score(metrics: &Metrics, experiment: &Experiment) -> Option<(String, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::event::{Event, Phase, Ranks, Timing};
+    use crate::run::event::{Event, Phase, Ranks, Step, Timing};
     use crate::run::lock::Lock;
     use crate::run::log::EventLog;
     use crate::run::notes;
     use crate::run::store::NewRun;
 
     fn step(step: usize, loss: f64) -> Event {
-        Event::Step {
-            phase: Phase::Search,
-            step,
-            train_loss: 1.0,
-            validation_loss: Some(loss),
-            lr: 1e-3,
-            selection_lr: None,
-            tokens: None,
-            grad_norm: None,
-            direct_norm: None,
-            mixed_norm: None,
-        }
+        Event::Step(Step { validation_loss: Some(loss), ..Step::new(Phase::Search, step, 1.0, 1e-3) })
     }
 
     fn of_demo() -> Experiment {
@@ -341,5 +343,36 @@ mod tests {
         let at_first = Some((1, 0.25));
         assert_eq!(best(&mut folder), (at_first, at_first, false), "less than a portion is left");
         assert_eq!(best(&mut folder), (at_first, Some((2, 0.5)), false));
+    }
+
+    #[test]
+    fn a_run_whose_files_cannot_be_read_is_shown_as_such_until_they_can() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::new(home.path());
+        let run = make(&store, "r");
+        EventLog::open(&run.events_path()).unwrap();
+        let mut folder = RunsFolder::default();
+        let mut look = || folder.look_at(&store).unwrap().remove(0);
+        assert_eq!((look().state_word(), look().damage), ("queued", None));
+        // In place of the log stands something that nobody can read.
+        let aside = run.path().join("aside");
+        fs::rename(run.events_path(), &aside).unwrap();
+        fs::create_dir(run.events_path()).unwrap();
+        let row = look();
+        assert_eq!((row.state_word(), row.state), ("unreadable", State::Queued), "not a crash");
+        assert!(row.unreadable.is_some_and(|reason| reason.contains("events.jsonl")));
+        fs::remove_dir(run.events_path()).unwrap();
+        fs::rename(&aside, run.events_path()).unwrap();
+        assert_eq!(look().state_word(), "queued");
+
+        let file = run.path().join("run.json");
+        let whole = fs::read(&file).unwrap();
+        fs::write(&file, "").unwrap();
+        let mut folder = RunsFolder::default();
+        let mut look = || folder.look_at(&store).unwrap().remove(0);
+        let row = look();
+        assert_eq!((row.name.as_str(), row.damage.as_deref()), (run.id(), Some("run.json is empty")));
+        fs::write(&file, whole).unwrap();
+        assert_eq!((look().name.as_str(), look().damage), ("r", None));
     }
 }

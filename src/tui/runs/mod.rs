@@ -64,12 +64,21 @@ pub struct RunRow {
     pub notes: Notes,
     /// Why it failed.
     pub error: Option<String>,
+    /// What is wrong with the file that tells who it is.
+    pub damage: Option<String>,
+    /// Why its state cannot be told; `state` is what was known before.
+    pub unreadable: Option<String>,
 }
 
 impl RunRow {
     /// Whether a worker has it, be it at work or in the queue: it cannot be deleted.
     pub fn has_worker(&self) -> bool {
         self.state.is_active() || self.place.is_some()
+    }
+
+    /// Its state in a word.
+    pub fn state_word(&self) -> &'static str {
+        if self.unreadable.is_some() { "unreadable" } else { self.state.name() }
     }
 
     /// The figure that the run is known by now: its score, before that its best validation loss.

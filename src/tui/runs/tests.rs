@@ -20,6 +20,8 @@ fn row(id: &str, name: &str, state: State) -> RunRow {
         parent: None,
         notes: Notes::default(),
         error: None,
+        damage: None,
+        unreadable: None,
     }
 }
 

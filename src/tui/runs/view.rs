@@ -121,7 +121,7 @@ fn row_spans(
         span(pointer, styled(look.strong())),
         span(mark, styled(mark_style)),
         span(star, styled(look.accent())),
-        span(" ", styled(Style::new())),
+        span(if row.damage.is_some() { "!" } else { " " }, styled(look.warning())),
         span(pad(&row.name, name_width, glyphs.ellipsis), styled(look.strong())),
     ];
     for column in columns {
