@@ -97,17 +97,25 @@ fn about(buf: &mut Buffer, area: Rect, row: &PresetRow, model: &Model) {
     }
     let fields = below(area, taken + 2);
     let keys = row.said.iter().map(|(key, _)| width(key)).max().unwrap_or(0).max(KEYS) + 2;
-    // Two columns of settings where their values have room, too.
-    let halves: usize = if columns / 2 >= keys + VALUES { 2 } else { 1 };
-    let half = columns / halves;
-    let mut lines: Vec<Line> = Vec::new();
-    for (key, value) in &row.said {
-        for (at, text) in wrap(value, half.saturating_sub(keys + 2)).into_iter().enumerate() {
-            let key = if at == 0 { *key } else { "" };
-            lines.push(vec![span(format!("{key:<keys$}"), look.faint()), plain(text)]);
-        }
-    }
+    let settings = |room: usize| -> Vec<Line> {
+        let lines = |(key, value): &(&'static str, String)| {
+            let texts = wrap(value, room.saturating_sub(keys + 2)).into_iter().enumerate();
+            let key = *key;
+            let line = move |(at, text): (usize, String)| {
+                vec![span(format!("{:<keys$}", if at == 0 { key } else { "" }), look.faint()), plain(text)]
+            };
+            texts.map(line).collect::<Vec<Line>>()
+        };
+        row.said.iter().flat_map(lines).collect()
+    };
     let height = usize::from(fields.height);
+    let mut lines = settings(columns);
+    // Two columns where one does not do, and their values have room.
+    let halves: usize = if lines.len() > height && columns / 2 >= keys + VALUES { 2 } else { 1 };
+    let half = columns / halves;
+    if halves > 1 {
+        lines = settings(half);
+    }
     let hidden = (lines.len() + 1).saturating_sub(height * halves);
     if lines.len() > height * halves && height > 0 {
         lines.truncate(height * halves - 1);
