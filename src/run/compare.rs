@@ -14,7 +14,7 @@ pub const MOST: usize = 8;
 /// Why runs cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompareError {
-    #[error("{count} runs cannot be compared: from {FEWEST} to {MOST} can")]
+    #[error("{count} run{} cannot be compared: from {FEWEST} to {MOST} can", if *count == 1 { "" } else { "s" })]
     Count { count: usize },
     #[error("run {run} is given twice")]
     Twice { run: String },
