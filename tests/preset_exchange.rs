@@ -144,6 +144,23 @@ fn a_difference_is_what_is_said_otherwise() {
 }
 
 #[test]
+fn what_is_not_there_ends_with_3_and_names_what_the_user_saved() {
+    let home = Home::new();
+    let (code, _, err) = home.preset(&["import", "nowhere.toml"]);
+    assert_eq!(code, Some(3), "{err}");
+    for verb in [&["delete", "mien"][..], &["rename", "mien", "yours"]] {
+        let (code, _, err) = home.preset(verb);
+        assert!(code == Some(3) && err.contains("no preset is saved yet") && !err.contains("glue"), "{err}");
+    }
+    assert_eq!(home.preset(&["new", "mine"]).0, Some(0));
+    let (code, _, err) = home.preset(&["delete", "mien"]);
+    assert!(code == Some(3) && err.contains("did you mean mine?"), "{err}");
+    home.file("mine.toml", "[data]\nid = \"builtin:demo\"\n");
+    let (code, _, err) = home.preset(&["import", "mine.toml"]);
+    assert!(code == Some(2) && err.contains("--force"), "{err}");
+}
+
+#[test]
 fn what_is_not_there_or_no_file_or_wrong_is_told_as_check_tells_it() {
     let home = Home::new();
     home.file("wrong.toml", "[data]\ntrain = \"gone.tsv\"\n[lora]\nrank = 0\nrnk = 3\n[search]\nfrom = \"nowhere\"\n");

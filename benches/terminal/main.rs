@@ -121,11 +121,10 @@ fn measure_case(case: &Case, asked: &Asked, report: &mut Report) {
     add("idle CPU, finished run", Figure::percent(idle.cpu).at_most(0.5));
     add("idle bytes, finished run", Figure::bytes(idle.bytes as f64).at_most(0.0));
 
-    let Keys { half, p99, most, escape, silent } = measure::keys(&mut session, 200);
+    let Keys { half, p99, most, silent } = measure::keys(&mut session, 200);
     add("key to bytes, median", Figure::ms(half));
     add("key to bytes, p99", Figure::ms(p99).at_most(5.0));
     add("key to bytes, slowest", Figure::ms(most));
-    add("Esc to bytes, p99", Figure::ms(escape).at_most(50.0));
     add("keys without an answer", Figure::count(silent as f64).at_most(0.0));
     add("memory, after the keys", Figure::bytes(measure::rss(&session)).at_most(most_memory));
     session.send("\x1b");

@@ -127,8 +127,6 @@ pub struct Keys {
     pub half: f64,
     pub p99: f64,
     pub most: f64,
-    /// p99 of Esc alone: it may be the beginning of another key, which is waited for.
-    pub escape: f64,
     /// Keys that nothing answered within a second.
     pub silent: usize,
 }
@@ -139,7 +137,7 @@ pub fn keys(session: &mut Session, count: usize) -> Keys {
         "j", "l", "k", "h", "?", "\x1b", "j", "G", "g", "l", "\x1b", "n", "j", "\x1b[B", "\x1b", "p", "\x1b[B", "\x1b",
         "\r", "j",
     ];
-    let (mut times, mut escapes) = (Vec::new(), Vec::new());
+    let mut times = Vec::new();
     let mut silent = 0;
     for key in KEYS.iter().cycle().take(count) {
         let sent = session.sent();
@@ -149,8 +147,7 @@ pub fn keys(session: &mut Session, count: usize) -> Keys {
             Some(_) => {
                 let output = session.output();
                 let came = output.pieces.iter().find(|(_, total)| *total > sent).map_or(start, |(time, _)| *time);
-                let of_its_kind = if *key == "\x1b" { &mut escapes } else { &mut times };
-                of_its_kind.push(came.saturating_duration_since(start).as_secs_f64() * 1e3);
+                times.push(came.saturating_duration_since(start).as_secs_f64() * 1e3);
             }
             None => silent += 1,
         }
@@ -166,12 +163,9 @@ pub fn keys(session: &mut Session, count: usize) -> Keys {
             last = now;
         }
     }
-    let at = |times: &mut Vec<f64>, share: f64| {
-        times.sort_by(f64::total_cmp);
-        times[((times.len() - 1) as f64 * share).round() as usize]
-    };
-    let escape = at(&mut escapes, 0.99);
-    Keys { half: at(&mut times, 0.5), p99: at(&mut times, 0.99), most: at(&mut times, 1.0), escape, silent }
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
+    Keys { half: at(0.5), p99: at(0.99), most: at(1.0), silent }
 }
 
 /// Seconds that the process was on a core so far.

@@ -121,7 +121,8 @@ fn as_json(args: &ExportArgs, run: &RunDir, exported: &Exported) -> serde_json::
 fn write_text(exported: &Exported, out: &mut impl Write) -> Result<(), CliError> {
     let size: u64 =
         exported.files.iter().filter_map(|name| exported.folder.join(name).metadata().ok()).map(|m| m.len()).sum();
-    writeln!(out, "written  {} ({} files, {})", exported.folder.display(), exported.files.len(), bytes(size))?;
+    let folder = std::path::absolute(&exported.folder).unwrap_or_else(|_| exported.folder.clone());
+    writeln!(out, "written  {} ({} files, {})", folder.display(), exported.files.len(), bytes(size))?;
     if let Some(readback) = &exported.readback {
         writeln!(out, "checked  {readback}")?;
     }

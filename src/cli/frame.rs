@@ -4,6 +4,7 @@ use super::CliError;
 use super::out::{bytes, called, duration, say, table};
 use super::samples::write_samples;
 use super::theatre;
+use crate::experiment::Experiment;
 use crate::experiment::problem::printable;
 use crate::run::best::At;
 use crate::run::directory::RunDir;
@@ -12,10 +13,13 @@ use crate::run::fold::evaluated_words;
 use crate::run::follow::Follower;
 use crate::run::history::{Curves, Metric};
 use crate::run::notes::Notes;
+use crate::run::outlook::Left;
 use crate::run::queue::Queue;
 use crate::run::state::{Status, status};
 use crate::run::view::{RunView, State};
+use crate::tui::text::rough_duration;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Everything that there is to know of a run at one moment.
@@ -81,6 +85,7 @@ impl Snapshot {
             "phase": view.phase,
             "step": view.step,
             "total": view.total,
+            "took_s": view.took(),
             "pid": self.pid(),
             "dir": self.run.path(),
             "parent": info.parent,
@@ -104,6 +109,8 @@ impl Snapshot {
             .collect();
         let last = |curves: &Curves, metric| curves.last(metric).map(|(_, value)| value);
         let experiment = self.run.experiment().ok();
+        let durations: BTreeMap<&str, f64> =
+            view.durations().into_iter().map(|(phase, seconds)| (phase.name(), seconds)).collect();
         let mut object = json!({
             "id": info.id,
             "name": info.name,
@@ -114,6 +121,9 @@ impl Snapshot {
             "total": view.total,
             "rate": view.rate,
             "left_s": view.left_s,
+            "left_in_all": self.left_in_all(experiment.as_ref()).map(|left| json!({"seconds": left.seconds, "at_least": left.at_least})),
+            "took_s": view.took(),
+            "durations_s": durations,
             "pid": self.pid(),
             "host": self.status.holder.as_ref().map(|holder| &holder.host),
             "device": view.device,
@@ -156,9 +166,14 @@ impl Snapshot {
         if let Some(place) = self.queue_place() {
             writeln!(out, "queue    place {place}, waits for {}", printable(&view.device))?;
         }
+        let experiment = self.run.experiment().ok();
         if let Some(place) = place(view) {
-            writeln!(out, "phase    {}", place)?;
+            let all = self
+                .left_in_all(experiment.as_ref())
+                .map_or(String::new(), |left| format!(", all phases {}", left.words(rough_duration)));
+            writeln!(out, "phase    {place}{all}")?;
         }
+        self.write_durations(out)?;
         if !view.model.is_empty() {
             let task = if view.task.is_empty() { String::new() } else { format!("{}, ", view.task) };
             writeln!(out, "model    {}, {task}{}", printable(&view.model), printable(&view.device))?;
@@ -177,15 +192,28 @@ impl Snapshot {
             writeln!(out, "validate best {best:.4} at step {best_step}, last {last:.4} at step {step}")?;
         }
         self.write_notes(out)?;
-        theatre::write(view, self.run.experiment().ok().as_ref(), self.status.state.is_active(), out)?;
+        theatre::write(view, experiment.as_ref(), self.status.state.is_active(), out)?;
         self.write_error(out)?;
-        write_modules(view, out)?;
+        write_modules(view, theatre::line(view, experiment.as_ref()), out)?;
         write_metrics(view, out)?;
         write_samples(&view.samples, out)?;
         if self.status.state == State::Finished {
             writeln!(out, "adapter  {}", self.run.adapter_path().display())?;
         }
         Ok(())
+    }
+
+    /// Time left of the run in all, while a worker is at it.
+    fn left_in_all(&self, experiment: Option<&Experiment>) -> Option<Left> {
+        self.view.left_in_all(experiment?)
+    }
+
+    /// What the run took so far, in all and by phase.
+    fn write_durations(&self, out: &mut impl Write) -> io::Result<()> {
+        let Some(took) = self.view.took() else { return Ok(()) };
+        let of = |(phase, seconds): &(Phase, f64)| format!("{} {}", phase.name(), duration(*seconds));
+        let phases: Vec<String> = self.view.durations().iter().filter(|(_, seconds)| *seconds >= 0.5).map(of).collect();
+        writeln!(out, "time     {}: {}", duration(took), phases.join(", "))
     }
 
     fn write_notes(&self, out: &mut impl Write) -> io::Result<()> {
@@ -201,6 +229,10 @@ impl Snapshot {
     }
 
     fn write_error(&self, out: &mut impl Write) -> io::Result<()> {
+        if self.status.state == State::Crashed {
+            writeln!(out, "error    the worker died in {}", self.view.place())?;
+            writeln!(out, "advice   autolora resume {} goes on from the last checkpoint", self.run.id())?;
+        }
         if let Some((error, advice)) = &self.view.error {
             writeln!(out, "error    {}", printable(error))?;
             if !advice.is_empty() {
@@ -212,12 +244,10 @@ impl Snapshot {
 
     /// What a finished run came to: ranks, scores, adapter, time.
     pub fn write_result(&self, out: &mut impl Write) -> io::Result<()> {
-        write_modules(&self.view, out)?;
+        write_modules(&self.view, theatre::line(&self.view, self.run.experiment().ok().as_ref()), out)?;
         write_metrics(&self.view, out)?;
         writeln!(out, "adapter  {}", self.run.adapter_path().display())?;
-        if let Some(seconds) = self.view.timing.get("total_s") {
-            writeln!(out, "time     {}", duration(*seconds))?;
-        }
+        self.write_durations(out)?;
         writeln!(out, "run      {}", called(&self.run))
     }
 }
@@ -260,7 +290,7 @@ pub fn losses(view: &RunView) -> Option<String> {
 /// Darker for larger, half-way at the line that a kept term must exceed; without one, the largest value is darkest.
 const RAMP: &[u8] = b" .:-=+*#%@";
 
-fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
+fn write_modules(view: &RunView, line: Option<f64>, out: &mut impl Write) -> io::Result<()> {
     if view.modules.is_empty() {
         return Ok(());
     }
@@ -270,7 +300,7 @@ fn write_modules(view: &RunView, out: &mut impl Write) -> io::Result<()> {
     let mut rows = vec![heading];
     for (index, module) in view.modules.iter().enumerate() {
         let rank = module.rank.map_or("-".to_string(), |rank| format!("{rank} of {}", view.rank));
-        let largest = view.threshold.map_or(module.alpha.iter().copied().fold(0.0, f32::max), |line| 2.0 * line as f32);
+        let largest = line.map_or(module.alpha.iter().copied().fold(0.0, f32::max), |line| 2.0 * line as f32);
         let glyph = |alpha: &f32| {
             let share = if largest > 0.0 { (alpha / largest).clamp(0.0, 1.0) } else { 0.0 };
             char::from(RAMP[(share * (RAMP.len() - 1) as f32).round() as usize])
@@ -364,7 +394,7 @@ mod tests {
 
     #[test]
     fn modules_show_their_rank_and_a_map_of_their_values() {
-        let text = text(|out| write_modules(&view(), out));
+        let text = text(|out| write_modules(&view(), None, out));
         assert_eq!(
             text,
             "module    rank    selection values\n\

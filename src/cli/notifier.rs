@@ -33,7 +33,7 @@ pub fn run(args: &NotifierArgs) -> Result<u8, CliError> {
     let score = shown.view.metrics.get("score").map_or(String::new(), f64::to_string);
     let error = match (&shown.view.error, end) {
         (Some((error, _)), State::Failed) => error.clone(),
-        (_, State::Crashed) => "the worker died".into(),
+        (_, State::Crashed) => format!("the worker died in {}", shown.view.place()),
         _ => String::new(),
     };
     let variables = [

@@ -7,6 +7,8 @@ use crate::run::store::{Found, Store};
 use std::fmt::{self, Display, Write as _};
 use std::io::{self, Write};
 
+pub use crate::tui::text::{bytes, duration};
+
 /// A line on stderr. Where nobody can read it, nothing is lost.
 pub fn say(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
@@ -70,26 +72,6 @@ fn width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
 }
 
-/// Seconds as people say them: `7 s`, `3 min 20 s`, `2 h 05 min`.
-pub fn duration(seconds: f64) -> String {
-    let whole = if seconds.is_finite() { seconds.max(0.0).round() as u64 } else { 0 };
-    match (whole / 3600, whole / 60 % 60, whole % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s:02} s"),
-        (h, m, _) => format!("{h} h {m:02} min"),
-    }
-}
-
-/// Bytes as people say them.
-pub fn bytes(count: u64) -> String {
-    match count {
-        0..1024 => format!("{count} B"),
-        1024..1_048_576 => format!("{:.1} KiB", count as f64 / 1024.0),
-        1_048_576..1_073_741_824 => format!("{:.1} MiB", count as f64 / 1_048_576.0),
-        _ => format!("{:.1} GiB", count as f64 / 1_073_741_824.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,12 +82,6 @@ mod tests {
         let written = Json(&value).to_string();
         assert_eq!(written, "{\"name\":\"a\\u009b31m\\u007f\\u202eb\u{e9}\\u001b\"}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), value);
-    }
-
-    #[test]
-    fn times_and_sizes_are_said_as_people_say_them() {
-        assert_eq!([7.4, 200.0, 7500.0, f64::INFINITY].map(duration), ["7 s", "3 min 20 s", "2 h 05 min", "0 s"]);
-        assert_eq!([12, 2048, 5 << 20, 3 << 30].map(bytes), ["12 B", "2.0 KiB", "5.0 MiB", "3.0 GiB"]);
     }
 
     #[test]

@@ -75,7 +75,10 @@ fn put_first(wanted: &str, queues: &[Queue]) -> Result<(), CliError> {
         }
         (None, State::Running) => (format!("run {} does not wait: it is at work", called(&run)), String::new()),
         (None, state) => {
-            let advice = format!("autolora resume {} --queue puts it into the queue", run.id());
+            let advice = match state {
+                State::Finished => String::new(),
+                _ => format!("autolora resume {} --queue puts it into the queue", run.id()),
+            };
             (format!("run {} does not wait: it is {}", called(&run), state.name()), advice)
         }
     };

@@ -164,7 +164,9 @@ fn dead(run: &RunDir) -> CliError {
     let again = format!("autolora resume {} goes on from the last checkpoint", run.id());
     let log = log_tail(run, 5);
     let log = if log.is_empty() { log } else { format!("; the end of its log:\n{log}") };
-    CliError::new(1, format!("the worker of run {} died{log}", called(run)), Some(again))
+    let records = Follower::new(&run.events_path()).read_all().unwrap_or_default();
+    let place = RunView::of(&records).place();
+    CliError::new(1, format!("the worker of run {} died in {place}{log}", called(run)), Some(again))
 }
 
 /// A flag that the first Ctrl-C or SIGTERM raises; the second ends this process, not the worker.
@@ -242,7 +244,7 @@ fn died(run: &RunDir, view: RunView) -> Result<String, CliError> {
         step: view.step,
         run: run.id().into(),
         dir: run.path().display().to_string(),
-        error: "the worker died".into(),
+        error: format!("the worker died in {}", view.place()),
         advice: format!("autolora resume {}", run.id()),
         ranks: view.ranks(),
         metrics: view.metrics,

@@ -1,13 +1,14 @@
 //! What the monitor shows beside ranks and scores, for `show` and `watch --once`: as text and as fields of the JSON object.
 
-use crate::experiment::Experiment;
 use crate::experiment::problem::printable;
+use crate::experiment::{AllocationSettings, Experiment};
 use crate::run::event::Phase;
 use crate::run::history::{Curves, Metric};
 use crate::run::machine::Machine;
+use crate::run::retrain::words;
 use crate::run::settled::stability;
 use crate::run::view::{RunView, shares_of_energy};
-use crate::search::allocation::line_of;
+use crate::search::allocation::resolved;
 use crate::search::stability::Stability;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
@@ -17,16 +18,22 @@ use super::out::bytes;
 /// Messages of the log that are told.
 const LOG_LINES: usize = 20;
 
+/// What a selection value must reach to be kept, where the rule has such a line.
+pub fn line(view: &RunView, settings: Option<&Experiment>) -> Option<f64> {
+    view.line(settings.map(|settings| &settings.allocation))
+}
+
+/// The choice of allocation that holds, with the threshold that it works with.
+fn rule(view: &RunView, settings: Option<&Experiment>) -> Option<AllocationSettings> {
+    let said = settings.map(|settings| &settings.allocation);
+    view.allocation.as_ref().or(said).map(|choice| resolved(choice, view.rank))
+}
+
 /// How settled the search is after its newest snapshot.
 fn settled(view: &RunView, settings: Option<&Experiment>) -> Option<Stability> {
     let newest = view.snapshots.len().checked_sub(1)?;
     let patience = settings.map_or(100, |settings| settings.search.stable_steps);
-    let choice = view.allocation.clone().or_else(|| Some(settings?.allocation.clone()));
-    let line = match choice {
-        Some(choice) => line_of(&choice, view.rank),
-        None => view.threshold,
-    };
-    stability(view, newest, patience, line)
+    stability(view, newest, patience, line(view, settings))
 }
 
 /// Share of each module in the energy of all; none where the log has no energies.
@@ -46,8 +53,11 @@ fn newest(curves: &Curves) -> Map<String, Value> {
 
 /// Fields for the object of `show --json`.
 pub fn fields(view: &RunView, settings: Option<&Experiment>) -> Map<String, Value> {
+    let search = settings.map(|settings| &settings.search);
     let stability = settled(view, settings).map(|found| {
         json!({
+            "steps_needed": search.map(|search| search.stable_steps),
+            "stops_when_stable": search.map(|search| search.stop_when_stable),
             "steps_since_change": found.since_change,
             "flips_in_100": found.flips,
             "entropy": found.entropy,
@@ -78,6 +88,8 @@ pub fn fields(view: &RunView, settings: Option<&Experiment>) -> Map<String, Valu
         "best_validation_loss": best,
         "energy_share": energy,
         "allocation": view.allocation,
+        "rule": rule(view, settings),
+        "line": line(view, settings),
         "parameters_at_rank_4": view.uniform_parameters(4),
         "parameters_at_k": view.uniform_parameters(view.rank),
         "rss_bytes": view.rss_bytes,
@@ -96,10 +108,16 @@ pub fn write(view: &RunView, settings: Option<&Experiment>, is_active: bool, out
         && let Some(found) = settled(view, settings)
     {
         let word = if found.verdict.is_safe() { "safe to stop" } else { "not settled" };
-        let since = found.since_change.map_or(String::new(), |steps| format!("; no change for {steps} steps"));
+        let needed = settings.map_or(String::new(), |settings| format!(" of {}", settings.search.stable_steps));
+        let since = found.since_change.map_or(String::new(), |steps| format!("; no change for {steps}{needed} steps"));
+        let stops = settings.is_some_and(|settings| settings.search.stop_when_stable);
+        let stops = if stops { "; the search ends once they are stable" } else { "" };
         let entropy = found.entropy.map_or(String::new(), |entropy| format!(", entropy {entropy:.3}"));
         let reason = printable(&found.verdict.reason(|module| path_of(view, module)));
-        writeln!(out, "ranks    {word}: {reason}{since}, {} flips in 100{entropy}", found.flips)?;
+        writeln!(out, "ranks    {word}: {reason}{since}, {} flips in 100{entropy}{stops}", found.flips)?;
+    }
+    if let Some(choice) = rule(view, settings).filter(|_| view.rank > 0) {
+        writeln!(out, "rule     {}", words(&choice))?;
     }
     if let Some(reason) = &view.stable {
         writeln!(out, "search   ended early: {}", printable(reason))?;
@@ -165,5 +183,16 @@ mod tests {
         write(&view, None, true, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         assert!(text.contains("not settled: 100 more steps") && text.contains("grad_norm 1.5"), "{text}");
+        let mut settings = Experiment::default();
+        (settings.search.stop_when_stable, settings.search.stable_steps) = (true, 70);
+        let told = super::fields(&view, Some(&settings));
+        assert_eq!((&told["rule"]["threshold"], &told["line"]), (&json!(0.5), &json!(0.5)), "1/k, which nobody said");
+        assert_eq!(told["stability"]["steps_needed"], json!(70));
+        assert_eq!(told["stability"]["stops_when_stable"], json!(true));
+        let mut text = Vec::new();
+        write(&view, Some(&settings), true, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("no change for 0 of 70 steps") && text.contains("ends once they are stable"), "{text}");
+        assert!(text.contains("rule     threshold 0.5\n"), "{text}");
     }
 }

@@ -29,6 +29,11 @@ enum Order {
     Shuffled { seed: u64, purpose: &'static str, lengths: Option<Vec<usize>> },
 }
 
+/// Steps of `epochs` passes over `rows` rows, rounded up.
+pub fn steps_of(epochs: f64, rows: usize, batch_size: usize) -> usize {
+    (epochs * rows as f64 / batch_size.max(1) as f64).ceil() as usize
+}
+
 impl Sampler {
     fn new(rows: usize, batch_size: usize, order: Order) -> Self {
         Self { rows: rows.max(1), batch_size: batch_size.max(1), order, orders: Vec::new() }
@@ -64,7 +69,7 @@ impl Sampler {
 
     /// Steps of `epochs` passes, rounded up.
     pub fn steps(&self, epochs: f64) -> usize {
-        (epochs * self.rows as f64 / self.batch_size as f64).ceil() as usize
+        steps_of(epochs, self.rows, self.batch_size)
     }
 
     /// Passes that `steps` steps make.

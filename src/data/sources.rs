@@ -166,8 +166,10 @@ fn from_hub(
             .transpose()?,
     };
     let used = [Some(&train), validation.as_ref(), test.as_ref()];
-    let words =
-        ["train", "D_val", "test"].iter().zip(used).filter_map(|(role, used)| Some(format!("{role}: {}", used?.0)));
+    let words = ["train", "validation", "test"]
+        .iter()
+        .zip(used)
+        .filter_map(|(role, used)| Some(format!("{role}: {}", used?.0)));
     let about = format!("{repo}, configuration {config}, {}", words.collect::<Vec<_>>().join(", "));
 
     let mut fetch = |(_, paths, setting): &(String, &[String], &'static str)| {

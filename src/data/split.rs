@@ -26,10 +26,10 @@ pub fn split(rows: &Rows, rule: SplitRule, file: &str) -> Result<(Rows, Rows), D
     let empty =
         |side| DataError::EmptySplit { file: file.to_owned(), rows: pieces.len(), share: rule.validation_share, side };
     if first.is_empty() {
-        return Err(empty("D_tr"));
+        return Err(empty("training"));
     }
     if second.is_empty() {
-        return Err(empty("D_val"));
+        return Err(empty("validation"));
     }
     let take = |examples: Vec<usize>| rows.select(examples.into_iter().flat_map(|example| pieces[example].clone()));
     Ok((take(first), take(second)))

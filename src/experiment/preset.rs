@@ -2,7 +2,7 @@
 
 use super::atomic::write_atomic;
 use super::home::{NoHome, presets_folder};
-use super::nearest::ranked;
+use super::nearest::{nearest, ranked};
 use super::parse::{Source, parse_with_files};
 use super::preset_error::PresetError;
 use super::problem::reorders;
@@ -242,9 +242,23 @@ impl Presets {
         if path.exists() {
             return Ok(path);
         }
-        match self.find(name)?.origin {
-            Origin::Shipped => Err(PresetError::Shipped { name: name.into() }),
-            _ => Err(PresetError::NotFound { name: name.into(), help: "it is a file, not a saved preset".into() }),
+        let help = match self.find(name) {
+            Ok(Found { origin: Origin::Shipped, .. }) => return Err(PresetError::Shipped { name: name.into() }),
+            Ok(_) => "it is a file, not a saved preset".to_owned(),
+            Err(PresetError::NotFound { .. }) => self.saved_names(name),
+            Err(error) => return Err(error),
+        };
+        Err(PresetError::NotFound { name: name.into(), help })
+    }
+
+    /// Which saved presets may be meant: the shipped ones are not the user's to change.
+    fn saved_names(&self, name: &str) -> String {
+        let saved = self.list().into_iter().filter(|listed| matches!(listed.origin, Origin::Saved(_)));
+        let names: Vec<String> = saved.map(|listed| listed.name).collect();
+        match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near}?"),
+            None if names.is_empty() => "no preset is saved yet; autolora preset new NAME saves one".into(),
+            None => format!("saved presets are: {}", names.join(", ")),
         }
     }
 

@@ -43,7 +43,9 @@ pub enum PresetError {
     },
     /// The name is taken.
     #[error("there is a saved preset {name} already")]
-    #[diagnostic(help("choose another name, or delete it first: autolora preset delete {name}"))]
+    #[diagnostic(help(
+        "choose another name, or delete it first: autolora preset delete {name}; import takes its place with --force"
+    ))]
     Exists {
         /// The name.
         name: String,
@@ -88,6 +90,7 @@ impl PresetError {
     pub fn exit_code(&self) -> u8 {
         match self {
             PresetError::NotFound { .. } => 3,
+            PresetError::Read { error, .. } if error.kind() == io::ErrorKind::NotFound => 3,
             PresetError::Read { .. } | PresetError::Write { .. } | PresetError::NoHome(_) => 1,
             PresetError::NotAPreset { .. }
             | PresetError::BadName { .. }

@@ -117,10 +117,10 @@ settings! {
         config: Option<String> = None, Kind::Text, "", "configuration of a hub dataset; unset: its only one, or default";
         revision: Option<String> = None, Kind::Text, "", "branch, tag or commit of a hub dataset; unset: where its parquet files are";
         train_split: Option<String> = None, Kind::Text, "", "split of a hub dataset to train on; unset: train";
-        validation_split: Option<String> = None, Kind::Text, "", "split of a hub dataset that is D_val; unset: the training split is split";
+        validation_split: Option<String> = None, Kind::Text, "", "split of a hub dataset to validate on; unset: part of the training split";
         test_split: Option<String> = None, Kind::Text, "", "split of a hub dataset that is held out; unset: the catalogue's, else test, else validation";
         train: Option<PathBuf> = None, Kind::Path, "", "training file (CSV, TSV, JSONL, parquet, CoNLL), or a folder of WebNLG's XML";
-        validation: Option<PathBuf> = None, Kind::Path, "", "D_val; without it the training file is split";
+        validation: Option<PathBuf> = None, Kind::Path, "", "validation data; without it the training file is split";
         test: Option<PathBuf> = None, Kind::Path, "", "held-out file, for evaluation alone";
         task: Task = Task::Classification, Kind::Choice(Task::NAMES), "", "what the labels are; generation: text is a prompt, label how it goes on";
         text: Option<String> = None, Kind::Text, "", "column of the text, the words or the prompt (1, 2, ... without a header); unset: by its name";
@@ -130,7 +130,7 @@ settings! {
         header: Option<bool> = None, Kind::Bool, "", "first row names the columns; unset: yes, unless columns are given as numbers";
         quote: Option<String> = None, Kind::Text, "", "quote character of a TSV; unset: none (CSV: \")";
         max_length: usize = 128, Kind::Int { min: 4, max: 1_000_000 }, "tokens", "longer rows are cut";
-        stratify: bool = false, Kind::Bool, "", "D_tr and D_val with the classes in equal proportion (classification)";
+        stratify: bool = false, Kind::Bool, "", "training and validation data with the classes in equal proportion (classification)";
         loss: LossOn = LossOn::Reply, Kind::Choice(LossOn::NAMES), "", "generation: the tokens that the loss counts";
         packing: bool = true, Kind::Bool, "", "generation: short texts of a batch share rows of max_length, each seeing itself alone: the same step";
         max_train_rows: Option<usize> = None, COUNT, "rows", "use only the first rows of the training file";
@@ -152,10 +152,10 @@ settings! {
         hypergradient: Hypergradient = Hypergradient::Unrolled, Kind::Choice(Hypergradient::NAMES), "", "update rule of the selection variables";
         selection: SelectionKind = SelectionKind::Softmax, Kind::Choice(SelectionKind::NAMES), "", "how logits become selection values";
         steps: Option<usize> = None, COUNT, "steps", "length of the search; unset: search.epochs";
-        epochs: f64 = 3.0, POSITIVE, "epochs", "length of the search in passes over D_tr, where steps is unset";
+        epochs: f64 = 3.0, POSITIVE, "epochs", "length of the search in passes over the training data, where steps is unset";
         warmup_steps: usize = 20, Kind::Int { min: 0, max: 1_000_000_000 }, "steps", "first steps of the weights alone (B starts at 0)";
         batch_size: usize = 16, Kind::Int { min: 1, max: 65_536 }, "rows", "rows of a batch, on both levels";
-        validation_share: f64 = 0.5, Kind::Float { min: 0.0, max: 0.99, exclusive: true }, "", "share of the training rows that is D_val";
+        validation_share: f64 = 0.5, Kind::Float { min: 0.0, max: 0.99, exclusive: true }, "", "share of the training rows that is validation data";
         epsilon: f64 = 0.01, POSITIVE, "", "size of the perturbation of the mixed term, divided by |v|";
         clip_norm: Option<f64> = None, POSITIVE, "", "clip the weights' gradient to this norm; unset: off";
         stop_when_stable: bool = false, Kind::Bool, "", "end the search before its last step once its ranks have settled (search.stable_steps)";
@@ -186,7 +186,7 @@ settings! {
     }
     /// `[retrain]`
     "retrain" => RetrainSettings {
-        epochs: f64 = 3.0, POSITIVE, "epochs", "passes over D_tr and D_val together";
+        epochs: f64 = 3.0, POSITIVE, "epochs", "passes over training and validation data together";
         batch_size: usize = 16, Kind::Int { min: 1, max: 65_536 }, "rows", "rows of a batch";
         optimizer: OptimizerKind = OptimizerKind::AdamW, Kind::Choice(OptimizerKind::NAMES), "", "optimiser of A, B and head";
         lr: f64 = 1e-3, POSITIVE, "", "peak learning rate";

@@ -4,6 +4,7 @@ use super::fold::metric_key;
 use super::history::{Axis, Curves, Metric};
 use super::view::{RunView, is_better_less};
 use crate::experiment::{Experiment, differing};
+use crate::search::allocation::default_threshold;
 
 /// How many runs can stand side by side.
 pub const FEWEST: usize = 2;
@@ -13,7 +14,7 @@ pub const MOST: usize = 8;
 /// Why runs cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompareError {
-    #[error("{count} runs cannot be compared: from {FEWEST} to {MOST} can")]
+    #[error("{count} run{} cannot be compared: from {FEWEST} to {MOST} can", if *count == 1 { "" } else { "s" })]
     Count { count: usize },
     #[error("run {run} is given twice")]
     Twice { run: String },
@@ -93,7 +94,21 @@ pub fn settings(sides: &[Side]) -> Vec<Setting> {
         let mut values = values.into_iter();
         sides.iter().map(|side| side.experiment.and_then(|_| values.next())).collect()
     };
-    differing(&known).into_iter().map(|(key, values)| Setting { key, values: spread(values) }).collect()
+    let holding = |key: &str, values: Vec<String>| -> Vec<String> {
+        values.into_iter().zip(&known).map(|(value, experiment)| holding(key, value, experiment)).collect()
+    };
+    differing(&known).into_iter().map(|(key, values)| Setting { key, values: spread(holding(key, values)) }).collect()
+}
+
+/// A value as it works: a threshold that nobody said is the rule's own.
+fn holding(key: &str, value: String, experiment: &Experiment) -> String {
+    if key != "allocation.threshold" || value != "unset" {
+        return value;
+    }
+    match default_threshold(experiment.allocation.rule, experiment.lora.rank) {
+        Some(threshold) => format!("{:?}", (threshold * 1e4).round() / 1e4),
+        None => "none".into(),
+    }
 }
 
 /// The ranks of all modules, those of the first run first, in the order of the models.
@@ -309,6 +324,13 @@ mod tests {
         assert_eq!(found.iter().map(|setting| setting.key).collect::<Vec<_>>(), ["lora.rank", "search.clip_norm"]);
         assert_eq!(found[0].values, [some("8"), some("8"), some("5")]);
         assert_eq!(found[1].values, [some("unset"), some("1.0"), some("unset")]);
+        let mut said = vec![Experiment::default(); 3];
+        said[1].allocation.threshold = Some(0.2);
+        said[2].allocation.rule = crate::experiment::Rule::Budget;
+        let found = settings(&sides(&views, &said));
+        let threshold = found.iter().find(|setting| setting.key == "allocation.threshold");
+        let values = threshold.map(|setting| setting.values.clone());
+        assert_eq!(values, Some(vec![some("0.125"), some("0.2"), some("none")]), "1/8, which nobody said");
         let found = settings(&sides(&views, &experiments[..2]));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].values, [some("unset"), some("1.0"), None]);

@@ -212,7 +212,8 @@ pub enum Event {
         labels: Vec<String>,
         /// k of the search.
         rank: usize,
-        /// What a module must exceed to keep a term: 1/k for `threshold` under softmax; drawn as a line. None where the rule has no line.
+        /// What a selection value must reach for its term to be kept: 1/k for `threshold` under softmax; drawn as a line. None
+        /// where the rule looks at something else.
         threshold: Option<f64>,
         /// Trainable parameters of the search: A, B and head; and of the frozen rest.
         trainable_parameters: usize,

@@ -5,7 +5,6 @@ use super::history::{Metric, Snapshots};
 use super::state::ended;
 use super::view::{ModuleView, RunView, SampleView};
 use crate::experiment::AllocationSettings;
-use crate::search::allocation::default_threshold;
 use jiff::Timestamp;
 
 /// Log lines that a view keeps: the newest ones.
@@ -58,8 +57,9 @@ impl RunView {
             | Event::Checkpoint { .. }
             | Event::Inputs { .. }
             | Event::Memory { .. }
-            | Event::Inherited { .. }
             | Event::Unknown => {}
+            // Another run spent the time so far.
+            Event::Inherited { .. } => self.spent = Default::default(),
             Event::Queued { pid, host, device, .. } => {
                 (self.pid, self.host, self.device) = (Some(*pid), host.clone(), device.clone());
                 self.error = None;
@@ -103,7 +103,6 @@ impl RunView {
                 self.selected(place, selected);
             }
             &Event::Allocation { rule, threshold, budget, .. } => {
-                self.threshold = threshold.or(default_threshold(rule, self.rank));
                 self.allocation = Some(AllocationSettings { rule, threshold, budget });
             }
             Event::Allocated { phase, ranks, undecided, terms, .. } => {
@@ -157,7 +156,9 @@ impl RunView {
         if let (Some(before), Some(now), false) =
             (self.last_stamp, stamp, matches!(record.event, Event::Started { .. } | Event::Queued { .. }))
         {
-            self.active_s += (now - before).max(0.0);
+            let worked = (now - before).max(0.0);
+            self.active_s += worked;
+            self.spent[self.phase.unwrap_or(Phase::Prepare) as usize] += worked;
         }
         self.last_stamp = stamp.or(self.last_stamp);
     }
@@ -218,9 +219,6 @@ impl RunView {
         (self.model, self.task, self.metric) = (model.clone(), task.clone(), metric.clone());
         (self.train_rows, self.validation_rows, self.test_rows) = (*train_rows, *validation_rows, *test_rows);
         (self.rank, self.threshold) = (*rank, *threshold);
-        if let Some(choice) = &self.allocation {
-            self.threshold = choice.threshold.or(default_threshold(choice.rule, *rank));
-        }
         (self.trainable_parameters, self.frozen_parameters) = (*trainable_parameters, *frozen_parameters);
         self.head_parameters = *head_parameters;
         if !self.modules.iter().map(|m| &m.path).eq(modules.iter().map(|(path, _)| path)) {

@@ -257,3 +257,45 @@ fn figures_stand_in_their_usual_order_with_the_score_first() {
     let expected = ["ter", "bleu", "chrf", "cider", "perplexity", "mean_rank", "test_loss"];
     assert_eq!(view.score_first(&names), expected);
 }
+
+#[test]
+fn the_time_of_a_run_is_booked_on_its_phases_and_that_of_another_run_is_not() {
+    let phase = |phase| Event::Phase { phase, total: 0, epochs: None };
+    let events = [
+        phase(Phase::Prepare),
+        phase(Phase::Search),
+        Event::Inherited { phase: Phase::Search, run: "other".into(), dir: "/other".into() },
+        phase(Phase::Prepare),
+        phase(Phase::Retrain),
+        phase(Phase::Export),
+    ];
+    let records: Vec<Record> = events
+        .into_iter()
+        .enumerate()
+        .map(|(i, event)| Record { seq: i as u64, time: format!("2026-11-23T20:33:{:02}.000Z", i * i), event })
+        .collect();
+    // Ends at 0, 1, 4, 9, 16 and 25 s.
+    let view = RunView::of(&records);
+    assert_eq!(view.durations(), [(Phase::Prepare, 7.0), (Phase::Search, 5.0), (Phase::Retrain, 9.0)]);
+    assert_eq!(view.took(), Some(21.0));
+}
+
+#[test]
+fn a_rule_that_looks_at_no_single_value_has_no_line() {
+    use crate::experiment::{AllocationSettings, Rule};
+    let at = |seq, event| Record { seq, time: String::new(), event };
+    let mut view = RunView { rank: 4, threshold: Some(0.25), ..RunView::default() };
+    assert_eq!(view.line(None), Some(0.25));
+    let energy = AllocationSettings { rule: Rule::Energy, threshold: None, budget: None };
+    assert_eq!(view.line(Some(&energy)), None, "0.15 of the largest energy is no selection value");
+    view.apply(&at(
+        1,
+        Event::Allocation { phase: Phase::Search, rule: Rule::Energy, threshold: Some(0.3), budget: None },
+    ));
+    assert_eq!(view.line(None), None);
+    view.apply(&at(
+        2,
+        Event::Allocation { phase: Phase::Search, rule: Rule::Threshold, threshold: Some(0.3), budget: None },
+    ));
+    assert_eq!(view.line(Some(&energy)), Some(0.3), "what was chosen later wins");
+}

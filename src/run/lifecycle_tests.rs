@@ -62,7 +62,7 @@ fn a_choice_of_an_allocation_is_kept_and_the_state_stays_what_it_was() {
     assert_eq!(choose_allocation(&run, &choice(Rule::Threshold)).unwrap(), State::Paused);
     assert_eq!(kept(&run), choice(Rule::Threshold));
     let view = RunView::of(&Follower::new(&run.events_path()).read_all().unwrap());
-    assert_eq!((view.ended, view.threshold, view.step), (Some(State::Paused), Some(0.25), 3));
+    assert_eq!((view.ended, view.line(None), view.step), (Some(State::Paused), Some(0.25), 3));
     assert_eq!(view.allocation, Some(choice(Rule::Threshold)));
     let error = choose_allocation(&run, &choice(Rule::Mean)).unwrap_err().to_string();
     assert!(error.contains("does not go with search.selection softmax"), "{error}");

@@ -23,6 +23,7 @@ pub mod lock;
 pub mod log;
 pub mod machine;
 pub mod notes;
+pub mod outlook;
 pub mod parse;
 pub mod pipeline;
 pub mod predict;

@@ -5,7 +5,7 @@ use super::file::FileError;
 use super::store::{NewRun, Store, StoreError};
 use crate::experiment::regular;
 use crate::experiment::{
-    AllocationSettings, Budget, Experiment, PresetDoc, Problem, Problems, Source, parse_with_files,
+    AllocationSettings, Budget, Experiment, PresetDoc, Problem, Problems, Rule, Source, parse_with_files,
 };
 
 /// The search of a run cannot be taken.
@@ -49,7 +49,8 @@ pub fn as_changes(choice: &AllocationSettings) -> Vec<String> {
 
 /// A choice in words: `energy, threshold 0.2`; without a threshold that is said, the rule's own holds.
 pub fn words(choice: &AllocationSettings) -> String {
-    let threshold = choice.threshold.map(|threshold| format!(", threshold {threshold}"));
+    let comma = if choice.rule == Rule::Threshold { "" } else { ", threshold" };
+    let threshold = choice.threshold.map(|threshold| format!("{comma} {threshold}"));
     let budget = choice.budget.map(|budget| match budget {
         Budget::Parameters(count) => format!(", {count} parameters"),
         Budget::MeanRank(mean) => format!(", mean rank {mean}"),
@@ -106,6 +107,7 @@ mod tests {
     fn a_choice_is_told_as_it_was_said() {
         let choice = |rule, threshold, budget| words(&AllocationSettings { rule, threshold, budget });
         assert_eq!(choice(Rule::Threshold, None, None), "threshold");
+        assert_eq!(choice(Rule::Threshold, Some(0.125), None), "threshold 0.125");
         assert_eq!(choice(Rule::Energy, Some(0.2), None), "energy, threshold 0.2");
         assert_eq!(choice(Rule::Budget, None, Some(Budget::MeanRank(4.0))), "budget, mean rank 4");
         assert_eq!(choice(Rule::Budget, None, Some(Budget::Parameters(900))), "budget, 900 parameters");

@@ -5,6 +5,7 @@ use super::history::{Curves, Snapshots};
 use super::machine::Machine;
 use crate::experiment::{AllocationSettings, Choice, MetricKind};
 use crate::run::event::sum_of;
+use crate::search::allocation::line_of;
 
 /// What a run is doing, derived from its lock, heartbeat and last event; never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -87,6 +88,7 @@ pub struct RunView {
     pub task: String,
     pub metric: String,
     pub rank: usize,
+    /// The line of the rule that the run began with; [`RunView::line`] is the one that holds.
     pub threshold: Option<f64>,
     pub train_rows: usize,
     pub validation_rows: usize,
@@ -112,6 +114,8 @@ pub struct RunView {
     pub snapshots: Snapshots,
     /// The machine at the last look.
     pub machine: Option<Machine>,
+    /// Seconds of work by phase, in the order of [`Phase::ALL`].
+    pub spent: [f64; Phase::ALL.len()],
     /// Seconds that workers have been at it, and the time of the last event, in Unix seconds.
     pub active_s: f64,
     pub last_stamp: Option<f64>,
@@ -161,6 +165,26 @@ impl RunView {
             Phase::Prepare | Phase::Search | Phase::Allocate => &self.search,
             Phase::Baseline => &self.baseline,
             _ => &self.retrain,
+        }
+    }
+
+    /// What a selection value must reach to be kept, where the rule that holds has such a line; `said`: the run's settings,
+    /// where they can be read.
+    pub fn line(&self, said: Option<&AllocationSettings>) -> Option<f64> {
+        match self.allocation.as_ref().or(said) {
+            Some(choice) => line_of(choice, self.rank),
+            None => self.threshold,
+        }
+    }
+
+    /// Where the run is, in words: `search, step 120 of 300`, `search, warm-up 3/20`, `export`.
+    pub fn place(&self) -> String {
+        let phase = self.phase.unwrap_or(Phase::Prepare).name();
+        match (self.warmup, self.step, self.total) {
+            (Some((step, total)), ..) => format!("{phase}, warm-up {step}/{total}"),
+            (None, 0, 0) => phase.into(),
+            (None, step, 0) => format!("{phase}, step {step}"),
+            (None, step, total) => format!("{phase}, step {step} of {total}"),
         }
     }
 

@@ -70,6 +70,11 @@ pub fn default_threshold(rule: Rule, k: usize) -> Option<f64> {
     }
 }
 
+/// A choice with the threshold that holds where none is said.
+pub fn resolved(choice: &AllocationSettings, k: usize) -> AllocationSettings {
+    AllocationSettings { threshold: choice.threshold.or(default_threshold(choice.rule, k)), ..choice.clone() }
+}
+
 /// What a selection value must reach for its term to be kept, where the rule looks at one value at a time.
 pub fn line_of(choice: &AllocationSettings, k: usize) -> Option<f64> {
     match choice.rule {

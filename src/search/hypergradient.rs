@@ -49,6 +49,14 @@ pub struct Parts {
     pub epsilon: f64,
 }
 
+/// Passes forward and back that a search step makes: those of the hypergradient, and that of the weights.
+pub fn passes(rule: Hypergradient) -> usize {
+    match rule {
+        Hypergradient::Unrolled | Hypergradient::Implicit => 5,
+        Hypergradient::FirstOrder => 2,
+    }
+}
+
 /// The hypergradient by one of the three rules.
 pub fn hypergradient<O: Objective>(rule: Hypergradient, at: &At<O>) -> Result<Parts> {
     let ahead = match rule {

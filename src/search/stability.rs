@@ -62,11 +62,11 @@ impl Verdict {
     pub fn brief(&self, path: impl Fn(usize) -> String) -> String {
         match self {
             Verdict::Undecided { modules } => format!("{modules} modules undecided"),
-            Verdict::Moving { missing } => format!("{missing} to go"),
+            Verdict::Moving { missing } => format!("{missing} more steps without a change are needed"),
             Verdict::Crossing { module, term, in_steps } => {
                 format!("value {} of {} may cross in {in_steps}", term + 1, path(*module))
             }
-            Verdict::Safe { left, .. } => format!("{left} left"),
+            Verdict::Safe { left, .. } => format!("{left} steps are left"),
         }
     }
 

@@ -126,8 +126,12 @@ fn import(file: String, name: String, replace: bool) -> Vec<Msg> {
 }
 
 fn export(name: String, file: String, replace: bool) -> Vec<Msg> {
-    match Presets::open().export(&name, &expand_tilde(&file), replace) {
-        Ok(()) => vec![Msg::Done(format!("{name} is written to {file}"))],
+    let path = expand_tilde(&file);
+    match Presets::open().export(&name, &path, replace) {
+        Ok(()) => {
+            let path = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+            vec![Msg::Done(format!("{name} is written to {}", path.display()))]
+        }
         Err(PresetError::FileExists { .. }) => {
             let text = format!("There is a file {file} already. Write over it?");
             vec![Msg::InTheWay { title: "Write over", text, then: Effect::ExportPreset { name, file, replace: true } }]

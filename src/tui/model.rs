@@ -314,7 +314,7 @@ impl Model {
             (Action::Curve | Action::Axis | Action::LogScale | Action::Smoothing, Screen::Compare(_)) => {
                 Some("the losses are in another pane: Tab goes there".into())
             }
-            _ => None,
+            _ => self.monitor_shown()?.why_not(action).map(str::to_owned),
         }
     }
 

@@ -163,6 +163,13 @@ fn border(buf: &mut Buffer, area: Rect, title: &str, look: Look) {
     let glyphs = look.glyphs();
     let middle = usize::from(area.width.saturating_sub(2));
     Clear.render(area, buf);
+    // A wide character of which the frame covers the second half would push the frame aside.
+    let left = area.x.checked_sub(1).into_iter();
+    for at in left.flat_map(|x| (area.top()..area.bottom()).map(move |y| (x, y))) {
+        if let Some(cell) = buf.cell_mut(at).filter(|cell| width(cell.symbol()) > 1) {
+            cell.set_symbol(" ");
+        }
+    }
     for line in 0..area.height {
         let (left, fill, right) = if line == 0 {
             (glyphs.corners[0], glyphs.rule, glyphs.corners[1])
@@ -212,6 +219,20 @@ pub fn key_spans(context: Context, can: impl Fn(Action) -> bool, look: Look) -> 
     spans
 }
 
+/// What the words on the monitor mean.
+const WORDS: [(&str, &str); 10] = [
+    ("selection value", "weight of one of the k rank-1 terms of a module"),
+    ("kept, dropped", "whether a value reaches the rule's threshold"),
+    ("emerging rank", "terms that would be kept, were this step the last"),
+    ("energy", "size of a term's update, as a share of all"),
+    ("flip", "the rank of a module changed"),
+    ("entropy", "1: all values are equal; 0: one has everything"),
+    ("stable", "no rank changed for search.stable_steps steps"),
+    ("head alone", "baseline: the frozen model with a trained head"),
+    ("rank N", "baseline: the same rank N in every module"),
+    ("majority", "baseline: always the commonest answer"),
+];
+
 /// Every key that holds where the help was called, with its other names.
 pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
     let names = |keys: &[KeyCode]| keys.iter().map(|key| key_name(*key, look.unicode)).collect::<Vec<_>>().join(" ");
@@ -254,6 +275,13 @@ pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
                 span(pad(&names(binding.keys), longest + 2, ""), look.accent()),
                 span(binding.help, Style::new()),
             ]);
+        }
+    }
+    if about == Context::Monitor {
+        lines.push(Vec::new());
+        lines.push(vec![span("Words", look.strong())]);
+        for (word, meaning) in WORDS {
+            lines.push(vec![span(pad(word, longest + 2, ""), look.accent()), span(meaning, Style::new())]);
         }
     }
     lines.push(Vec::new());

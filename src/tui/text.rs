@@ -145,6 +145,14 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A length of time that is only about right: `40 s`, `6 min`, `3 h 20 min`.
+pub fn rough_duration(seconds: f64) -> String {
+    if seconds.is_finite() && (90.0..3570.0).contains(&seconds) {
+        return format!("{:.0} min", seconds / 60.0);
+    }
+    duration(seconds)
+}
+
 /// An event's time in the user's zone: `2026-11-23 21:03`, or the cleaned text where it is no time.
 pub fn moment(time: &str, zone: &TimeZone) -> String {
     local(time, zone, "%Y-%m-%d %H:%M")
@@ -202,6 +210,7 @@ mod tests {
         assert_eq!(bytes(999_960), "1.0 MB");
         assert_eq!(duration(125.0), "2 min 05 s");
         assert_eq!(duration(12_000.0), "3 h 20 min");
+        assert_eq!([40.4, 100.0, 3569.0, 3590.0].map(rough_duration), ["40 s", "2 min", "59 min", "59 min 50 s"]);
     }
 
     #[test]

@@ -181,7 +181,7 @@ fn a_validation_file_is_the_validation_split() {
     assert_eq!((ids(first), ids(second)), (vec![0], vec![1, 2]));
     let error = split(&rows, rule(0.99), "train.csv").unwrap_err();
     assert!(
-        error.to_string().contains("3 training rows split by search.validation_share = 0.99 leave no row for D_tr")
+        error.to_string().contains("3 training rows split by search.validation_share = 0.99 leave no row for training")
     );
 }
 

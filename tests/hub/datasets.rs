@@ -152,7 +152,7 @@ fn any_dataset_is_read_by_its_configuration_and_splits() {
     let one = DataSettings { config: Some("one".into()), ..named("me/data") };
     assert_eq!(said(&one).unwrap(), "me/data, configuration one, train: train, test: validation");
     let with_validation = DataSettings { validation_split: Some("validation".into()), ..one.clone() };
-    assert_eq!(said(&with_validation).unwrap(), "me/data, configuration one, train: train, D_val: validation");
+    assert_eq!(said(&with_validation).unwrap(), "me/data, configuration one, train: train, validation: validation");
     let two = DataSettings { config: Some("two".into()), test_split: Some("odd_names".into()), ..named("me/data") };
     assert_eq!(said(&two).unwrap(), "me/data, configuration two, train: train, test: odd_names");
     let wrong = DataSettings { train_split: Some("trian".into()), ..one.clone() };

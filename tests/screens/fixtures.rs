@@ -77,6 +77,7 @@ pub fn row(id: &str, name: &str, state: State) -> RunRow {
         score: None,
         best: None,
         last: None,
+        took: None,
         model: "builtin:demo".into(),
         data: "builtin:demo".into(),
         started: Some("2026-11-23T20:33:12.512Z".into()),
@@ -105,6 +106,7 @@ pub fn rows() -> Vec<RunRow> {
     (rows[0].best, rows[0].last) = (Some((97, 0.3127)), Some((120, 0.3342)));
     rows[0].notes.tags = vec!["paper".into(), "lr-sweep".into()];
     rows[3].notes.star = true;
+    rows[3].took = Some(754.0);
     rows[3].notes.note = "the one in the report".into();
     rows[3].parent = Some("20261121-110000-0002".into());
     rows[1].model = "/models/all-MiniLM-L6-v2".into();
@@ -332,8 +334,11 @@ impl Log {
         });
         let ranks = allocated.unwrap_or_else(|| self.selection(300).1);
         let metrics = Metrics::from([("accuracy".to_owned(), accuracy)]);
+        let timing =
+            [("prepare_s", 0.2), ("search_s", 602.4), ("retrain_s", 100.0), ("evaluate_s", 4.2), ("total_s", 706.8)];
+        let timing: Timing = timing.map(|(name, seconds)| (name.to_owned(), seconds)).into();
         let (run, dir) = ("20261123-203312-a1b2".into(), "/runs/20261123-203312-a1b2".into());
-        self.push(Event::Finished { phase: Phase::Export, run, dir, ranks, metrics, timing: Timing::new() })
+        self.push(Event::Finished { phase: Phase::Export, run, dir, ranks, metrics, timing })
     }
 
     pub fn fail(&mut self, error: &str, advice: &str) -> &mut Log {

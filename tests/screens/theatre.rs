@@ -276,3 +276,150 @@ fn a_long_log_shows_its_end_first_and_then_its_history() {
     update(&mut model, log.filled(State::Running, u64::MAX));
     assert_eq!(frame(&model, 120, 40), whole);
 }
+
+/// The line of a frame that holds a text.
+fn line_with<'a>(frame: &'a str, text: &str) -> &'a str {
+    frame.lines().find(|line| line.contains(text)).unwrap_or_else(|| panic!("no {text:?} in\n{frame}"))
+}
+
+#[test]
+fn the_meter_says_when_the_search_ends_by_itself() {
+    let mut model = searching().watched(State::Running);
+    let settings = monitor(&mut model).head.as_mut().unwrap().settings.as_mut().unwrap();
+    (settings.search.stop_when_stable, settings.search.stable_steps) = (true, 90);
+    for columns in [80, 120] {
+        let shown = frame(&model, columns, 24);
+        assert!(shown.contains("stops when stable for 90 steps: 77 so far"), "{shown}");
+        assert!(!line_with(&shown, "stops when").contains('…'), "{shown}");
+    }
+    // One that is looked at later does not end any more.
+    monitor(&mut model).state = Some(State::Stopped);
+    assert!(frame(&model, 80, 24).contains("no change for 77 of 90 steps"));
+}
+
+#[test]
+fn the_time_left_is_that_of_the_phase_and_of_the_run() {
+    let mut model = searching().watched(State::Running);
+    // 180 steps are left at 12.34 a second; 300 of retraining take a fifth of that each.
+    assert!(frame(&model, 80, 24).contains("15 s left, all phases about 20 s"));
+    monitor(&mut model).head.as_mut().unwrap().settings = None;
+    assert!(
+        line_with(&frame(&model, 80, 24), "15 s left").contains("15 s left \""),
+        "nothing is known of what follows"
+    );
+}
+
+#[test]
+fn a_finished_run_shows_all_its_layers_in_80_columns() {
+    let mut log = Log::of_size(4, &["attention.self.query", "attention.self.value"], 8, 96);
+    log.prepared().warmup(20).search(300).allocate().retrain().finish();
+    let metrics = ["accuracy", "loss", "f1", "mcc", "precision", "recall"].map(|name| (name.to_owned(), 0.5));
+    let phase = autolora::run::event::Phase::Evaluate;
+    log.push(Event::Evaluated { phase, what: "run".into(), metrics: metrics.into() });
+    let mut model = log.watched(State::Finished);
+    insta::assert_snapshot!("theatre_finished_80x24", frame(&model, 80, 24));
+    for layer in 0..4 {
+        assert!(frame(&model, 80, 24).contains(&format!("\n\"     {layer} ")), "{}", frame(&model, 80, 24));
+    }
+    monitor(&mut model).focus = Pane::Figures;
+    assert!(frame(&model, 80, 24).contains("losses of retraining"));
+}
+
+#[test]
+fn what_does_nothing_says_why() {
+    let said = |model: &Model| model.notice.as_ref().map(|notice| notice.text.clone()).unwrap_or_default();
+    let mut model = searching().watched(State::Running);
+    press(&mut model, "t");
+    assert!(said(&model).contains("no samples"), "{}", said(&model));
+    press(&mut model, "d");
+    assert!(said(&model).contains("m marks"), "{}", said(&model));
+    press(&mut model, "r");
+    assert!(said(&model).contains("at it already"), "{}", said(&model));
+    let mut log = Log::new();
+    log.prepared();
+    let mut model = log.watched(State::Running);
+    press(&mut model, "w");
+    assert!(said(&model).contains("no selection values yet"), "{}", said(&model));
+}
+
+#[test]
+fn the_log_has_whole_messages_and_says_where_a_filter_finds_none() {
+    let mut log = searching();
+    let long = "the memory of the search is about 129 MB, that of retraining 131 MB, that of the evaluation 112 MB";
+    log.say("info", long);
+    let mut model = log.watched(State::Running);
+    let shown = frame(&model, 80, 24);
+    assert!(shown.contains("129 MB, that of") && shown.contains("evaluation 112 MB"), "{shown}");
+    press(&mut model, "/gpu");
+    assert!(frame(&model, 80, 24).contains("no line has \"gpu\""), "{}", frame(&model, 80, 24));
+}
+
+#[test]
+fn who_comes_back_to_a_finished_run_is_told_what_it_came_to() {
+    let log = finished();
+    let mut model = with_runs(rows());
+    let run = "20261123-203312-a1b2";
+    model.screens.push(autolora::tui::model::Screen::Monitor(Box::new(autolora::tui::monitor::Monitor::new(run))));
+    let seen = Seen { seq: 25 + 2 * 40, time: "2026-11-23T20:40:00.000Z".into() };
+    let head = Head { id: run.into(), seen: Some(seen), away_s: Some(7300.0), ..Head::default() };
+    update(&mut model, Msg::Opened(Box::new(head)));
+    update(&mut model, log.filled(State::Finished, 25 + 2 * 40));
+    let Some(Popup::Card(lines)) = model.popups.last() else { panic!("no card") };
+    let text = lines.join("\n");
+    assert!(text.contains("from search, step 40 of 300 to the end: the run is finished"), "{text}");
+    assert!(text.contains("score    0.9525 accuracy") && text.contains("best     validation loss"), "{text}");
+    assert!(!text.contains("step 0"), "{text}");
+}
+
+#[test]
+fn curves_are_smoothed_at_first_and_their_numbers_are_as_logged() {
+    let mut model = searching().watched(State::Running);
+    assert!(frame(&model, 80, 24).contains("smooth 0.6"));
+    assert!(frame(&model, 80, 24).contains("train 0.3689"));
+    press(&mut model, "ooo");
+    assert!(!frame(&model, 80, 24).contains("smooth"));
+    assert!(frame(&model, 80, 24).contains("train 0.3689"));
+}
+
+#[test]
+fn lines_of_a_history_are_named_without_colour_too() {
+    let mut log = Log::of_size(2, &["query", "value"], 12, 96);
+    log.prepared().warmup(20).search(120);
+    let mut model = log.watched(State::Running);
+    (monitor(&mut model).focus, monitor(&mut model).full) = (Pane::History, true);
+    for look in [LOOK, PLAIN] {
+        model.look = look;
+        let shown = frame(&model, 80, 40);
+        let names: std::collections::BTreeSet<usize> = shown
+            .lines()
+            .filter_map(|line| line.trim_end_matches([' ', '"']).rsplit(' ').next())
+            .filter_map(|name| name.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().ok())
+            .collect();
+        assert!((1..=12).all(|term| names.contains(&term)), "{names:?}\n{shown}");
+    }
+    insta::assert_snapshot!("theatre_history_ascii_80x24", frame(&model, 80, 24));
+}
+
+#[test]
+fn the_shades_of_a_rule_without_a_line_are_told() {
+    let mut model = searching().watched(State::Running);
+    press(&mut model, "wj");
+    let shown = frame(&model, 120, 40);
+    assert!(shown.contains("by energy") && shown.contains("below mean"), "{shown}");
+    monitor(&mut model).what_if = None;
+    // On the whole screen each shade has its number.
+    press(&mut model, "f");
+    assert!(frame(&model, 120, 40).contains("kept from 0.125"), "{}", frame(&model, 120, 40));
+}
+
+#[test]
+fn no_line_of_a_help_is_cut_at_80_columns() {
+    use autolora::tui::popup::help_lines;
+    for context in [Context::Runs, Context::Compare, Context::Form, Context::Presets, Context::Monitor, Context::WhatIf]
+    {
+        for line in help_lines(context, LOOK) {
+            let columns: usize = line.iter().map(|span| span.width()).sum();
+            assert!(columns <= 72, "{context:?}: {columns} columns: {line:?}");
+        }
+    }
+}

@@ -16,7 +16,7 @@ use crate::model::{Decoder, Keep, ModelConfig, Network, TaskModel, kept_in};
 use crate::run::base::{Base, MODEL, head_kind};
 use crate::run::event::{DOWNLOADING, Event, ModuleShape, Phase};
 use crate::run::worker::Context;
-use crate::search::allocation::default_threshold;
+use crate::search::allocation::line_of;
 use crate::train::batch::Layout;
 use crate::train::problem::Problem;
 use sha2::{Digest, Sha256};
@@ -121,7 +121,6 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     let paths: Vec<&str> = problem.modules.iter().map(|(path, ..)| path.as_str()).collect();
     say(format!("LoRA on {} linear layers: {}", paths.len(), folded(&paths)))?;
     let head_parameters = problem.head_parameters();
-    let rule = settings.allocation.rule;
     ctx.emit(Event::Prepared {
         phase: Phase::Prepare,
         model: files.id.clone(),
@@ -131,7 +130,7 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
         truncated_rows: cuts.truncated + cuts.split,
         labels: dataset.labels.names.clone(),
         rank: settings.lora.rank,
-        threshold: settings.allocation.threshold.or(default_threshold(rule, settings.lora.rank)),
+        threshold: line_of(&settings.allocation, settings.lora.rank),
         trainable_parameters: problem.lora_parameters(&vec![settings.lora.rank; problem.modules.len()])
             + head_parameters,
         frozen_parameters,

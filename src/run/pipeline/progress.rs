@@ -16,6 +16,8 @@ pub struct Pace {
     /// Steps before those that are counted: the warm-up of the search.
     before: usize,
     total: usize,
+    /// What a counted step costs of one before them.
+    cost: f64,
     /// Steps a second of an earlier worker: what holds until this one has a few steps of its own.
     expected: Option<f64>,
     /// Ends of the last steps of this worker: (step, time).
@@ -33,6 +35,7 @@ impl Pace {
             phase,
             before,
             total,
+            cost: 1.0,
             expected: None,
             recent: [(step, now)].into(),
             reported: None,
@@ -44,6 +47,11 @@ impl Pace {
     /// Expects the rate that an earlier worker had, until this one has a few steps of its own.
     pub fn expecting(self, rate: Option<f64>) -> Pace {
         Pace { expected: rate.filter(|rate| *rate > 0.0), ..self }
+    }
+
+    /// Counts a step as so much work as `cost` of those before the counted ones.
+    pub fn costing(self, cost: f64) -> Pace {
+        Pace { cost, ..self }
     }
 
     /// What can be said before the first step: the time left at the rate that is expected.
@@ -75,6 +83,11 @@ impl Pace {
     /// Notes that `step` steps are done; a progress event where one is due, or at the end.
     pub fn tick(&mut self, step: usize) -> Option<Event> {
         let now = Instant::now();
+        if step == self.before && self.cost != 1.0 {
+            // What follows has a pace of its own, of which nothing is known yet.
+            (self.recent, self.expected) = ([(step, now)].into(), None);
+            return None;
+        }
         self.recent.push_back((step, now));
         if self.recent.len() > WINDOW {
             self.recent.pop_front();
@@ -89,7 +102,9 @@ impl Pace {
     }
 
     fn event(&self, step: usize, rate: f64) -> Event {
-        let left = (self.before + self.total).saturating_sub(step) as f64;
+        let before = self.before.saturating_sub(step) as f64;
+        let counted = (self.before + self.total).saturating_sub(step.max(self.before)) as f64;
+        let left = before + counted * if before > 0.0 { self.cost } else { 1.0 };
         Event::Progress {
             phase: self.phase,
             step: step.saturating_sub(self.before),
@@ -107,4 +122,24 @@ pub fn rss_bytes() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(pace: &Pace, step: usize) -> f64 {
+        let Event::Progress { left_s, .. } = pace.event(step, 10.0) else { panic!("no progress") };
+        left_s
+    }
+
+    #[test]
+    fn the_time_left_of_a_warm_up_counts_the_dearer_steps_after_it() {
+        let mut pace = Pace::new(Phase::Search, 0, (20, 100), 5.0).costing(5.0);
+        // 10 warm-up steps at 10 a second, then 100 that take five times as long.
+        assert_eq!((left(&pace, 10), left(&pace, 20), left(&pace, 70)), (51.0, 10.0, 5.0));
+        assert!(pace.tick(19).is_some() && pace.tick(20).is_none(), "there is no pace of the search yet");
+        assert_eq!(pace.rate(), None);
+        assert!(Pace::new(Phase::Retrain, 0, (0, 5), 5.0).tick(5).is_some());
+    }
 }

@@ -11,6 +11,7 @@ use crate::data::sampler::Sampler;
 use crate::model::{DropoutRates, Weights};
 use crate::run::event::{AllTerms, Energy, Event, Phase, Selected, Selection, Step, Terms};
 use crate::search::allocation::{self, Module};
+use crate::search::hypergradient::passes;
 use crate::search::lower::LowerLevel;
 use crate::search::selection::values;
 use crate::search::stability::Settling;
@@ -114,6 +115,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
     let rules = rules(job);
     job.enter_epochs(Phase::Search, steps, train.epochs(steps))?;
     let mut pace = Pace::new(Phase::Search, done, (warmup, steps), experiment.runtime.checkpoint_every)
+        .costing(passes(settings.hypergradient) as f64)
         .expecting(job.carried.rates.get(Phase::Search.name()).copied());
     if let Some(event) = pace.first_word() {
         job.ctx.emit(event)?;

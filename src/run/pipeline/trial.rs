@@ -132,7 +132,7 @@ fn steps(job: &mut Job, prepared: &Prepared, say: &mut dyn FnMut(&str)) -> Resul
     let mut seconds = 0.0;
     let mut count = 0;
     if controls.head_only {
-        say("trying the control");
+        say("trying the baseline");
         let (head_s, _) = of_fit(&experiment, prepared, &all, head()?, &[])?;
         seconds += fit_steps as f64 * head_s + batches as f64 * scored_s;
         count += fit_steps + batches;

@@ -28,6 +28,11 @@ impl Default for Lens {
 }
 
 impl Lens {
+    /// A look at curves that jump from step to step: a little smooth.
+    pub fn smooth() -> Lens {
+        Lens { smoothing: 1, ..Lens::default() }
+    }
+
     /// The next axis of those that can be told.
     pub fn next_axis(&mut self, can: impl Fn(Axis) -> bool) {
         let at = Axis::ALL.iter().position(|axis| *axis == self.axis).unwrap_or(0);

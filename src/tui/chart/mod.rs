@@ -1,6 +1,7 @@
 //! Curves as characters. Every column draws its smallest and largest value, so that a spike of one step survives.
 
 mod lens;
+mod raster;
 
 pub use lens::{Extent, Lens, extent, smoothed};
 
@@ -8,6 +9,7 @@ use crate::run::history::Axis;
 use crate::tui::draw::anew;
 use crate::tui::look::Look;
 use crate::tui::text::{duration, figure, pad, width};
+use raster::{Range, draw_braille, draw_marks, rasterise, scaled};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -25,11 +27,17 @@ pub struct Curve<'a> {
 #[derive(Default)]
 pub struct Plot<'a> {
     pub curves: &'a [Curve<'a>],
+    /// Curves below all others, e.g. of what is smoothed.
+    pub beneath: &'a [Curve<'a>],
+    /// What stands right of the plot for each of `curves`, at its end; none at all where it is empty.
+    pub names: &'a [String],
     /// So many of the last curves have their marks behind their ends, so that no colour is needed to tell them apart.
     pub named: usize,
     /// Values that are drawn as a line across, e.g. a threshold.
     pub levels: &'a [f64],
     pub axis: Axis,
+    /// What to say beside the axis.
+    pub note: &'a str,
     /// Whether the values are spaced by their logarithm; those that have none are left out.
     pub log: bool,
     /// The part of the axis to show; all that there is where none.
@@ -56,14 +64,19 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     if area.height < 2 || area.width < MARGIN + 8 {
         return;
     }
-    let names = if plot.named > 0 && area.width > MARGIN + 2 * NAMES + 8 { NAMES } else { 0 };
-    let inner = Rect { x: area.x + MARGIN, y: area.y, width: area.width - MARGIN - names, height: area.height - 1 };
+    let inner = Rect { x: area.x + MARGIN, y: area.y, width: area.width - MARGIN, height: area.height - 1 };
+    let marks = if plot.named > 0 && area.width > MARGIN + 2 * NAMES + 8 { NAMES } else { 0 };
+    // A blank before each name, where they leave enough for the curves.
+    let longest = plot.names.iter().map(|name| width(name) + 1).max().unwrap_or(0);
+    let a_line = plot.names.len().div_ceil(usize::from(inner.height));
+    let names = u16::try_from(longest * a_line).ok().filter(|names| *names < inner.width / 2).unwrap_or(0);
+    let inner = Rect { width: inner.width - marks - names, ..inner };
     let shown = |point: &&(f64, f64)| {
         point.0.is_finite()
             && scaled(point.1, plot.log).is_finite()
             && plot.range.is_none_or(|(from, to)| point.0 >= from && point.0 <= to)
     };
-    let mut all = plot.curves.iter().flat_map(|curve| curve.points).filter(shown);
+    let mut all = plot.beneath.iter().chain(plot.curves).flat_map(|curve| curve.points).filter(shown);
     let Some(first) = all.next() else {
         buf.set_stringn(inner.x, inner.y + inner.height / 2, plot.empty, usize::from(inner.width), look.faint());
         return;
@@ -80,7 +93,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     range.widen();
 
     // Braille has 2 by 4 dots in a cell; several curves in it need colour to be told apart.
-    let braille = look.unicode && (look.is_coloured() || plot.curves.len() == 1);
+    let braille = look.unicode && (look.is_coloured() || plot.curves.len() == 1 && plot.beneath.is_empty());
     let dots = if braille { (2, 4) } else { (1, 1) };
     let size = (usize::from(inner.width) * dots.0, usize::from(inner.height) * dots.1);
     for level in plot.levels {
@@ -89,15 +102,22 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     for (place, style) in [(plot.moment, look.accent()), (plot.cursor, look.strong())] {
         draw_place(buf, inner, &range, place, style, look);
     }
-    for curve in plot.curves {
+    let curves = plot.beneath.iter().map(|curve| (curve, true)).chain(plot.curves.iter().map(|curve| (curve, false)));
+    // The cells of the curves that hide what is beneath them.
+    let mut taken = vec![false; usize::from(inner.width) * usize::from(inner.height)];
+    for (curve, is_beneath) in curves {
         let spans = rasterise(curve.points, &range, size, plot.log);
         if braille {
-            draw_braille(buf, inner, &spans, curve.style);
+            draw_braille(buf, inner, &spans, curve.style, if is_beneath { None } else { Some(&mut taken) });
         } else {
-            draw_marks(buf, inner, &spans, curve);
+            draw_marks(buf, inner, &spans, curve.mark, curve.style);
         }
     }
     if names > 0 {
+        let column = Rect { x: inner.right() + 1, width: names - 1, ..inner };
+        draw_names(buf, column, &range, plot, a_line);
+    }
+    if marks > 0 {
         name_ends(buf, inner, &range, plot, look);
     }
     scale(buf, area, inner, &range, plot, look);
@@ -110,14 +130,14 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     }
 }
 
-fn scaled(value: f64, log: bool) -> f64 {
-    if log { value.log10() } else { value }
-}
-
 /// The line of the screen on which a value is, where it is in sight.
 fn level_row(plot: Rect, range: &Range, level: f64) -> Option<u16> {
-    let share = range.down(level);
-    (0.0..=1.0).contains(&share).then(|| plot.y + (share * f64::from(plot.height - 1)).round() as u16)
+    (0.0..=1.0).contains(&range.down(level)).then(|| plot.y + row_of(range, level, plot.height))
+}
+
+/// The line of `height` on which a value is, or the one nearest to it.
+fn row_of(range: &Range, value: f64, height: u16) -> u16 {
+    (range.down(value).clamp(0.0, 1.0) * f64::from(height.saturating_sub(1))).round() as u16
 }
 
 /// A line across, below the curves.
@@ -139,132 +159,6 @@ fn draw_place(buf: &mut Buffer, plot: Rect, range: &Range, place: Option<f64>, s
     }
 }
 
-/// What the plot spans.
-struct Range {
-    x: (f64, f64),
-    y: (f64, f64),
-}
-
-impl Range {
-    fn take(&mut self, (x, y): (f64, f64)) {
-        self.x = (self.x.0.min(x), self.x.1.max(x));
-        self.y = (self.y.0.min(y), self.y.1.max(y));
-    }
-
-    /// How far down from the top a value is, as a share of the height. By quarters: the height itself may be too large for a
-    /// number.
-    fn down(&self, y: f64) -> f64 {
-        (self.y.1 / 4.0 - y / 4.0) / (self.y.1 / 4.0 - self.y.0 / 4.0)
-    }
-
-    /// The value so far down.
-    fn value_at(&self, down: f64) -> f64 {
-        self.y.1 * (1.0 - down) + self.y.0 * down
-    }
-
-    /// Gives a flat curve some height, and a single point some length.
-    fn widen(&mut self) {
-        if self.y.1 - self.y.0 <= f64::EPSILON * self.y.1.abs().max(1.0) {
-            let half = self.y.0.abs().max(1.0) * 0.05;
-            self.y = ((self.y.0 - half).max(f64::MIN), (self.y.1 + half).min(f64::MAX));
-        }
-        if self.x.1 <= self.x.0 {
-            self.x.1 = self.x.0 + 1.0;
-        }
-    }
-}
-
-/// For every column the lowest and highest row that the curve touches, rows counted from the top.
-fn rasterise(
-    points: &[(f64, f64)],
-    range: &Range,
-    (columns, rows): (usize, usize),
-    log: bool,
-) -> Vec<Option<(usize, usize)>> {
-    let mut spans: Vec<Option<(usize, usize)>> = vec![None; columns];
-    if columns == 0 || rows == 0 {
-        return spans;
-    }
-    let column = |x: f64| (x - range.x.0) / (range.x.1 - range.x.0) * (columns - 1) as f64;
-    let row = |y: f64| (range.down(y).clamp(0.0, 1.0) * (rows - 1) as f64).round() as usize;
-    let mut touch = |at: usize, y: f64| {
-        let row = row(y);
-        if let Some(span) = spans.get_mut(at) {
-            *span = Some(span.map_or((row, row), |(top, bottom)| (top.min(row), bottom.max(row))));
-        }
-    };
-    let mut before: Option<(f64, f64)> = None;
-    for point in points {
-        let point = (point.0, scaled(point.1, log));
-        if !point.0.is_finite() || !point.1.is_finite() || point.0 < range.x.0 || point.0 > range.x.1 {
-            before = None;
-            continue;
-        }
-        let at = column(point.0).round() as usize;
-        if let Some(last) = before {
-            // The line between two points, at the columns between theirs.
-            let from = column(last.0).round() as usize;
-            for between in from + 1..at {
-                let share = (between - from) as f64 / (at - from) as f64;
-                touch(between, last.1 * (1.0 - share) + point.1 * share);
-            }
-        }
-        touch(at, point.1);
-        before = Some(point);
-    }
-    join(&mut spans);
-    spans
-}
-
-/// Lengthens the spans so that neighbours touch: a curve, not a cloud.
-fn join(spans: &mut [Option<(usize, usize)>]) {
-    for i in 1..spans.len() {
-        if let (Some((top, bottom)), Some((next_top, next_bottom))) = (spans[i - 1], spans[i]) {
-            if next_top > bottom + 1 {
-                spans[i] = Some((bottom + 1, next_bottom));
-            } else if top > next_bottom + 1 {
-                spans[i] = Some((next_top, top - 1));
-            }
-        }
-    }
-}
-
-fn draw_braille(buf: &mut Buffer, plot: Rect, spans: &[Option<(usize, usize)>], style: Style) {
-    /// Bits of the dots of a braille character, by column and row.
-    const DOTS: [[u32; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
-    for (x, pair) in (plot.left()..plot.right()).zip(spans.chunks(2)) {
-        for y in 0..usize::from(plot.height) {
-            let mut bits = 0;
-            for (span, dots) in pair.iter().zip(DOTS) {
-                let Some((top, bottom)) = *span else { continue };
-                for (dot, bit) in dots.into_iter().enumerate() {
-                    if (top..=bottom).contains(&(4 * y + dot)) {
-                        bits |= bit;
-                    }
-                }
-            }
-            if bits != 0
-                && let Some(cell) = buf.cell_mut((x, plot.y + y as u16))
-            {
-                let under = cell.symbol().chars().next().map_or(0, u32::from);
-                let under = if (0x2800..0x2900).contains(&under) { under - 0x2800 } else { 0 };
-                cell.set_char(char::from_u32(0x2800 + (bits | under)).unwrap_or(' ')).set_style(anew(style));
-            }
-        }
-    }
-}
-
-fn draw_marks(buf: &mut Buffer, plot: Rect, spans: &[Option<(usize, usize)>], curve: &Curve) {
-    for (x, span) in (plot.left()..plot.right()).zip(spans) {
-        let Some((top, bottom)) = *span else { continue };
-        for y in top..=bottom {
-            if let Some(cell) = buf.cell_mut((x, plot.y + y as u16)) {
-                cell.set_symbol(curve.mark).set_style(anew(curve.style));
-            }
-        }
-    }
-}
-
 /// The marks of the curves behind their last values in sight; where two end at one place, one stands above or below it.
 fn name_ends(buf: &mut Buffer, inner: Rect, range: &Range, plot: &Plot, look: Look) {
     let mut taken: Vec<(u16, u16)> = Vec::new();
@@ -280,7 +174,34 @@ fn name_ends(buf: &mut Buffer, inner: Rect, range: &Range, plot: &Plot, look: Lo
         let Some(y) = rows.into_iter().find(|y| !taken.contains(&(x, *y))) else { continue };
         taken.push((x, y));
         if let Some(cell) = buf.cell_mut((x, y)) {
-            cell.set_symbol(curve.mark).set_style(curve.style.patch(look.strong()));
+            cell.set_symbol(curve.mark).set_style(anew(curve.style.patch(look.strong())));
+        }
+    }
+}
+
+/// The names of the curves beside their right ends, in the order of these ends: `a_line` of them on each line, from the top of
+/// `column` down, as near to the ends as those after them leave room for.
+fn draw_names(buf: &mut Buffer, column: Rect, range: &Range, plot: &Plot, a_line: usize) {
+    let end = |curve: &Curve| {
+        let at = |point: &&(f64, f64)| point.0 <= range.x.1 && scaled(point.1, plot.log).is_finite();
+        curve.points.iter().rev().find(at).map(|point| scaled(point.1, plot.log))
+    };
+    let mut ends: Vec<(usize, f64)> =
+        plot.curves.iter().enumerate().filter_map(|(i, curve)| Some((i, end(curve)?))).collect();
+    ends.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let lines: Vec<&[(usize, f64)]> = ends.chunks(a_line.max(1)).collect();
+    let mut next = 0;
+    for (place, curves) in lines.iter().enumerate() {
+        let last = (usize::from(column.height) + place).saturating_sub(lines.len());
+        let wanted = curves.first().map_or(0, |(_, end)| usize::from(row_of(range, *end, column.height)));
+        let row = wanted.max(next).min(last);
+        next = row + 1;
+        let mut x = column.x;
+        for (curve, _) in *curves {
+            let Some(name) = plot.names.get(*curve) else { continue };
+            let room = usize::from(column.right().saturating_sub(x));
+            (x, _) = buf.set_stringn(x, column.y + row as u16, name, room, plot.curves[*curve].style);
+            x += 1;
         }
     }
 }
@@ -299,7 +220,8 @@ fn scale(buf: &mut Buffer, area: Rect, inner: Rect, range: &Range, plot: &Plot, 
         buf.set_stringn(area.x, inner.y + y, text, usize::from(MARGIN), look.faint());
     }
     let log = if plot.log { ", values on a log scale" } else { "" };
-    let from = format!("{} {}{log}", plot.axis.name(), place(plot.axis, range.x.0));
+    let note = if plot.note.is_empty() { String::new() } else { format!(", {}", plot.note) };
+    let from = format!("{} {}{log}{note}", plot.axis.name(), place(plot.axis, range.x.0));
     let to = place(plot.axis, range.x.1);
     let room = usize::from(inner.width).saturating_sub(width(&to));
     let line = format!("{}{to}", pad(&from, room, ""));
@@ -331,38 +253,6 @@ mod tests {
     use super::*;
     use crate::tui::palette::Depth;
     use proptest::prelude::*;
-
-    fn range(points: &[(f64, f64)]) -> Range {
-        let mut range = Range { x: (points[0].0, points[0].0), y: (points[0].1, points[0].1) };
-        points.iter().for_each(|point| range.take(*point));
-        range.widen();
-        range
-    }
-
-    #[test]
-    fn a_spike_of_one_step_in_fifty_thousand_survives() {
-        let mut points: Vec<(f64, f64)> = (0..50_000).map(|i| (f64::from(i), 1.0)).collect();
-        points[31_234].1 = 9.0;
-        points[7_001].1 = -3.0;
-        let spans = rasterise(&points, &range(&points), (60, 20), false);
-        assert_eq!(spans.iter().flatten().map(|span| span.0).min(), Some(0));
-        assert_eq!(spans.iter().flatten().map(|span| span.1).max(), Some(19));
-    }
-
-    #[test]
-    fn few_points_are_joined_by_lines() {
-        let points = [(1.0, 0.0), (11.0, 10.0)];
-        let spans = rasterise(&points, &range(&points), (11, 11), false);
-        let expected: Vec<_> = (0..11).map(|i| Some((10 - i, 10 - i))).collect();
-        assert_eq!(spans, expected);
-    }
-
-    #[test]
-    fn a_value_that_is_no_number_leaves_a_gap() {
-        let points = [(0.0, 1.0), (5.0, f64::NAN), (10.0, 1.0)];
-        let spans = rasterise(&points, &range(&[points[0], points[2]]), (11, 3), false);
-        assert_eq!(spans.iter().flatten().count(), 2);
-    }
 
     #[test]
     fn a_part_of_the_axis_is_scaled_to_what_is_in_it() {

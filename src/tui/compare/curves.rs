@@ -64,9 +64,14 @@ impl Side {
     fn place(&self, losses: Losses, axis: Axis, x: f64, forward: bool) -> Option<f64> {
         let curves = losses.curves(&self.view);
         let indices: Vec<usize> = (0..curves.len()).collect();
+        // Places that are not known come before those that are.
+        let before = |index: &usize, limit: &dyn Fn(f64) -> bool| {
+            let at = curves.x(axis, *index);
+            at.is_nan() || limit(at)
+        };
         let at = match forward {
-            true => indices.partition_point(|index| !(curves.x(axis, *index) >= x)),
-            false => indices.partition_point(|index| !(curves.x(axis, *index) > x)).checked_sub(1)?,
+            true => indices.partition_point(|index| before(index, &|at| at < x)),
+            false => indices.partition_point(|index| before(index, &|at| at <= x)).checked_sub(1)?,
         };
         (at < curves.len()).then(|| curves.x(axis, at)).filter(|x| x.is_finite())
     }

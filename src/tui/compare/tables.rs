@@ -94,7 +94,7 @@ pub fn table(compare: &Compare, pane: Pane, room: u16, look: Look) -> Option<Tab
     }
     let mut heading = vec![plain(" ".repeat(columns.label))];
     for run in &columns.runs {
-        let text = format!("{} {}", run + 1, compare.sides[*run].name);
+        let text = format!("{} {}", run + 1, name_in(compare, *run, columns.width - 3, ellipsis));
         heading.push(span(
             pad(&text, columns.width - 1, ellipsis),
             look.series(compare.sides[*run].hue).patch(look.strong()),
@@ -115,6 +115,15 @@ pub fn table(compare: &Compare, pane: Pane, room: u16, look: Look) -> Option<Tab
         spans
     };
     Some(Table { heading, lines: content.rows.into_iter().map(line).collect(), facts })
+}
+
+/// The name of a run in so many columns: its beginning, or its end where another run begins alike.
+fn name_in(compare: &Compare, run: usize, room: usize, ellipsis: &str) -> String {
+    let name = &compare.sides[run].name;
+    let begins = |name: &str| cut(name, room, ellipsis);
+    let others = compare.sides.iter().enumerate().filter(|(other, side)| *other != run && side.name != *name);
+    let is_alike = others.into_iter().any(|(_, side)| begins(&side.name) == begins(name));
+    if is_alike { cut_front(name, room, ellipsis) } else { begins(name) }
 }
 
 fn content(compare: &Compare, look: Look) -> Option<Content> {
@@ -270,6 +279,15 @@ mod tests {
         assert_eq!(common_prefix(["a.b.q"].into_iter()), "a.b.");
         assert_eq!(common_prefix(["abc.q", "ab.q"].into_iter()), "");
         assert_eq!(common_prefix(std::iter::empty()), "");
+    }
+
+    #[test]
+    fn names_that_begin_alike_are_known_by_their_ends() {
+        let names = ["sweep-lr-1e-3", "sweep-lr-2e-3", "other-long-name", "x"];
+        let runs = names.iter().enumerate().map(|(at, name)| (at.to_string(), (*name).to_owned(), at));
+        let compare = Compare::new(runs);
+        let found: Vec<String> = (0..4).map(|run| name_in(&compare, run, 8, "…")).collect();
+        assert_eq!(found, ["…lr-1e-3", "…lr-2e-3", "other-l…", "x"]);
     }
 
     #[test]

@@ -10,8 +10,9 @@ use std::time::Duration;
 const ESC: u8 = 0x1b;
 const CTRL_C: u8 = 0x03;
 const BELL: u8 = 0x07;
-/// How long an escape byte is waited upon before it is the key of that name.
-const ESCAPE: Duration = Duration::from_millis(40);
+/// How long an escape byte is waited upon before it is the key of that name: a terminal sends the bytes of a key at once,
+/// and an answer is due within 5 ms.
+const ESCAPE: Duration = Duration::from_millis(1);
 /// How long the rest of what has begun is waited for.
 const REST: Duration = Duration::from_millis(100);
 /// How long the rest of a paste is waited for after that.

@@ -1,12 +1,16 @@
 //! Keys on the monitor.
 
 use super::{Curve, Go, Monitor, Pane, WhatIf};
+use crate::experiment::{Choice, Task};
 use crate::run::retrain::words;
 use crate::run::view::State;
 use crate::tui::input::LineInput;
 use crate::tui::keys::Action;
 use crate::tui::model::{Asked, Model, Popup, Then, moved};
 use crate::tui::msg::Effect;
+
+/// Why there is nothing to look at of the search.
+const NOTHING_YET: &str = "no selection values yet: the search begins with its warm-up";
 
 /// An action on the monitor.
 pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
@@ -167,6 +171,26 @@ fn keep(model: &mut Model) -> Vec<Effect> {
 }
 
 impl Monitor {
+    /// Why an action does nothing now, where that is not plain to see.
+    pub fn why_not(&self, action: Action) -> Option<&'static str> {
+        Some(match action {
+            Action::Samples if self.view.task == Task::Generation.name() => {
+                "no texts yet: samples are written while the run is evaluated"
+            }
+            Action::Samples => "there are no samples: only runs that generate text write some",
+            Action::Changes => "no moment is marked: m marks the one that is shown",
+            Action::WhatIf | Action::EarlierStep | Action::LaterStep | Action::Earlier | Action::Later => NOTHING_YET,
+            Action::Replay | Action::Mark | Action::Jump => NOTHING_YET,
+            Action::Pause => "only a run that is at work can be paused",
+            Action::Stop => "no worker is at it",
+            Action::Resume if self.state == Some(State::Finished) => {
+                "the run is finished: w tries another rule, and retrains with it"
+            }
+            Action::Resume => "a worker is at it already",
+            _ => return None,
+        })
+    }
+
     /// Takes a step or a value that was typed.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use super::Monitor;
 use crate::run::event::Phase;
 use crate::run::history::Metric;
-use crate::run::view::RunView;
+use crate::run::view::{RunView, State};
 use crate::tui::text::{duration, figure};
 
 /// Seconds away from which on there is a card.
@@ -16,6 +16,7 @@ const MOST_NAMED: usize = 6;
 pub struct Then {
     phase: Option<Phase>,
     step: usize,
+    total: usize,
     /// The newest snapshot then.
     pub snapshot: Option<usize>,
     best: Option<(usize, f64)>,
@@ -28,6 +29,7 @@ impl Then {
         Then {
             phase: view.phase,
             step: view.step,
+            total: view.total,
             snapshot: view.snapshots.len().checked_sub(1),
             best: view.search.least(Metric::ValidationLoss),
             warnings: warnings(view).count(),
@@ -50,31 +52,25 @@ pub fn card(monitor: &Monitor) -> Option<Vec<String>> {
         return None;
     }
     let mut lines = vec![format!("You were away for {}.", duration(away))];
-    let name = |phase: Option<Phase>| phase.map_or("the start", Phase::name);
-    lines.push(match (then.phase == view.phase, view.total) {
-        (true, 0) => format!(
-            "steps    {} of {}, from {} to {}",
+    lines.push(match then.phase == view.phase {
+        true => format!(
+            "steps    {} of {}: from {} to {}{}",
             view.step.saturating_sub(then.step),
-            name(view.phase),
+            view.phase.map_or("the start", Phase::name),
             then.step,
-            view.step
+            view.step,
+            of(view.total),
         ),
-        (true, total) => format!(
-            "steps    {} of {}: from {} to {} of {total}",
-            view.step.saturating_sub(then.step),
-            name(view.phase),
-            then.step,
-            view.step
-        ),
-        (false, _) => format!(
-            "phases   from {}, step {}, to {}, step {}",
-            name(then.phase),
-            then.step,
-            name(view.phase),
-            view.step
+        false => format!(
+            "phases   from {} to {}",
+            place(then.phase, then.step, then.total),
+            match monitor.state {
+                Some(State::Finished) => "the end: the run is finished".into(),
+                _ => place(view.phase, view.step, view.total),
+            }
         ),
     });
-    lines.extend(score(monitor, then));
+    lines.extend(scores(monitor, then));
     lines.extend(flips(monitor, then));
     if let Some((error, _)) = &view.error {
         lines.push(format!("error    {error}"));
@@ -86,14 +82,32 @@ pub fn card(monitor: &Monitor) -> Option<Vec<String>> {
     Some(lines)
 }
 
-fn score(monitor: &Monitor, then: &Then) -> Option<String> {
-    let view = &monitor.view;
-    if let Some(score) = view.metrics.get(&view.metric) {
-        return Some(format!("score    {} {}", figure(*score), view.metric));
+/// A place in a run; phases without steps are a place of their own.
+fn place(phase: Option<Phase>, step: usize, total: usize) -> String {
+    match phase {
+        None => "the start".into(),
+        Some(phase) if step == 0 && total == 0 => phase.name().into(),
+        Some(phase) => format!("{}, step {step}{}", phase.name(), of(total)),
     }
-    let (step, best) = view.search.least(Metric::ValidationLoss)?;
-    let before = then.best.map_or(String::new(), |(_, best)| format!(", before it was {}", figure(best)));
-    Some(format!("best     validation loss {} at step {step}{before}", figure(best)))
+}
+
+fn of(total: usize) -> String {
+    if total == 0 { String::new() } else { format!(" of {total}") }
+}
+
+/// The run's score, once there is one, and the best loss of its search.
+fn scores(monitor: &Monitor, then: &Then) -> Vec<String> {
+    let view = &monitor.view;
+    let score = view.metrics.get(&view.metric).map(|score| format!("score    {} {}", figure(*score), view.metric));
+    let best = view.search.least(Metric::ValidationLoss).map(|(step, best)| {
+        let before = match then.best {
+            Some((_, before)) if before == best => ", as before".into(),
+            Some((_, before)) => format!(", before {}", figure(before)),
+            None => String::new(),
+        };
+        format!("best     validation loss {} at step {step} of the search{before}", figure(best))
+    });
+    score.into_iter().chain(best).collect()
 }
 
 fn flips(monitor: &Monitor, then: &Then) -> Option<String> {

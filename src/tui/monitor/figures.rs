@@ -49,12 +49,18 @@ impl Group {
 }
 
 /// How figures are looked at.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
     pub group: Group,
     pub lens: Lens,
     /// The step with the cursor.
     pub cursor: Option<usize>,
+}
+
+impl Default for Figures {
+    fn default() -> Figures {
+        Figures { group: Group::default(), lens: Lens::smooth(), cursor: None }
+    }
 }
 
 impl Figures {
@@ -136,33 +142,34 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let (styles, marks) = (styles(look), MARKS);
     let cursor = figures.cursor.and_then(|step| index_of(curves, step));
     let moment = monitor.past_step().filter(|_| phase == Phase::Search).and_then(|step| index_of(curves, step));
-    let values = Values { curves, metrics: &metrics, raw: &raw, smooth: &smooth, at: cursor.or(moment), look };
-    let smoothing = if weight > 0.0 { format!("  smooth {weight}") } else { String::new() };
-    // The numbers count for more than how smooth they are, their names, and whose they are.
+    let values = Values { curves, metrics: &metrics, raw: &raw, at: cursor.or(moment), look };
+    // The numbers count for more than their names, and whose they are.
     let name = figures.group.name();
-    let ways =
-        [(format!("{name}{of}"), &smoothing[..], true), (name.into(), &smoothing[..], true), (name.into(), "", true)];
-    let fits = |(title, smoothing, named): &(String, &str, bool)| {
-        let numbers = values.spans(smoothing, *named);
+    let ways = [(format!("{name}{of}"), true), (name.into(), true), (name.into(), false)];
+    let fits = |(title, named): &(String, bool)| {
+        let numbers = values.spans(*named);
         let taken: usize = numbers.iter().map(Span::width).sum();
-        (title.len() + taken + 12 <= usize::from(area.width)).then(|| (title.clone(), numbers))
+        (title.len() + taken + 10 <= usize::from(area.width)).then(|| (title.clone(), numbers))
     };
-    let (title, numbers) = ways.iter().find_map(fits).unwrap_or_else(|| (String::new(), values.spans("", false)));
+    let (title, numbers) = ways.iter().find_map(fits).unwrap_or_else(|| (String::new(), values.spans(false)));
     monitor.pane_rule(buf, area, Pane::Figures, &title, numbers, look);
-    let mut lines = Vec::new();
-    if smooth.is_empty() {
-        lines.extend(raw.iter().enumerate().map(|(i, points)| Line { points, style: styles[i], mark: marks[i] }));
-    } else {
-        lines.extend(raw.iter().map(|points| Line { points, style: look.faint(), mark: "." }));
-        lines.extend(smooth.iter().enumerate().map(|(i, points)| Line { points, style: styles[i], mark: marks[i] }));
-    }
+    // As logged, faint below its running mean.
+    let beneath: Vec<Line> = match smooth.is_empty() {
+        true => Vec::new(),
+        false => raw.iter().map(|points| Line { points, style: look.faint(), mark: "." }).collect(),
+    };
+    let shown = if smooth.is_empty() { &raw } else { &smooth };
+    let lines: Vec<Line> =
+        shown.iter().enumerate().map(|(i, points)| Line { points, style: styles[i], mark: marks[i] }).collect();
     let plot = Plot {
         curves: &lines,
+        beneath: &beneath,
         axis: figures.lens.axis,
         log: figures.lens.log,
         range: figures.lens.range(extent(curves, figures.lens.axis)),
         moment: moment.map(|index| curves.x(figures.lens.axis, index)),
         cursor: cursor.map(|index| curves.x(figures.lens.axis, index)),
+        note: &if weight > 0.0 { format!("smooth {weight}, faint as logged") } else { String::new() },
         empty: "no steps yet",
         ..Plot::default()
     };
@@ -180,22 +187,22 @@ fn styles(look: Look) -> [Style; MARKS.len()] {
 struct Values<'a> {
     curves: &'a Curves,
     metrics: &'a [Metric],
+    /// As they were logged, however smooth the curves are.
     raw: &'a [Vec<(f64, f64)>],
-    smooth: &'a [Vec<(f64, f64)>],
     /// The logged step that they are of; the newest where none.
     at: Option<usize>,
     look: Look,
 }
 
 impl Values<'_> {
-    fn spans(&self, smoothing: &str, named: bool) -> Vec<Span<'static>> {
+    fn spans(&self, named: bool) -> Vec<Span<'static>> {
         let look = self.look;
         let mut spans = Vec::new();
         if let Some(index) = self.at {
             spans.push(span(format!("step {}", self.curves.steps()[index]), look.strong()));
         }
         for (i, metric) in self.metrics.iter().enumerate() {
-            let shown = self.smooth.get(i).unwrap_or(&self.raw[i]);
+            let shown = &self.raw[i];
             let value = match self.at {
                 Some(index) => shown.get(index).map(|point| point.1).filter(|value| !value.is_nan()),
                 None => shown.iter().rev().map(|point| point.1).find(|value| !value.is_nan()),
@@ -208,9 +215,6 @@ impl Values<'_> {
                 if look.unicode && look.is_coloured() { String::new() } else { format!("{} ", MARKS[i % MARKS.len()]) };
             let name = if named { format!("{} ", metric.name()) } else { String::new() };
             spans.push(span(format!("{key}{name}{}", figure(value)), styles(look)[i % MARKS.len()]));
-        }
-        if !smoothing.is_empty() {
-            spans.push(span(smoothing, look.faint()));
         }
         spans
     }

@@ -2,6 +2,7 @@
 
 use super::scene::{Against, Scene, Source, is_kept};
 use super::{Monitor, Pane};
+use crate::experiment::Choice;
 use crate::run::event::sum_of;
 use crate::run::view::State;
 use crate::tui::draw::{plain, put, span};
@@ -12,6 +13,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Span;
+
+/// Where the shades part, as shares of what a value is measured against: the lightest one ends, darker ones begin.
+const LIGHTEST: f64 = 0.5;
+const DARKER: f64 = 1.25;
+const DARKEST: f64 = 1.75;
 
 /// Most blocks that a cell draws; with more values a block is the largest of several.
 const MOST_BLOCKS: usize = 32;
@@ -60,10 +66,10 @@ fn rank_width(monitor: &Monitor) -> usize {
 fn shade(alpha: f32, reference: f64) -> usize {
     let ratio = f64::from(alpha) / reference.max(f64::MIN_POSITIVE);
     match is_kept(alpha, reference) {
-        false if ratio < 0.5 => 0,
+        false if ratio < LIGHTEST => 0,
         false => 1,
-        true if ratio < 1.25 => 2,
-        true if ratio < 1.75 => 3,
+        true if ratio < DARKER => 2,
+        true if ratio < DARKEST => 3,
         true => 4,
     }
 }
@@ -82,10 +88,14 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
         Source::Allocated => "allocated ranks".to_owned(),
         Source::Emerging => "emerging ranks".to_owned(),
         Source::Past(step) => format!("ranks at step {step}"),
-        Source::Tried => "ranks, if".to_owned(),
+        Source::Tried => "ranks as tried".to_owned(),
     };
-    let title = format!("{title}{}", difference(scene));
-    let legend = if monitor.grid.cells.is_empty() { Vec::new() } else { legend(scene, look) };
+    // A rule with a line is told by the legend.
+    let rule = if scene.line.is_none() { format!(" by {}", monitor.rule_shown().name()) } else { String::new() };
+    let title = format!("{title}{rule}{}", difference(scene));
+    // The rule's own frame, and the mark of the focus.
+    let room = usize::from(area.width).saturating_sub(width(&title) + 11);
+    let legend = if monitor.grid.cells.is_empty() { Vec::new() } else { legend(scene, room, look) };
     monitor.pane_rule(buf, area, Pane::Map, &title, legend, look);
     if monitor.grid.cells.is_empty() {
         let text =
@@ -104,17 +114,17 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
         put(buf, area, line, row_spans(monitor, scene, row, columns.clone(), shares, look));
         line += 1;
     }
-    put(buf, area, line, sums(monitor, scene, look));
+    put(buf, area, line, sums(monitor, scene, area.width, look));
 }
 
 /// How many ranks are others than those that they are compared with.
 fn difference(scene: &Scene) -> String {
     let changes = scene.changes();
+    let differ = if changes == 1 { "differs" } else { "differ" };
     match scene.against {
-        Some(Against::Mark(step)) => format!(", {changes} differ from step {step}"),
-        Some(Against::Actual) => format!(", {changes} differ from now"),
+        Some(Against::Mark(step)) => format!(", {changes} {differ} from step {step}"),
         Some(Against::LastLook(_)) if changes > 0 => format!(", {changes} changed since you looked"),
-        Some(Against::LastLook(_)) | None => String::new(),
+        Some(Against::LastLook(_) | Against::Actual) | None => String::new(),
     }
 }
 
@@ -127,21 +137,42 @@ fn shown_columns(monitor: &Monitor, columns: u16, shares: bool) -> std::ops::Ran
     first..kinds.min(first + fit)
 }
 
-fn legend(scene: &Scene, look: Look) -> Vec<Span<'static>> {
-    let glyphs = look.glyphs();
-    let against = match scene.line {
-        Some(threshold) => format!("{threshold:.3}"),
-        None => "its mean".into(),
-    };
-    let mut spans = Vec::new();
-    for (i, glyph) in glyphs.shades.iter().enumerate() {
-        if i == 2 {
-            spans.push(span(format!(" below {against}  "), look.faint()));
+/// What the shades mean, in as many words as there is room for.
+fn legend(scene: &Scene, room: usize, look: Look) -> Vec<Span<'static>> {
+    let mark = |shade: usize| span(look.glyphs().shades[shade], shade_style(shade, look));
+    let word = |text: &str| span(text, look.faint());
+    let joined = |shades: std::ops::Range<usize>| shades.map(mark);
+    let (one_by_one, grouped, short) = match scene.line {
+        Some(line) => {
+            let at = |share: f64| format!("{:.3}", line * share);
+            let long = [
+                format!(" below {}  ", at(LIGHTEST)),
+                " dropped  ".into(),
+                format!(" kept from {}  ", at(1.0)),
+                format!(" {}  ", at(DARKER)),
+                format!(" {}", at(DARKEST)),
+            ];
+            let short = [" below  ".to_owned(), format!(" from {}", at(1.0))];
+            (long, [" dropped  ".to_owned(), format!(" kept: at least {}", at(1.0))], short)
         }
-        spans.push(span(*glyph, shade_style(i, look)));
-    }
-    spans.push(span(" at least that", look.faint()));
-    spans
+        None => {
+            let long = [
+                " below half its module's mean  ".into(),
+                " below it  ".into(),
+                " from it  ".into(),
+                format!(" from {DARKER}  "),
+                format!(" from {DARKEST} times"),
+            ];
+            let grouped = [" below its module's mean  ", " above"].map(str::to_owned);
+            (long, grouped, [" below mean  ", " above"].map(str::to_owned))
+        }
+    };
+    let long: Vec<Span> = one_by_one.iter().enumerate().flat_map(|(i, text)| [mark(i), word(text)]).collect();
+    let two = |words: &[String; 2]| -> Vec<Span> {
+        joined(0..2).chain([word(&words[0])]).chain(joined(2..5)).chain([word(&words[1])]).collect()
+    };
+    let fits = |spans: &Vec<Span>| spans.iter().map(Span::width).sum::<usize>() <= room;
+    [long, two(&grouped)].into_iter().find(fits).unwrap_or_else(|| two(&short))
 }
 
 fn headings(
@@ -231,7 +262,7 @@ fn cell_spans(
 }
 
 /// Mean rank and parameters, against rank 4 and k everywhere.
-fn sums(monitor: &Monitor, scene: &Scene, look: Look) -> Vec<Span<'static>> {
+fn sums(monitor: &Monitor, scene: &Scene, columns: u16, look: Look) -> Vec<Span<'static>> {
     let view = &monitor.view;
     let known: Vec<usize> = scene.ranks.iter().filter_map(|rank| *rank).collect();
     if known.is_empty() {
@@ -260,6 +291,14 @@ fn sums(monitor: &Monitor, scene: &Scene, look: Look) -> Vec<Span<'static>> {
     ];
     if view.rank != 4 {
         spans.push(span(format!(", {:.0} % of 4", share(4)), look.faint()));
+    }
+    // The title says what ranks they are, but not that nothing is decided; half a number is a wrong number.
+    let is_wide = |spans: &[Span]| spans.iter().map(Span::width).sum::<usize>() > usize::from(columns);
+    if is_wide(&spans) && word != "undecided" {
+        spans.splice(0..2, [plain(format!("mean rank {mean:.2}, "))]);
+    }
+    while spans.len() > 2 && is_wide(&spans) {
+        spans.pop();
     }
     spans
 }

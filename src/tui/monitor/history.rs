@@ -6,7 +6,7 @@ use crate::tui::chart::{self, Curve, Plot};
 use crate::tui::draw::{below, span};
 use crate::tui::look::Look;
 use crate::tui::palette::SERIES;
-use crate::tui::text::cut;
+use crate::tui::text::{cut, width};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -24,24 +24,34 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
             points[term].push((snapshot.step as f64, f64::from(*value)));
         }
     }
-    let rank = scene.rank(index).map_or(String::new(), |rank| format!("  rank {rank} of {k}"));
     let flips = monitor.view.snapshots.flips_between(0, usize::MAX).iter();
     let changes = flips.filter(|flip| flip.module as usize == index).count();
-    let facts =
-        vec![span(format!("{changes} {}{rank}", if changes == 1 { "change" } else { "changes" }), look.faint())];
+    let changes = format!("{changes} {}", if changes == 1 { "change" } else { "changes" });
+    let long = scene.line.map_or(changes.clone(), |line| format!("threshold {line:.3}, {changes}"));
+    let path = super::meter::tail(&module.path);
+    let fits = width(&path) + width(&long) + 23 <= usize::from(area.width);
+    let facts = vec![span(if fits { long } else { changes }, look.faint())];
     let room = usize::from(area.width).saturating_sub(facts[0].width() + 18);
-    let path = cut(&super::meter::tail(&module.path), room, look.glyphs().ellipsis);
+    let path = cut(&path, room, look.glyphs().ellipsis);
     monitor.pane_rule(buf, area, Pane::History, &format!("history of {path}"), facts, look);
     let curves: Vec<Curve> = points
         .iter()
         .enumerate()
         .map(|(term, points)| Curve { points, style: look.series(term), mark: look.glyphs().marks[term % SERIES] })
         .collect();
+    // A colour comes twice where there are many values, and not at all on some terminals.
+    let drawn = look.unicode && look.is_coloured();
+    let name = |term: usize| match drawn {
+        true => format!("{}", term + 1),
+        false => format!("{}{}", look.glyphs().marks[term % SERIES], term + 1),
+    };
+    let names: Vec<String> = (0..k).map(name).collect();
     let levels: Vec<f64> = scene.line.into_iter().collect();
     let step =
         |index: Option<usize>| index.and_then(|index| monitor.view.snapshots.step(index)).map(|step| step as f64);
     let plot = Plot {
         curves: &curves,
+        names: &names,
         levels: &levels,
         moment: step(monitor.moment.at),
         cursor: step(monitor.moment.mark),

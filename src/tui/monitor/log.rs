@@ -65,24 +65,34 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, na
         Vec::new()
     };
     monitor.pane_rule(buf, area, Pane::Log, "log", facts, look);
-    let lines = usize::from(area.height.saturating_sub(1));
     let all = monitor.messages();
+    if all.is_empty() && !view.filter.is_empty() {
+        put(buf, area, 1, vec![span(format!(" no line has {:?}", view.filter.text()), look.faint())]);
+        return;
+    }
     let end = all.len() - view.scroll.min(all.len().saturating_sub(1));
-    let shown = &all[end.saturating_sub(lines)..end];
     let room = usize::from(area.width.saturating_sub(TIME_WIDTH));
-    let mut line = 0;
-    for (i, (time, level, message)) in shown.iter().enumerate() {
-        let style = if level == "warning" { look.warning() } else { Style::new() };
-        // A message takes more lines where the later ones leave some.
-        let left = (lines - line).saturating_sub(shown.len() - i - 1).max(1);
+    let mut left = usize::from(area.height.saturating_sub(1));
+    // Whole messages from the newest one back; the oldest in sight is cut where it does not fit.
+    let mut shown = Vec::new();
+    for (time, level, message) in all[..end].iter().rev() {
+        if left == 0 {
+            break;
+        }
         let mut parts = wrap(message, room);
         if parts.len() > left {
             let rest = parts.split_off(left - 1);
             parts.push(cut(&rest.join(" "), room, look.glyphs().ellipsis));
         }
+        left -= parts.len();
+        shown.push((time, level, parts));
+    }
+    let mut line = 1;
+    for (time, level, parts) in shown.into_iter().rev() {
+        let style = if level == "warning" { look.warning() } else { Style::new() };
         for (n, part) in parts.into_iter().enumerate() {
             let start = if n == 0 { format!("{} ", clock(time, zone)) } else { " ".repeat(usize::from(TIME_WIDTH)) };
-            put(buf, area, 1 + line as u16, vec![span(start, look.faint()), span(part, style)]);
+            put(buf, area, line, vec![span(start, look.faint()), span(part, style)]);
             line += 1;
         }
     }

@@ -4,9 +4,10 @@
 use super::Monitor;
 use crate::run::event::Phase;
 use crate::run::view::State;
+use crate::search::stability::Verdict;
 use crate::tui::draw::{plain, span};
 use crate::tui::look::Look;
-use crate::tui::text::{cut, width};
+use crate::tui::text::width;
 use ratatui::text::Span;
 
 /// Whether there is something to say: in the search, or at one of its moments.
@@ -14,32 +15,47 @@ pub fn is_shown(monitor: &Monitor) -> bool {
     !monitor.view.snapshots.is_empty() && (monitor.view.phase == Some(Phase::Search) || monitor.is_past())
 }
 
-/// The meter in one line.
+/// The meter in one line: what does not fit is left out, the figures before the reason.
 pub fn line(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>> {
     let Some(stability) = monitor.stability() else { return Vec::new() };
     let path = |module: usize| monitor.view.modules.get(module).map_or(String::new(), |module| tail(&module.path));
+    let search = monitor.settings().map(|settings| &settings.search);
+    let patience = search.map_or(100, |search| search.stable_steps);
     let ends = monitor.state == Some(State::Running)
-        && monitor.settings().is_some_and(|settings| settings.search.stop_when_stable);
+        && !monitor.is_past()
+        && search.is_some_and(|search| search.stop_when_stable);
     let (word, style) = match stability.verdict.is_safe() {
         true => (if ends { "stable: the search ends" } else { "safe to stop" }, look.good()),
         false => ("not settled", look.accent()),
     };
-    let since = stability.since_change.map_or(String::new(), |steps| {
-        format!("  no change for {steps} {}", if steps == 1 { "step" } else { "steps" })
-    });
-    let entropy = stability.entropy.map_or(String::new(), |entropy| format!("  entropy {entropy:.2}"));
-    let figures =
-        format!("{since}  {} {} in 100{entropy}", stability.flips, if stability.flips == 1 { "flip" } else { "flips" });
+    let steps = stability.since_change.unwrap_or(0);
+    let since = if ends && !stability.verdict.is_safe() {
+        format!("stops when stable for {patience} steps: {steps} so far")
+    } else {
+        format!("no change for {steps} of {patience} steps")
+    };
+    let flips = format!("{} {} in 100", stability.flips, if stability.flips == 1 { "flip" } else { "flips" });
+    let entropy = stability.entropy.map_or(String::new(), |entropy| format!("entropy {entropy:.2}"));
+    // How many steps are missing stands there already.
+    let (long, brief) = match stability.verdict {
+        Verdict::Moving { .. } => Default::default(),
+        _ => (stability.verdict.reason(path), stability.verdict.brief(path)),
+    };
     let mark = if stability.verdict.is_safe() { look.glyphs().done } else { look.glyphs().pointer };
-    let used = width(mark) + 1 + word.len() + figures.len();
-    let room = usize::from(columns).saturating_sub(used);
-    let long = format!("  {}", stability.verdict.reason(path));
-    let reason = if width(&long) <= room { long } else { format!("  {}", stability.verdict.brief(path)) };
-    vec![
-        span(format!("{mark} {word}"), style),
-        plain(figures),
-        span(cut(&reason, room, look.glyphs().ellipsis), look.faint()),
-    ]
+    let room = usize::from(columns).saturating_sub(width(mark) + 1 + word.len());
+    let ways: [&[&str]; 6] = [
+        &[&since, &flips, &entropy, &long],
+        &[&since, &flips, &entropy, &brief],
+        &[&since, &flips, &brief],
+        &[&since, &brief],
+        &[&brief],
+        &[&since],
+    ];
+    let joined = |parts: &&[&str]| {
+        parts.iter().filter(|part| !part.is_empty()).map(|part| format!("  {part}")).collect::<String>()
+    };
+    let facts = ways.iter().map(joined).find(|facts| width(facts) <= room).unwrap_or_default();
+    vec![span(format!("{mark} {word}"), style), plain(facts)]
 }
 
 /// The end of a module's path: from its layer on.

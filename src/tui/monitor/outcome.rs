@@ -78,8 +78,11 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let in_block = room.min(names.len().div_ceil(count));
     let shown = &names[..names.len().min(in_block * count)];
     let hidden = names.len() - shown.len();
-    let facts = facts(monitor, shown, hidden, look);
-    monitor.pane_rule(buf, area, Pane::Result, "result, held-out split", facts, look);
+    let title = "result, held-out split";
+    // What the rule itself takes, and the mark of the focus.
+    let left = usize::from(area.width).saturating_sub(width(title) + 10);
+    let facts = facts(monitor, shown, hidden, left, look);
+    monitor.pane_rule(buf, area, Pane::Result, title, facts, look);
     let block_width = name_width + columns.iter().map(|(_, title)| column_width(title)).sum::<usize>() + GAP;
     for (block, names) in shown.chunks(in_block.max(1)).enumerate() {
         let offset = u16::try_from(block * block_width).unwrap_or(u16::MAX).min(area.width);
@@ -94,24 +97,24 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     }
 }
 
-/// What there is to say of all figures.
-fn facts(monitor: &Monitor, shown: &[&str], hidden: usize, look: Look) -> Vec<Span<'static>> {
-    let mut facts = Vec::new();
-    if let Some(what) = monitor.view.no_better_than() {
-        facts.push(span(format!("no better than {what}"), look.warning()));
-    }
-    if shown.iter().any(|name| is_better_less(name)) {
-        facts.push(span(format!("{} less is better", look.glyphs().less), look.faint()));
-    }
-    if hidden > 0 {
-        facts.push(span(format!("+{hidden} more: autolora show"), look.faint()));
-    }
-    let last = facts.len().saturating_sub(1);
-    let spaced = facts
-        .into_iter()
-        .enumerate()
-        .flat_map(|(i, fact)| [fact, span(if i < last { "  " } else { "" }, Style::new())]);
-    spaced.collect()
+/// What there is to say of all figures, in so many columns: what matters less is left out first.
+fn facts(monitor: &Monitor, shown: &[&str], hidden: usize, room: usize, look: Look) -> Vec<Span<'static>> {
+    let warning = monitor.view.no_better_than().map(|what| span(format!("no better than {what}"), look.warning()));
+    let more = |where_to: &str| (hidden > 0).then(|| span(format!("+{hidden} more{where_to}"), look.faint()));
+    let less = shown.iter().any(|name| is_better_less(name));
+    let less = less.then(|| span(format!("{} less is better", look.glyphs().less), look.faint()));
+    let ways = [
+        vec![warning.clone(), less, more(": autolora show")],
+        vec![warning.clone(), more(": autolora show")],
+        vec![warning.clone(), more("")],
+        vec![warning],
+    ];
+    let spaced = |facts: Vec<Option<Span<'static>>>| -> Vec<Span<'static>> {
+        let facts = facts.into_iter().flatten().enumerate();
+        facts.flat_map(|(i, fact)| [span(if i > 0 { "  " } else { "" }, Style::new()), fact]).collect()
+    };
+    let fits = |facts: &Vec<Span>| facts.iter().map(Span::width).sum::<usize>() <= room;
+    ways.into_iter().map(spaced).find(fits).unwrap_or_default()
 }
 
 fn row(monitor: &Monitor, name: &str, name_width: usize, columns: &[(&str, String)], look: Look) -> Vec<Span<'static>> {

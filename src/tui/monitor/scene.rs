@@ -2,7 +2,7 @@
 
 use super::Monitor;
 use super::what_if::Outcome;
-use crate::experiment::AllocationSettings;
+use crate::experiment::{AllocationSettings, Rule};
 use crate::run::settled::stability;
 use crate::run::view::shares_of_energy;
 use crate::search::allocation::{line_of, reaches};
@@ -118,12 +118,16 @@ impl Monitor {
         self.view.allocation.clone().or_else(said).unwrap_or_default()
     }
 
+    /// The rule that the ranks are of, as they are shown.
+    pub fn rule_shown(&self) -> Rule {
+        self.what_if.as_ref().map_or_else(|| self.allocation().rule, |what_if| what_if.rule)
+    }
+
     /// What a selection value must reach to be kept, where the rule that holds, or that is tried, has such a line.
     pub fn line(&self) -> Option<f64> {
         match &self.what_if {
             Some(what_if) => line_of(&what_if.choice(), self.view.rank),
-            None if self.settings().is_none() && self.view.allocation.is_none() => self.view.threshold,
-            None => line_of(&self.allocation(), self.view.rank),
+            None => self.view.line(self.settings().map(|settings| &settings.allocation)),
         }
     }
 

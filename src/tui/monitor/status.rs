@@ -5,12 +5,15 @@ use crate::run::event::Phase;
 use crate::run::view::State;
 use crate::tui::draw::{bar, plain, put_ends, span};
 use crate::tui::look::Look;
-use crate::tui::text::{bytes, cut, duration, moment, wrap};
+use crate::tui::text::{bytes, cut, duration, moment, rough_duration, width, wrap};
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
+
+/// Columns below which there is no bar.
+const LEAST_BAR: usize = 5;
 
 /// The last part of a path, or the id as it is.
 pub fn short(id: &str) -> &str {
@@ -48,8 +51,8 @@ pub fn title(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
 /// The chain of phases, those that are done and the present one marked; drawn closer where `columns` are few.
 pub fn phases(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>> {
     let wide = chain(monitor, &format!(" {} ", look.glyphs().then), look);
-    let width: usize = wide.iter().map(Span::width).sum();
-    if width <= usize::from(columns) { wide } else { chain(monitor, look.glyphs().then, look) }
+    let taken: usize = wide.iter().map(Span::width).sum();
+    if taken <= usize::from(columns) { wide } else { chain(monitor, look.glyphs().then, look) }
 }
 
 fn chain(monitor: &Monitor, then: &str, look: Look) -> Vec<Span<'static>> {
@@ -76,30 +79,25 @@ fn chain(monitor: &Monitor, then: &str, look: Look) -> Vec<Span<'static>> {
 /// How far the phase is, with rate and time left; or what became of the run.
 pub fn progress(monitor: &Monitor, columns: u16, zone: &TimeZone, look: Look) -> Vec<Span<'static>> {
     let view = &monitor.view;
-    let at = || match (view.warmup, view.total) {
-        (Some((step, total)), _) => format!("warm-up {step}/{total}"),
-        (None, 0) => format!("step {}", view.step),
-        (None, total) => format!("step {} of {total}", view.step),
-    };
-    let phase = view.phase.map_or("", Phase::name);
+    let place = view.place();
+    let worked = || view.took().map_or(String::new(), |took| format!(", after {} of work", duration(took)));
     match monitor.state {
         None => vec![span("reading the log", look.faint())],
         Some(State::Queued) if view.device.is_empty() => vec![plain("waiting for its worker")],
         Some(State::Queued) => vec![plain(format!("waiting in the queue for {}; s takes it out", view.device))],
-        Some(State::Finished) => {
-            let time = |time: &Option<String>| time.as_deref().map_or("?".into(), |time| moment(time, zone));
-            let peak = view.timing.get("peak_rss_bytes").map(|bytes| *bytes as u64).max(view.peak_rss_bytes);
-            let memory = peak.map_or(String::new(), |rss| format!(", at most {} of memory", bytes(rss)));
-            vec![plain(format!("from {} to {}{memory}", time(&view.started), time(&view.last_time)))]
-        }
-        Some(State::Paused) => vec![plain(format!("paused in {phase}, {}; r goes on", at()))],
-        Some(State::Stopped) => vec![plain(format!("stopped in {phase}, {}; r goes on", at()))],
+        Some(State::Finished) => vec![plain(ended(monitor, columns, zone))],
+        Some(State::Paused) => vec![plain(format!("paused in {place}{}; r resumes", worked()))],
+        Some(State::Stopped) => vec![plain(format!("stopped in {place}{}; r resumes", worked()))],
         Some(State::Crashed) => {
-            vec![span(format!("the worker died in {phase}, {}; r goes on from the last checkpoint", at()), look.bad())]
+            let text = format!("the worker died in {place}: r resumes from the last checkpoint");
+            vec![span(text, look.bad())]
         }
-        Some(State::Failed) => vec![span(format!("failed in {phase}, {}", at()), look.bad())],
+        Some(State::Failed) => {
+            let text = format!("failed in {place}: r resumes from the last checkpoint");
+            vec![span(text, look.bad())]
+        }
         Some(State::Stalled) => {
-            vec![span(format!("no sign of life from the worker for a minute; {phase}, {}", at()), look.warning())]
+            vec![span(format!("no sign of life from the worker for a minute; {place}"), look.warning())]
         }
         Some(State::Running) => running(monitor, columns, look),
     }
@@ -116,20 +114,66 @@ fn running(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>> {
         return vec![plain(label)];
     }
     let share = step as f64 / total as f64;
-    let mut pace = format!(" {:>3.0} %", share * 100.0);
-    if let Some(rate) = view.rate.filter(|rate| *rate > 0.0) {
-        let unit = if view.phase == Some(Phase::Prepare) { "rows" } else { "steps" };
-        pace.push_str(&format!("  {rate:.1} {unit}/s"));
-    }
-    if let Some(left) = view.left_s {
-        pace.push_str(&format!("  {} left", duration(left)));
-    }
     let start = format!("{label} {step}/{total} ");
-    let room = usize::from(columns).saturating_sub(start.len() + pace.len());
-    let mut spans = vec![plain(start)];
-    spans.extend(bar(share, room.min(60), look));
-    spans.push(plain(pace));
+    let percent = format!("{:>3.0} %", share * 100.0);
+    let unit = if view.phase == Some(Phase::Prepare) { "rows" } else { "steps" };
+    let rate = view.rate.filter(|rate| *rate > 0.0).map_or(String::new(), |rate| format!("  {rate:.1} {unit}/s"));
+    let left = left(monitor).map_or(String::new(), |left| format!("  {left}"));
+    let columns = usize::from(columns);
+    let room = |facts: &str| columns.saturating_sub(width(&start) + 1 + width(facts));
+    // A short bar says nothing, and how fast it is says less than how long it takes.
+    let ways = [format!("{percent}{rate}{left}"), format!("{percent}{left}")];
+    let facts = ways.iter().find(|facts| room(facts) >= LEAST_BAR).or(ways.last()).map_or("", String::as_str);
+    let mut spans = vec![plain(&start)];
+    if room(facts) >= LEAST_BAR {
+        spans.extend(bar(share, room(facts).min(60), look));
+        spans.push(plain(" "));
+    }
+    spans.push(plain(facts));
     spans
+}
+
+/// Time left of the phase, and of the run where more is to come.
+fn left(monitor: &Monitor) -> Option<String> {
+    let of_phase = monitor.view.left_s?;
+    let in_all = monitor.settings().and_then(|settings| monitor.view.left_in_all(settings));
+    // The warm-up is a part of the search.
+    let what = if monitor.view.warmup.is_some() { " of the search" } else { "" };
+    Some(match in_all {
+        Some(left) => format!("{} left{what}, all phases {}", duration(of_phase), left.words(rough_duration)),
+        None => format!("{} left{what}", duration(of_phase)),
+    })
+}
+
+/// What a run took in all and by phase, when, and how much memory: as much of it as fits.
+fn ended(monitor: &Monitor, columns: u16, zone: &TimeZone) -> String {
+    let view = &monitor.view;
+    let mut line = match view.took() {
+        Some(took) => format!("took {}", duration(took)),
+        None => "finished".into(),
+    };
+    let of = |(phase, seconds): &(Phase, f64)| format!("{} {}", phase.name(), duration(*seconds));
+    let phases: Vec<String> = view.durations().iter().filter(|(_, seconds)| *seconds >= 0.5).map(of).collect();
+    let time = |time: &Option<String>| time.as_deref().map_or("?".into(), |time| moment(time, zone));
+    let (from, to) = (time(&view.started), time(&view.last_time));
+    // The day is said once.
+    let to = match (from.split_once(' '), to.split_once(' ')) {
+        (Some((day, _)), Some((same, clock))) if day == same => clock.to_owned(),
+        _ => to,
+    };
+    let peak = view.timing.get("peak_rss_bytes").map(|bytes| *bytes as u64).max(view.peak_rss_bytes);
+    let phases = if phases.len() > 1 { format!(": {}", phases.join(", ")) } else { String::new() };
+    let facts = [
+        phases,
+        format!("; {from} to {to}"),
+        peak.map_or(String::new(), |rss| format!("; {} of memory at most", bytes(rss))),
+    ];
+    for fact in facts {
+        if width(&line) + width(&fact) <= usize::from(columns) {
+            line.push_str(&fact);
+        }
+    }
+    line
 }
 
 /// Error and advice of a run that failed, or why it cannot be read; empty for all others.

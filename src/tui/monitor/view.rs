@@ -12,8 +12,10 @@ use ratatui::layout::Rect;
 
 /// Columns from which map and curves stand side by side.
 pub const WIDE: u16 = 112;
-/// Columns that the left side takes at least, there.
+/// Columns that the left side takes at least, there: where there are few, curves need what is left.
 const LEFT_COLUMNS: u16 = 72;
+const FEW_LEFT_COLUMNS: u16 = 62;
+const FEW: u16 = 140;
 /// A chart taller than this says no more, where something else has use for the lines.
 const MOST_CHART_LINES: u16 = 22;
 
@@ -124,13 +126,21 @@ impl Frame<'_> {
             12..24 => 3,
             _ => 5,
         };
+        let cuts_map = self.map_lines(area.height - log_lines).0 < self.rows() + heat::FRAME_LINES;
+        // What came out is known: the map has the lines of the log, and of the chart where nobody looks at it.
+        let map_first = cuts_map && area.height < whole && monitor.view.samples.is_empty();
+        let log_lines = if map_first { 0 } else { log_lines };
         let rest = area.height - log_lines;
-        let (map, module) = self.map_lines(rest);
+        let (mut map, module) = self.map_lines(rest);
+        if map_first && !lower && monitor.focus != Pane::Figures {
+            map = (self.rows() + heat::FRAME_LINES).min(rest - module);
+        }
         self.pane(buf, top(area, map), Pane::Map);
         self.pane(buf, top(below(area, map), module), Pane::Module);
         let free = below(top(area, rest), map + module);
         match lower {
             true => self.pane(buf, free, monitor.focus),
+            false if map_first && (2..figures::LEAST_LINES).contains(&free.height) => self.pane(buf, free, Pane::Log),
             false => self.figures_and_samples(buf, free),
         }
         if log_lines > 0 && monitor.focus != Pane::Log {
@@ -182,7 +192,8 @@ impl Frame<'_> {
     /// Map, module and its history at the left; result, figures, samples, machine and log at the right.
     fn wide(&self, buf: &mut Buffer, area: Rect) {
         let monitor = self.monitor;
-        let columns = heat::full_width(monitor).max(LEFT_COLUMNS).min(area.width * 3 / 5);
+        let least = if area.width + 2 < FEW { FEW_LEFT_COLUMNS } else { LEFT_COLUMNS };
+        let columns = heat::full_width(monitor).max(least).min(area.width * 3 / 5);
         let left = Rect { width: columns, ..area };
         let right = Rect { x: area.x + columns + 2, width: area.width.saturating_sub(columns + 2), ..area };
         let choice = self.choice_lines(area.height);
@@ -202,7 +213,11 @@ impl Frame<'_> {
         }
 
         let right = self.outcome_on_top(buf, right, right.height / 2);
-        let machine = if monitor.has(Pane::Machine) && right.height >= 20 { machine::lines(monitor) } else { 0 };
+        let machine = if monitor.has(Pane::Machine) && right.height >= 20 {
+            machine::lines(monitor, right.width, self.look)
+        } else {
+            0
+        };
         let rest = right.height - machine;
         let mut log = (rest / 4).max(rest.saturating_sub(MOST_CHART_LINES));
         log = log.min(log::lines(monitor, right.width).max(4));

@@ -14,8 +14,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-/// Lines of the panel: rule, the choice, its scale, ranks, parameters, size.
-pub const LINES: u16 = 6;
+/// Lines of the panel: rule, the choice, its scale, modules, size; mean rank and parameters stand above, below the map.
+pub const LINES: u16 = 5;
 /// Bytes of a parameter in an adapter file.
 const PARAMETER_BYTES: usize = 4;
 
@@ -223,21 +223,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
     };
     let changed = scene.changes();
     let empty = outcome.ranks.iter().filter(|rank| **rank == 0).count();
-    let share = |rank: usize| {
-        let uniform = monitor.view.uniform_parameters(rank);
-        format!("{:.0} % of rank {rank}", 100.0 * outcome.parameters as f64 / uniform.max(1) as f64)
-    };
-    let ranks = format!(
-        "mean rank {:.2}, {changed} of {} modules differ from now, {empty} without a term",
-        outcome.mean_rank,
-        outcome.ranks.len()
-    );
+    let ranks = format!("{changed} of {} modules differ from now, {empty} without a term", outcome.ranks.len());
     put(buf, area, 3, vec![plain(ranks)]);
-    let parameters = format!("{} LoRA parameters", grouped(outcome.parameters));
-    let against = format!(", {}, {}", share(4), share(monitor.view.rank));
-    put(buf, area, 4, vec![span(parameters, look.strong()), span(against, look.faint())]);
     let size = outcome.parameters.saturating_add(monitor.view.head_parameters).saturating_mul(PARAMETER_BYTES);
-    put(buf, area, 5, vec![plain(format!("adapter {} with its head", bytes(size as u64)))]);
+    put(buf, area, 4, vec![plain(format!("adapter {} with its head", bytes(size as u64)))]);
 }
 
 #[cfg(test)]

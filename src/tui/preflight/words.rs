@@ -100,7 +100,7 @@ pub fn times(card: &Card) -> Vec<[String; 4]> {
     let rows = card.phases.iter().map(|phase| {
         let name = match phase.name.as_str() {
             "warmup" => "warm-up",
-            "baseline" => "controls",
+            "baseline" => "baselines",
             name => name,
         };
         let whole = phase.name == "prepare";

@@ -75,6 +75,8 @@ fn rows(buf: &mut Buffer, area: Rect, shown: &[Match], model: &Model) {
 
 /// Columns of a setting's name, at least.
 const KEYS: usize = 24;
+/// Of a value, where two settings stand beside each other.
+const VALUES: usize = 18;
 
 /// The comment of the selected preset, its file, and its settings as far as there is room.
 fn about(buf: &mut Buffer, area: Rect, row: &PresetRow, model: &Model) {
@@ -94,18 +96,26 @@ fn about(buf: &mut Buffer, area: Rect, row: &PresetRow, model: &Model) {
         put(buf, area, 1 + line as u16, spans);
     }
     let fields = below(area, taken + 2);
-    // Two columns of settings where they fit.
-    let halves: usize = if area.width >= 120 { 2 } else { 1 };
-    let half = columns / halves;
     let keys = row.said.iter().map(|(key, _)| width(key)).max().unwrap_or(0).max(KEYS) + 2;
-    let mut lines: Vec<Line> = Vec::new();
-    for (key, value) in &row.said {
-        for (at, text) in wrap(value, half.saturating_sub(keys + 2)).into_iter().enumerate() {
-            let key = if at == 0 { *key } else { "" };
-            lines.push(vec![span(format!("{key:<keys$}"), look.faint()), plain(text)]);
-        }
-    }
+    let settings = |room: usize| -> Vec<Line> {
+        let lines = |(key, value): &(&'static str, String)| {
+            let texts = wrap(value, room.saturating_sub(keys + 2)).into_iter().enumerate();
+            let key = *key;
+            let line = move |(at, text): (usize, String)| {
+                vec![span(format!("{:<keys$}", if at == 0 { key } else { "" }), look.faint()), plain(text)]
+            };
+            texts.map(line).collect::<Vec<Line>>()
+        };
+        row.said.iter().flat_map(lines).collect()
+    };
     let height = usize::from(fields.height);
+    let mut lines = settings(columns);
+    // Two columns where one does not do, and their values have room.
+    let halves: usize = if lines.len() > height && columns / 2 >= keys + VALUES { 2 } else { 1 };
+    let half = columns / halves;
+    if halves > 1 {
+        lines = settings(half);
+    }
     let hidden = (lines.len() + 1).saturating_sub(height * halves);
     if lines.len() > height * halves && height > 0 {
         lines.truncate(height * halves - 1);

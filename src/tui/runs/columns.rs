@@ -5,7 +5,7 @@ use crate::run::event::Phase;
 use crate::run::view::State;
 use crate::tui::look::Look;
 use crate::tui::monitor::short;
-use crate::tui::text::{figure, moment};
+use crate::tui::text::{duration, figure, moment};
 use jiff::tz::TimeZone;
 use ratatui::style::Style;
 
@@ -18,6 +18,7 @@ pub enum Column {
     Score,
     Best,
     Started,
+    Took,
     Model,
     Data,
     Tags,
@@ -34,7 +35,7 @@ const MOST_NAME: usize = 36;
 
 impl Column {
     /// All, in the order in which they are offered.
-    pub const ALL: [Column; 12] = [
+    pub const ALL: [Column; 13] = [
         Column::State,
         Column::Phase,
         Column::Progress,
@@ -42,6 +43,7 @@ impl Column {
         Column::Started,
         Column::Model,
         Column::Data,
+        Column::Took,
         Column::Tags,
         Column::Note,
         Column::Best,
@@ -50,7 +52,7 @@ impl Column {
     ];
 
     /// Those of a table that nobody has changed.
-    pub const USUAL: [Column; 9] = [
+    pub const USUAL: [Column; 10] = [
         Column::State,
         Column::Phase,
         Column::Progress,
@@ -58,6 +60,7 @@ impl Column {
         Column::Started,
         Column::Model,
         Column::Data,
+        Column::Took,
         Column::Tags,
         Column::Id,
     ];
@@ -71,6 +74,7 @@ impl Column {
             Column::Score => "score",
             Column::Best => "best loss",
             Column::Started => "started",
+            Column::Took => "took",
             Column::Model => "model",
             Column::Data => "data",
             Column::Tags => "tags",
@@ -94,6 +98,7 @@ impl Column {
             Column::Score => "score; of a run under way its best validation loss",
             Column::Best => "lowest validation loss of the search, and its step",
             Column::Started => "when the run was made",
+            Column::Took => "how long a run that ended by itself took",
             Column::Model => "the model",
             Column::Data => "the dataset, or the training file",
             Column::Tags => "your tags",
@@ -113,6 +118,7 @@ impl Column {
             Column::Score => 18,
             Column::Best => 16,
             Column::Started => 11,
+            Column::Took => 11,
             Column::Model | Column::Data => 16,
             Column::Tags => 18,
             Column::Note => 30,
@@ -143,6 +149,7 @@ impl Column {
                 let text = row.started.as_deref().map_or(String::new(), |time| moment(time, zone));
                 plain(text.strip_prefix("20").and_then(|rest| rest.get(3..)).unwrap_or(&text).to_owned())
             }
+            Column::Took => plain(row.took.map_or(String::new(), duration)),
             Column::Model => plain(brief(&row.model)),
             Column::Data => plain(brief(&row.data)),
             Column::Tags => (row.notes.tags.join(" "), look.accent()),

@@ -165,6 +165,7 @@ impl Known {
             // The end of a long log may not hold the evaluation any more.
             let known = row.score.take().filter(|_| view.phase.is_none_or(|phase| phase > Phase::Evaluate));
             row.score = score(&view.metrics, &self.experiment).or(known);
+            row.took = if view.timing.is_empty() { None } else { view.took() };
             row.error = view.error.map(|(error, _)| error);
             if row.model.is_empty() {
                 self.experiment = settings(&self.run);
@@ -208,6 +209,7 @@ fn first_row(run: &RunDir, experiment: &Experiment) -> RunRow {
         score: None,
         best: None,
         last: None,
+        took: None,
         model: String::new(),
         data: String::new(),
         started: Some(run.info().created.clone()).filter(|created| !created.is_empty()),

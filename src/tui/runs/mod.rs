@@ -54,6 +54,8 @@ pub struct RunRow {
     /// Lowest and latest validation loss of the search, as far as the log has been read.
     pub best: Option<At>,
     pub last: Option<At>,
+    /// Seconds that it took, of one that ended by itself.
+    pub took: Option<f64>,
     pub model: String,
     pub data: String,
     /// RFC 3339, UTC.

@@ -70,6 +70,7 @@ impl Key {
                 Column::Progress => ("least done first", "most done first"),
                 Column::Score => ("best first", "worst first"),
                 Column::Best => ("lowest first", "highest first"),
+                Column::Took => ("shortest first", "longest first"),
                 Column::Started | Column::Id => ("newest first", "oldest first"),
                 Column::Model | Column::Data | Column::Tags | Column::Note | Column::Parent => ("a to z", "z to a"),
             },
@@ -122,6 +123,10 @@ impl Order {
                     known(|row| row.best.is_none()).then_with(|| turned(loss(a).total_cmp(&loss(b))))
                 }
                 Column::Started => known(|row| row.started.is_none()).then_with(|| turned(b.started.cmp(&a.started))),
+                Column::Took => {
+                    let took = |row: &RunRow| row.took.unwrap_or(f64::INFINITY);
+                    known(|row| row.took.is_none()).then_with(|| turned(took(a).total_cmp(&took(b))))
+                }
                 Column::Id => turned(b.id.cmp(&a.id)),
                 Column::Model => texts(|row| row.model.clone()),
                 Column::Data => texts(|row| row.data.clone()),

@@ -14,6 +14,7 @@ fn row(id: &str, name: &str, state: State) -> RunRow {
         score: None,
         best: None,
         last: None,
+        took: None,
         model: "builtin:demo".into(),
         data: "glue/sst2".into(),
         started: Some(format!("2026-11-{id}T00:00:00.000Z")),
