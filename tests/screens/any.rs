@@ -102,6 +102,16 @@ fn play(mut model: Model, steps: Vec<Step>) {
     valid::leads_out(&mut model);
 }
 
+#[test]
+fn no_popup_covers_half_of_a_wide_character() {
+    let mut model = every::named("runs_long");
+    update(&mut model, Msg::Key(KeyEvent::from(KeyCode::Char('?'))));
+    for columns in 80..110 {
+        model.size = (columns, 24);
+        valid::check(&model, &drawn(&model));
+    }
+}
+
 /// One of the pictures whose names begin so, with any look.
 fn starts(kinds: &'static [&'static str]) -> impl Strategy<Value = Model> {
     let is_meant = move |name: &str| kinds.iter().any(|kind| name.starts_with(kind));

@@ -142,19 +142,6 @@ fn very_long_names() {
 }
 
 #[test]
-fn no_popup_covers_half_of_a_wide_character() {
-    for columns in 80..100 {
-        let mut model = with_runs(long_names());
-        model.size = (columns, 10);
-        press(&mut model, "?");
-        let shown = frame(&model, columns, 10);
-        let line = shown.lines().find(|line| line.contains('模')).unwrap_or_default();
-        // The backend names what a wide character hides: nothing but its own second half.
-        assert!(!line.contains("\"│\""), "{columns}: {line}");
-    }
-}
-
-#[test]
 fn a_long_note_is_read_from_end_to_end() {
     assert!(!frame(&with_long_note(), 80, 24).contains("the-very-end"));
     let mut model = with_long_note();
