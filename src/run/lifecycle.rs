@@ -272,6 +272,7 @@ pub fn settled(dir: &RunDir) -> Result<Status, FileError> {
 }
 
 /// How a run ended that was just started, where it did so within `limit`: what cannot be read is often found out at once.
+/// One that has all that it needs is not looked at any longer.
 ///
 /// # Errors
 /// [`FileError`].
@@ -282,10 +283,20 @@ pub fn early_end(dir: &RunDir, limit: Duration) -> Result<Option<State>, FileErr
         if !status.has_worker() {
             return Ok(Some(status.state));
         }
-        if start.elapsed() > limit {
+        if start.elapsed() > limit || last_event(dir)?.is_some_and(|event| is_past_preparing(&event)) {
             return Ok(None);
         }
         std::thread::sleep(LOOK);
+    }
+}
+
+fn is_past_preparing(event: &Event) -> bool {
+    match event {
+        Event::Prepared { .. } | Event::Warmup { .. } | Event::Step(_) | Event::Selection(_) => true,
+        Event::Phase { phase, .. } | Event::Progress { phase, .. } | Event::Checkpoint { phase, .. } => {
+            *phase != Phase::Prepare
+        }
+        _ => false,
     }
 }
 

@@ -138,6 +138,8 @@ fn an_end_at_once_is_seen_and_a_worker_that_stays_is_left() {
     let (_home, run) = new_run();
     let lock = Lock::acquire(&run.lock_path()).unwrap();
     assert_eq!(early_end(&run, Duration::from_millis(50)).unwrap(), None);
+    log(&run, Event::Phase { phase: Phase::Search, total: 3, epochs: None });
+    assert_eq!(early_end(&run, Duration::MAX).unwrap(), None, "at work: no longer waited for");
     let (error, advice) = ("no such column".into(), String::new());
     let (ranks, metrics, timing) = Default::default();
     let (id, dir) = ("r".into(), "d".into());
