@@ -7,6 +7,7 @@ use crate::{PROGRAM, start, with};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 fn verb(home: &Path, arguments: &[&str]) -> String {
     let answer = Command::new(PROGRAM).args(arguments).env("AUTOLORA_HOME", home).output().unwrap();
@@ -65,6 +66,12 @@ fn a_run_outlives_the_terminal_that_started_it_and_is_scrubbed_steered_and_stopp
     killed.end();
     goes_on(home, "its terminal was killed");
 
+    // A replay of a few moments would be over between two frames.
+    let start = Instant::now();
+    while shown(home, "last")["step"].as_u64() < Some(100) {
+        assert!(start.elapsed() < PATIENCE, "{}", shown(home, "last"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
     let mut second = wide(home, &["watch", "last"]);
     second.sees("emerging: mean rank");
     second.sees("history of");
