@@ -93,9 +93,11 @@ impl RunView {
                 self.peak_rss_bytes = self.peak_rss_bytes.max(Some(*rss_bytes));
             }
             Event::Step(step) => self.stepped(step),
-            Event::Warmup { phase, step, total, .. } => {
+            Event::Warmup { phase, step, total, train_loss } => {
                 self.enter(*phase);
                 self.warmup = Some((*step, *total));
+                let loss = Metric::ALL.map(|metric| (metric == Metric::TrainLoss).then_some(*train_loss));
+                self.warming.push(*step, self.active_s, None, loss);
             }
             Event::Selection(selected) => {
                 self.reach(selected.phase, selected.step);

@@ -74,6 +74,8 @@ pub struct RunView {
     pub total: usize,
     /// (step, total) of the warm-up while it goes on.
     pub warmup: Option<(usize, usize)>,
+    /// The training loss of the warm-up, whose steps count by themselves.
+    pub warming: Curves,
     pub rate: Option<f64>,
     pub left_s: Option<f64>,
     pub rss_bytes: Option<u64>,
@@ -159,13 +161,20 @@ impl RunView {
         no_better(run, blind.1, &self.metric).map(|_| blind.0)
     }
 
-    /// The figures of a phase's steps; of a phase without such, those of retraining.
+    /// The figures of a phase's steps; of a phase without such, those of retraining; of a search that has not begun, those
+    /// of its warm-up.
     pub fn curves(&self, phase: Phase) -> &Curves {
         match phase {
+            Phase::Prepare | Phase::Search | Phase::Allocate if self.has_warmup_alone() => &self.warming,
             Phase::Prepare | Phase::Search | Phase::Allocate => &self.search,
             Phase::Baseline => &self.baseline,
             _ => &self.retrain,
         }
+    }
+
+    /// Whether all steps of the search so far are of its warm-up.
+    pub fn has_warmup_alone(&self) -> bool {
+        self.search.is_empty() && !self.warming.is_empty()
     }
 
     /// What a selection value must reach to be kept, where the rule that holds has such a line; `said`: the run's settings,

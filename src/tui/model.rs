@@ -244,7 +244,8 @@ impl Model {
     /// Whether an action makes sense now; the key bar shows only those that do.
     pub fn can(&self, action: Action) -> bool {
         match self.popups.last() {
-            Some(Popup::Preflight(preflight)) => return action != Action::Edit || preflight.key().is_some(),
+            Some(Popup::Preflight(preflight)) => return preflight.can(action),
+            Some(Popup::Problems(list)) => return list.can(action),
             Some(_) => return true,
             None => {}
         }
@@ -309,6 +310,9 @@ impl Model {
 
     /// What to do first, where an action makes no sense yet and that is not plain to see.
     pub fn why_not(&self, action: Action) -> Option<String> {
+        if let Some(Popup::Preflight(preflight)) = self.popups.last() {
+            return preflight.why_not(action);
+        }
         match (action, self.screen()) {
             (Action::Compare, _) => Some(self.runs.how_to_compare()),
             (Action::Curve | Action::Axis | Action::LogScale | Action::Smoothing, Screen::Compare(_)) => {

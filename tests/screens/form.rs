@@ -393,11 +393,13 @@ fn escape_ends_what_is_tried_and_late_answers_are_not_heard() {
 fn a_refused_run_leads_to_the_setting_to_change() {
     assert_eq!(refused().verdict(), Verdict::Refused);
     let mut model = before_the_start(Some(refused()));
-    let effects = update(&mut model, key(KeyCode::Char('y')));
+    assert!(update(&mut model, key(KeyCode::Char('y'))).is_empty());
+    assert!(matches!(model.popups.last(), Some(Popup::Preflight(_))), "the card says why, and stays");
+    assert!(model.notice.as_ref().is_some_and(|notice| notice.bad && notice.text.contains("41.00 GB")));
+    let effects = update(&mut model, key(KeyCode::Char('e')));
     assert!(matches!(&effects[..], [Effect::EndPreflight]), "{effects:?}");
     let focus = model.form().unwrap().focus().map(|field| field.key());
     assert_eq!(focus, Some("runtime.checkpoint_activations"));
-    assert!(model.notice.as_ref().is_some_and(|notice| notice.bad && notice.text.contains("41.00 GB")));
     // Who knows better starts it all the same.
     assert!(matches!(&update(&mut model, key(KeyCode::Char('S')))[..], [Effect::Start { .. }]));
 }

@@ -33,6 +33,11 @@ pub fn has_field(problem: &Problem) -> bool {
 }
 
 impl ProblemList {
+    /// Whether an action does something.
+    pub fn can(&self, action: Action) -> bool {
+        self.of_form || !matches!(action, Action::Accept | Action::Unset)
+    }
+
     /// Those of a form.
     pub fn of_form(form: &Form) -> ProblemList {
         ProblemList { title: "Problems".into(), problems: form.problems.clone(), cursor: 0, of_form: true }
@@ -68,7 +73,6 @@ pub fn act(model: &mut Model, mut list: ProblemList, action: Action) -> Vec<Effe
             }
             return Vec::new();
         }
-        (Action::Accept, _) if !list.of_form => return Vec::new(),
         (Action::Accept, Some(problem)) if !problem.key.is_empty() => {
             model.complain(format!("{} has no line in the form; x takes it out of the preset", problem.key));
         }

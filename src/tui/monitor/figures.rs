@@ -133,6 +133,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let of = match phase {
         Phase::Retrain => " of retraining",
         Phase::Baseline => " of the baselines",
+        Phase::Search if monitor.view.has_warmup_alone() => " of the warm-up",
         _ => " of the search",
     };
     let metrics: Vec<Metric> = figures.group.metrics().iter().copied().filter(|metric| curves.has(*metric)).collect();

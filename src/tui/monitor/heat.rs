@@ -95,11 +95,17 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
     let title = format!("{title}{rule}{}", difference(scene));
     // The rule's own frame, and the mark of the focus.
     let room = usize::from(area.width).saturating_sub(width(&title) + 11);
-    let legend = if monitor.grid.cells.is_empty() { Vec::new() } else { legend(scene, room, look) };
+    // Shades of values that are not there yet mean nothing.
+    let has_values = monitor.view.modules.iter().any(|module| !module.alpha.is_empty());
+    let legend = if has_values { legend(scene, room, look) } else { Vec::new() };
     monitor.pane_rule(buf, area, Pane::Map, &title, legend, look);
     if monitor.grid.cells.is_empty() {
-        let text =
-            if monitor.state.is_none() { "reading the log" } else { "no modules yet: the model is being prepared" };
+        let text = match monitor.state {
+            None => "reading the log",
+            Some(State::Queued) => "no modules yet: the run waits for its turn",
+            Some(state) if state.is_active() => "no modules yet: the model is being prepared",
+            Some(_) => "no modules: the model was not prepared",
+        };
         put(buf, area, 1, vec![span(format!(" {text}"), look.faint())]);
         return;
     }

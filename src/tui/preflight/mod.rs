@@ -12,7 +12,7 @@ use super::keys::Action;
 use super::model::{Model, Popup, moved};
 use super::msg::Effect;
 use crate::run::lifecycle::When;
-use crate::run::preflight::{Card, Verdict};
+use crate::run::preflight::Card;
 
 /// The popup.
 #[derive(Clone, Debug)]
@@ -40,6 +40,28 @@ impl Preflight {
         Preflight { number, stage: Stage::Working("reading the settings".into()), scroll: 0 }
     }
 
+    /// Whether an action does something.
+    pub fn can(&self, action: Action) -> bool {
+        match action {
+            Action::Accept => self.refusal().is_none(),
+            Action::Edit => self.key().is_some(),
+            _ => true,
+        }
+    }
+
+    /// Why an action does nothing.
+    pub fn why_not(&self, action: Action) -> Option<String> {
+        let to_setting = if self.key().is_some() { "e goes to the setting; " } else { "" };
+        let refusal = self.refusal().filter(|_| action == Action::Accept)?;
+        Some(format!("not started: {refusal} ({to_setting}S in the form starts all the same)"))
+    }
+
+    /// Why the run would not start.
+    fn refusal(&self) -> Option<&str> {
+        let Stage::Done(card) = &self.stage else { return None };
+        card.remarks.iter().find(|remark| remark.refuses()).map(|remark| remark.message.as_str())
+    }
+
     /// The setting to change first, of a card with remarks.
     pub fn key(&self) -> Option<&str> {
         let Stage::Done(card) = &self.stage else { return None };
@@ -64,15 +86,6 @@ pub fn act(model: &mut Model, mut preflight: Box<Preflight>, action: Action, las
     match action {
         Action::Cancel => vec![Effect::EndPreflight],
         Action::Accept => {
-            if let Stage::Done(card) = &preflight.stage
-                && card.verdict() == Verdict::Refused
-            {
-                let refused = card.remarks.iter().find(|remark| remark.refuses());
-                let message = refused.map_or(String::new(), |remark| remark.message.clone());
-                go_to_setting(model, &preflight);
-                model.complain(format!("not started: {message} (S starts all the same)"));
-                return vec![Effect::EndPreflight];
-            }
             let mut effects = vec![Effect::EndPreflight];
             effects.extend(form::start(model, When::Now));
             effects
