@@ -17,8 +17,14 @@ pub fn become_worker(dir: &RunDir) -> Result<(), FileError> {
     let path = dir.worker_log_path();
     let file = OpenOptions::new().create(true).append(true).open(&path).map_err(FileError::at("cannot open", &path))?;
     let filter = EnvFilter::try_from_env("AUTOLORA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Mutex::new(file)).finish();
+    // On a full disk it would tell of its own errors on stderr, which is this file, and panic: the hook below would then wait
+    // for the file's lock for ever.
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .with_writer(Mutex::new(file))
+        .finish();
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         tracing::debug!("this process logs elsewhere already");
     }

@@ -175,10 +175,13 @@ pub fn announcement(text: &str, bell: bool, notice: bool, look: Look, in_tmux: b
     bytes
 }
 
+/// The most columns and rows that are drawn on: a terminal that says more is mistaken, and its cells would fill the memory.
+const LARGEST: (u16, u16) = (1000, 500);
+
 /// The area of the terminal, where it says how large it is.
 fn area() -> Option<Rect> {
     let (columns, rows) = size().ok()?;
-    (columns > 0 && rows > 0).then(|| Rect::new(0, 0, columns, rows))
+    (columns > 0 && rows > 0).then(|| Rect::new(0, 0, columns.min(LARGEST.0), rows.min(LARGEST.1)))
 }
 
 fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

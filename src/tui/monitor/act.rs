@@ -148,6 +148,12 @@ pub fn act_what_if(model: &mut Model, action: Action) -> Vec<Effect> {
 fn keep(model: &mut Model) -> Vec<Effect> {
     let Some(monitor) = model.monitor() else { return Vec::new() };
     let Some(choice) = monitor.what_if.as_ref().map(WhatIf::choice) else { return Vec::new() };
+    if let Some(step) = monitor.past_step() {
+        model.complain(format!(
+            "these are the ranks of step {step}, a run takes those of the end: . shows them, then Enter keeps"
+        ));
+        return Vec::new();
+    }
     let run = monitor.head.as_ref().map_or(&monitor.run, |head| &head.id).clone();
     let name = monitor.head.as_ref().map_or(&monitor.run, |head| &head.name).clone();
     if !monitor.view.allocated {
