@@ -3,7 +3,7 @@
 use super::out::say;
 use super::preset::PresetVerbError;
 use crate::experiment::PresetError;
-use crate::experiment::problem::reorders;
+use crate::experiment::problem;
 use crate::run::compare::CompareError;
 use crate::run::directory::DirError;
 use crate::run::file::FileError;
@@ -28,7 +28,7 @@ impl CliError {
     /// An error that is its message and perhaps some advice.
     pub fn new(code: u8, message: impl std::fmt::Display, advice: Option<String>) -> CliError {
         // A message may quote a file, whose control characters must not reach the terminal.
-        let steers = |c: char| c.is_control() && c != '\n' || reorders(c);
+        let steers = |c: char| c != '\n' && problem::steers(c);
         let plain = |text: String| -> String {
             text.chars()
                 .flat_map(|c| if steers(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] })

@@ -1,6 +1,6 @@
 //! What can be wrong with data. Every message says where, what was seen, what is allowed, and the next step.
 
-use crate::experiment::problem::reorders;
+use crate::experiment::problem::steers;
 use std::path::{Path, PathBuf};
 
 /// An error of a data file, its labels or its tokens. `file` is as the user wrote it, `line` counts from 1.
@@ -157,7 +157,7 @@ pub fn shown(text: &str) -> String {
             out.push('…');
             break;
         }
-        if c.is_control() || reorders(c) { out.extend(c.escape_default()) } else { out.push(c) }
+        if steers(c) { out.extend(c.escape_default()) } else { out.push(c) }
     }
     out
 }

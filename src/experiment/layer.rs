@@ -2,7 +2,7 @@
 
 use super::kind::{seen, typed};
 use super::nearest::{nearest, ranked};
-use super::problem::{Place, Problem, reorders};
+use super::problem::{Place, Problem, steers};
 use super::{SETTINGS, Setting};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -222,11 +222,11 @@ pub(crate) fn plain(value: &DeValue<'_>) -> Value {
 
 /// An argument as errors show it.
 fn seen_argument(argument: &str) -> String {
-    argument.chars().take(120).map(|c| if c.is_control() || reorders(c) { '?' } else { c }).collect()
+    argument.chars().take(120).map(|c| if steers(c) { '?' } else { c }).collect()
 }
 
 pub(crate) fn printable_key(key: &str) -> String {
-    key.chars().map(|c| if c.is_control() || reorders(c) { '?' } else { c }).collect()
+    key.chars().map(|c| if steers(c) { '?' } else { c }).collect()
 }
 
 /// From bytes to lines and columns.

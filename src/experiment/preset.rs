@@ -5,7 +5,7 @@ use super::home::{NoHome, presets_folder};
 use super::nearest::{nearest, ranked};
 use super::parse::{Source, parse_with_files};
 use super::preset_error::PresetError;
-use super::problem::reorders;
+use super::problem::steers;
 use super::regular;
 use super::{Experiment, PresetDoc};
 use std::fs;
@@ -281,7 +281,7 @@ fn is_name(name: &str) -> bool {
 /// The first line of the comment that a text begins with.
 fn summary(text: &str) -> String {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    first.strip_prefix('#').unwrap_or_default().trim().chars().filter(|c| !c.is_control() && !reorders(*c)).collect()
+    first.strip_prefix('#').unwrap_or_default().trim().chars().filter(|c| !steers(*c)).collect()
 }
 
 /// Reads a preset's file.

@@ -132,6 +132,11 @@ pub(crate) fn reorders(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Whether a character steers a terminal instead of being shown: a control, or one that [`reorders`].
+pub(crate) fn steers(c: char) -> bool {
+    c.is_control() || reorders(c)
+}
+
 /// A text as an error quotes it: one that goes on and on loses its middle.
 pub(crate) fn quoted(text: &str) -> String {
     const MOST: usize = 120;
@@ -150,7 +155,7 @@ pub(crate) fn quoted(text: &str) -> String {
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            let replaced = c.is_control() && !matches!(c, '\n' | '\t') || reorders(c);
+            let replaced = steers(c) && !matches!(c, '\n' | '\t');
             let filler = if c == '\r' { ' ' } else { '?' };
             let (c, count) = if replaced { (filler, c.len_utf8()) } else { (c, 1) };
             std::iter::repeat_n(c, count)

@@ -1,8 +1,7 @@
 //! What viewers ask of a worker: `control.jsonl`, one request a line.
 
 use super::file::{FileError, timestamp};
-use crate::experiment::regular;
-use crate::experiment::{AllocationSettings, Budget, Rule};
+use crate::experiment::{AllocationSettings, Budget, Rule, regular};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};

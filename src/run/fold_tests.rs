@@ -30,14 +30,7 @@ fn prepared() -> Event {
 
 fn step(phase: Phase, step: usize) -> Event {
     let validation_loss = (phase == Phase::Search).then_some(2.0 / step as f64);
-    let (grad_norm, direct_norm, mixed_norm) = (None, None, None);
-    Event::Step(Step {
-        validation_loss,
-        grad_norm,
-        direct_norm,
-        mixed_norm,
-        ..Step::new(phase, step, 1.0 / step as f64, 1e-3)
-    })
+    Event::Step(Step { validation_loss, ..Step::new(phase, step, 1.0 / step as f64, 1e-3) })
 }
 
 fn selection(step: usize) -> Event {

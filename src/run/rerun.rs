@@ -4,8 +4,7 @@ use super::directory::RunDir;
 use super::file::FileError;
 use super::inherit;
 use super::store::{Store, StoreError};
-use crate::experiment::regular;
-use crate::experiment::{PresetDoc, Source};
+use crate::experiment::{PresetDoc, Source, regular};
 use std::path::Path;
 
 /// The most characters of a name, less what a number after it takes.

@@ -3,9 +3,8 @@
 use super::directory::RunDir;
 use super::file::FileError;
 use super::store::{NewRun, Store, StoreError};
-use crate::experiment::regular;
 use crate::experiment::{
-    AllocationSettings, Budget, Experiment, PresetDoc, Problem, Problems, Rule, Source, parse_with_files,
+    AllocationSettings, Budget, Experiment, PresetDoc, Problem, Problems, Rule, Source, parse_with_files, regular,
 };
 
 /// The search of a run cannot be taken.

@@ -4,7 +4,7 @@ use super::directory::{DirError, RunDir, RunInfo};
 use super::file::{FileError, sync_folder, timestamp, write_synced};
 use super::inherit::{InheritError, Inherited};
 use crate::experiment::nearest::ranked;
-use crate::experiment::problem::{quoted, reorders};
+use crate::experiment::problem::{quoted, steers};
 use crate::experiment::{Experiment, resolved_toml};
 use std::fs;
 use std::io;
@@ -200,7 +200,7 @@ pub fn check_name(name: &str) -> Result<(), StoreError> {
         "it is longer than 100 characters"
     } else if name.starts_with('-') {
         "it begins with a dash, like an option"
-    } else if name.chars().any(|c| c.is_control() || reorders(c) || c == '/' || c == '\\') {
+    } else if name.chars().any(|c| steers(c) || c == '/' || c == '\\') {
         "it has a slash or a control character"
     } else {
         return Ok(());

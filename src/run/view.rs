@@ -22,6 +22,18 @@ pub enum State {
 }
 
 impl State {
+    /// All states.
+    pub const ALL: [State; 8] = [
+        State::Queued,
+        State::Running,
+        State::Paused,
+        State::Stalled,
+        State::Crashed,
+        State::Stopped,
+        State::Failed,
+        State::Finished,
+    ];
+
     /// The word in `ls`, `show` and on screens.
     pub fn name(self) -> &'static str {
         match self {

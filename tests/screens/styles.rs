@@ -188,16 +188,6 @@ fn inks(buf: &Buffer, text: &str) -> Vec<Ink> {
 
 #[test]
 fn states_are_told_apart_by_words_always_by_colour_and_by_glyph_where_it_matters() {
-    const STATES: [State; 8] = [
-        State::Queued,
-        State::Running,
-        State::Paused,
-        State::Stalled,
-        State::Crashed,
-        State::Failed,
-        State::Stopped,
-        State::Finished,
-    ];
     for depth in DEPTHS {
         // The cursor is on the first run, which the others are told by.
         let mut model = with_runs(rows());
@@ -207,7 +197,7 @@ fn states_are_told_apart_by_words_always_by_colour_and_by_glyph_where_it_matters
             model.look = Look { unicode, ..LOOK };
             let buf = painted(&mut model, depth, 120, 40);
             let look = Look { depth, unicode, letters: true };
-            for state in STATES {
+            for state in State::ALL {
                 let (glyph, style) = look.state(state);
                 let shown = places(&buf, &format!("{glyph} {}", state.name()));
                 assert!(!shown.is_empty(), "{state:?}, {depth:?}");

@@ -67,16 +67,7 @@ fn phases() -> impl Strategy<Value = Phase> {
 }
 
 fn states() -> impl Strategy<Value = State> {
-    prop::sample::select(vec![
-        State::Queued,
-        State::Running,
-        State::Paused,
-        State::Stalled,
-        State::Crashed,
-        State::Failed,
-        State::Stopped,
-        State::Finished,
-    ])
+    prop::sample::select(State::ALL.to_vec())
 }
 
 /// Paths of the modules of the fixtures, and others.
