@@ -4,7 +4,7 @@ use super::fold::metric_key;
 use super::history::{Axis, Curves, Metric};
 use super::view::{RunView, is_better_less};
 use crate::experiment::{Experiment, differing};
-use crate::search::allocation::default_threshold;
+use crate::search::allocation::resolved;
 
 /// How many runs can stand side by side.
 pub const FEWEST: usize = 2;
@@ -105,7 +105,7 @@ fn holding(key: &str, value: String, experiment: &Experiment) -> String {
     if key != "allocation.threshold" || value != "unset" {
         return value;
     }
-    match default_threshold(experiment.allocation.rule, experiment.lora.rank) {
+    match resolved(&experiment.allocation, experiment.lora.rank).threshold {
         Some(threshold) => format!("{:?}", (threshold * 1e4).round() / 1e4),
         None => "none".into(),
     }
