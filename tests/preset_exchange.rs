@@ -58,6 +58,23 @@ fn an_imported_preset_is_to_the_byte_what_the_file_says_and_so_is_an_exported_on
     }
 }
 
+/// Who keeps presets in a folder under version control, and links to them, finds every change there.
+#[test]
+fn a_saved_preset_that_is_a_link_stays_one() {
+    let home = Home::new();
+    let ours = home.file("kept.toml", "[lora]\nrank = 4\n");
+    let file = home.file("mine.toml", "[lora]\nrank = 16\n");
+    fs::create_dir_all(home.path("home/presets")).expect("made");
+    std::os::unix::fs::symlink(&ours, home.saved("mine")).expect("linked");
+    let import = ["import", file.to_str().expect("UTF-8")];
+    assert_eq!(home.preset(&import).0, Some(2), "it is there already");
+    assert_eq!(fs::read_to_string(&ours).expect("read"), "[lora]\nrank = 4\n");
+    let (code, _, err) = home.preset(&[import[0], import[1], "--force"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(fs::read_link(home.saved("mine")).expect("still a link"), ours);
+    assert_eq!(fs::read_to_string(&ours).expect("read"), "[lora]\nrank = 16\n");
+}
+
 #[test]
 fn a_preset_that_is_edited_keeps_comments_order_and_line_ends() {
     let home = Home::new();

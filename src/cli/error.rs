@@ -10,6 +10,7 @@ use crate::run::file::FileError;
 use crate::run::inherit::InheritError;
 use crate::run::lifecycle::LifecycleError;
 use crate::run::notes::NotesError;
+use crate::run::process::is_stopped;
 use crate::run::store::StoreError;
 use crate::tui::TuiError;
 use miette::Report;
@@ -111,6 +112,10 @@ impl From<LifecycleError> for CliError {
             LifecycleError::Busy { .. } => (4, None),
             LifecycleError::Unfit { help, .. } => (2, help.clone()),
             LifecycleError::Dir(DirError::Experiment { .. }) => (1, Some("make a new run from its preset.toml".into())),
+            // Told with the error.
+            LifecycleError::NoAnswer { holder: Some(holder), .. } if holder.is_here() && is_stopped(holder.pid) => {
+                (1, None)
+            }
             LifecycleError::NoAnswer { holder: Some(holder), .. } => {
                 (1, Some(format!("if it hangs, end it on {} with kill -9 {}; then resume", holder.host, holder.pid)))
             }
@@ -137,6 +142,7 @@ impl From<NotesError> for CliError {
     fn from(error: NotesError) -> Self {
         let code = match &error {
             NotesError::BadTag { .. } | NotesError::TooMany { .. } | NotesError::LongNote { .. } => 2,
+            NotesError::Busy { .. } => 4,
             NotesError::Broken { .. } | NotesError::File(_) => 1,
         };
         CliError::new(code, error, None)

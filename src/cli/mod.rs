@@ -1,6 +1,7 @@
 //! One file per verb of the command line; here what they are, and how their errors end the program.
 
 mod allocation;
+mod answer;
 mod base;
 mod compare;
 mod completions;
@@ -38,6 +39,7 @@ pub use error::CliError;
 
 use crate::experiment::Presets;
 use crate::tui::{self, Start};
+use answer::Answer;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -94,7 +96,7 @@ enum Verb {
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut out = io::stdout().lock();
+    let mut out = Answer::open();
     let result = dispatch(cli, &mut out).and_then(|code| Ok(out.flush().map(|()| code)?));
     ExitCode::from(result.unwrap_or_else(|error| error.report()))
 }

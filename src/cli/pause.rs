@@ -15,7 +15,7 @@ pub struct PauseArgs {
 
 pub fn run(args: &PauseArgs) -> Result<u8, CliError> {
     let run = find(&args.run)?;
-    let state = lifecycle::pause(&run)?;
+    let state = lifecycle::pause(&run, |text| say(text))?;
     say(format!("run {} is {}", called(&run), state.name()));
     // It may have finished before it heard; a crash or a failure is not what was asked for.
     Ok(if matches!(state, State::Paused | State::Finished) { 0 } else { 1 })

@@ -45,7 +45,7 @@ pub fn run(args: &RmArgs, out: &mut impl Write) -> Result<u8, CliError> {
     for run in &runs {
         let mut refer = referrers(run, &store)?;
         refer.retain(|one| !runs.iter().any(|gone| gone.id() == one.id));
-        let freed = lifecycle::remove(run, args.force)?;
+        let freed = lifecycle::remove(run, args.force, |text| say(text))?;
         total += freed;
         if args.json {
             writeln!(out, "{}", Json(of_json(run, freed, &refer)))?;

@@ -11,6 +11,7 @@ use crate::run::event::{DOWNLOADING, Event, Phase, Record};
 use crate::run::file::timestamp;
 use crate::run::follow::Follower;
 use crate::run::lifecycle::{START_LIMIT, When, ask_to_stop, early_end, log_tail, start};
+use crate::run::preflight::Scratch;
 use crate::run::queue::Queue;
 use crate::run::state::status;
 use crate::run::store::{NewRun, Store};
@@ -42,6 +43,7 @@ pub struct RunArgs {
 
 pub fn run(args: &RunArgs, out: &mut impl Write) -> Result<u8, CliError> {
     started_once()?;
+    Scratch::clear_abandoned();
     let run = create(args)?;
     go(run, &args.going, out)
 }

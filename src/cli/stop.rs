@@ -15,7 +15,7 @@ pub struct StopArgs {
 
 pub fn run(args: &StopArgs) -> Result<u8, CliError> {
     let run = find(&args.run)?;
-    let state = lifecycle::stop(&run, "asked by stop")?;
+    let state = lifecycle::stop(&run, "asked by stop", |text| say(text))?;
     say(format!("run {} is {}", called(&run), state.name()));
     // It may have finished before it heard; a crash or a failure is not what was asked for.
     Ok(if matches!(state, State::Stopped | State::Finished) { 0 } else { 1 })

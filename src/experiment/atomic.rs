@@ -9,13 +9,14 @@ use std::time::Duration;
 
 /// Writes `bytes` to `path` through a temporary file in the same folder, fsync and rename, making the folder first.
 ///
-/// A link is followed, so that the file it names is replaced and not the link. Whoever reads meanwhile sees the old
+/// A link is followed, so that the file it names is replaced and not the link, and made where it is not there yet: a preset
+/// or a configuration that is a link into a folder under version control is changed there, and stays a link. Whoever reads meanwhile sees the old
 /// content or the new, and after a crash one of the two is there.
 ///
 /// # Errors
 /// Those of the file system; the temporary file is removed, and `path` is as it was.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let path = end_of_links(path)?;
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the path of a file"));
     };
@@ -31,6 +32,22 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // The rename itself lasts once the folder is on disk; not every file system lets a folder be synced.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
+}
+
+/// The file that a path names, which may not be there yet.
+fn end_of_links(path: &Path) -> io::Result<PathBuf> {
+    let mut end = path.to_path_buf();
+    // A link that leads round in a circle is not followed to here: the system says so.
+    while let Err(error) = fs::metadata(&end) {
+        match fs::read_link(&end) {
+            Ok(next) if error.kind() == io::ErrorKind::NotFound => {
+                end = end.parent().unwrap_or(Path::new("")).join(next);
+            }
+            Ok(_) => return Err(error),
+            Err(_) => return Ok(end),
+        }
+    }
+    fs::canonicalize(&end)
 }
 
 /// Makes the folder `path` of what `fill` writes into a hidden folder beside it, which then takes its name, making the
@@ -144,6 +161,26 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).expect("read"), content);
         }
         assert_eq!(fs::read_dir(folder.path().join("new")).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn a_link_stays_one_and_the_file_that_it_names_is_written() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("kept")).expect("made");
+        symlink("kept/file", at("second")).expect("linked");
+        symlink("second", at("first")).expect("linked");
+        // Not there yet, then there.
+        for content in ["new", "other"] {
+            write_atomic(&at("first"), content.as_bytes()).expect("written");
+            assert_eq!(fs::read_to_string(at("kept/file")).expect("read"), content);
+            assert_eq!(fs::read_link(at("first")).expect("a link"), Path::new("second"));
+            assert_eq!(fs::read_link(at("second")).expect("a link"), Path::new("kept/file"));
+        }
+        symlink("round", at("round")).expect("linked");
+        assert!(write_atomic(&at("round"), b"x").is_err());
+        assert_eq!(fs::read_link(at("round")).expect("a link"), Path::new("round"));
     }
 
     #[test]

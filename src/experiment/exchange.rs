@@ -20,7 +20,8 @@ pub struct Imported {
 pub type Difference = Vec<(&'static str, String, String)>;
 
 impl Presets {
-    /// Saves the preset of a file under `name`, or under the file's own name without its ending, comments and order kept.
+    /// Saves the preset of a file under `name`, or under the file's own name without its ending, comments and order kept. A saved
+    /// one that is a link stays one: what it names is replaced, as saving from the form does.
     ///
     /// # Errors
     /// [`PresetError`]: not readable, wrong ([`PresetError::Problems`], all of them), a bad name, or one that a saved preset

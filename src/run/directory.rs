@@ -118,6 +118,11 @@ impl RunDir {
         self.path.join("notes.json")
     }
 
+    /// `notes.lock`: held for the moment in which the notes are changed.
+    pub fn notes_lock_path(&self) -> PathBuf {
+        self.path.join("notes.lock")
+    }
+
     /// `lock`: held by the worker, and names it.
     pub fn lock_path(&self) -> PathBuf {
         self.path.join("lock")

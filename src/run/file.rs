@@ -2,9 +2,10 @@
 
 use crate::experiment::atomic::write_atomic;
 pub(crate) use crate::experiment::atomic::write_synced;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// A file of a run could not be read or written; says which and why.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,22 @@ impl FileError {
 /// [`FileError`]; the temporary file is gone then, and a file that was there before is as it was.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_atomic(path, bytes).map_err(FileError::at("cannot write", path))
+}
+
+/// Locks a file, and waits so long at most for who has it: where all hold it for moments only, everyone's turn comes.
+///
+/// # Errors
+/// [`TryLockError::WouldBlock`] where somebody has it still, [`TryLockError::Error`] where it cannot be locked.
+pub fn lock_within(file: &File, patience: Duration) -> Result<(), TryLockError> {
+    const LOOK: Duration = Duration::from_millis(5);
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if start.elapsed() < patience => std::thread::sleep(LOOK),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            locked => return locked,
+        }
+    }
 }
 
 /// Waits until the names in a folder are on the disk.

@@ -31,6 +31,8 @@ pub struct Follower {
     /// The first bytes of the log, once some are read.
     head: Vec<u8>,
     anew: bool,
+    /// Another log was found, and could not be read: the next poll that can be read says so.
+    owes_anew: bool,
 }
 
 /// One line of the log.
@@ -46,15 +48,23 @@ pub struct Line {
 impl Follower {
     /// Begins at the start of a log, which need not exist yet.
     pub fn new(path: &Path) -> Follower {
-        let head = Vec::new();
-        Follower { path: path.into(), file: None, offset: 0, suspect: None, caught_up: false, head, anew: false }
+        Follower {
+            path: path.into(),
+            file: None,
+            offset: 0,
+            suspect: None,
+            caught_up: false,
+            head: Vec::new(),
+            anew: false,
+            owes_anew: false,
+        }
     }
 
     /// The next records, at most a quarter of a megabyte of them. Broken lines are left out; types that this version does
     /// not know are [`super::event::Event::Unknown`].
     ///
     /// # Errors
-    /// [`FileError`] where the log is there and cannot be read.
+    /// [`FileError`] where the log is there and cannot be read. It may be tried again: nothing is left out then.
     pub fn poll(&mut self) -> Result<Vec<Record>, FileError> {
         Ok(self.poll_lines()?.into_iter().map(|line| line.record).collect())
     }
@@ -64,7 +74,13 @@ impl Follower {
     /// # Errors
     /// As [`Follower::poll`].
     pub fn poll_lines(&mut self) -> Result<Vec<Line>, FileError> {
-        let bytes = self.read_portion().map_err(FileError::at("cannot read", &self.path))?;
+        self.anew = std::mem::take(&mut self.owes_anew);
+        let bytes = self.read_portion().map_err(|error| {
+            self.owes_anew = self.anew;
+            // What was opened may never be read again, as where a network's disk was mounted anew.
+            self.file = None;
+            FileError::at("cannot read", &self.path)(error)
+        })?;
         let mut lines = Vec::new();
         for line in bytes.split_inclusive(|&b| b == b'\n').filter(|line| line.ends_with(b"\n")) {
             let text = &line[..line.len() - 1];
@@ -115,8 +131,12 @@ impl Follower {
     /// Whether what was read is not what is there now.
     fn is_another(&self, file: &File) -> std::io::Result<bool> {
         let ours = file.metadata()?;
-        // Where it was taken away, what was read stays what is known.
-        let theirs = std::fs::metadata(&self.path).unwrap_or_else(|_| ours.clone());
+        let theirs = match std::fs::metadata(&self.path) {
+            Ok(theirs) => theirs,
+            // Where it was taken away, what was read stays what is known.
+            Err(error) if error.kind() == ErrorKind::NotFound => ours.clone(),
+            Err(error) => return Err(error),
+        };
         if (ours.dev(), ours.ino()) != (theirs.dev(), theirs.ino()) || ours.len() < self.offset {
             return Ok(true);
         }
@@ -124,23 +144,29 @@ impl Follower {
         Ok(file.read_at(&mut head, 0)? < head.len() || head != self.head)
     }
 
-    /// Bytes from `offset`: a portion, or more where one line needs more, or less at the end.
-    fn read_portion(&mut self) -> std::io::Result<Vec<u8>> {
-        self.anew = false;
-        if let Some(file) = &self.file
-            && self.is_another(file)?
-        {
-            let was_read = self.offset > 0;
-            *self = Follower { anew: was_read, ..Follower::new(&self.path) };
-        }
-        self.caught_up = true;
+    /// Opens the log where that is not done; it need not be there.
+    fn open(&mut self) -> std::io::Result<()> {
         if self.file.is_none() {
             match regular::open(&self.path) {
                 Ok(file) => self.file = Some(file),
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
+        Ok(())
+    }
+
+    /// Bytes from `offset`: a portion, or more where one line needs more, or less at the end.
+    fn read_portion(&mut self) -> std::io::Result<Vec<u8>> {
+        self.open()?;
+        if let Some(file) = &self.file
+            && self.is_another(file)?
+        {
+            let anew = self.anew || self.offset > 0;
+            *self = Follower { anew, ..Follower::new(&self.path) };
+            self.open()?;
+        }
+        self.caught_up = true;
         let Some(file) = &self.file else { return Ok(Vec::new()) };
         let new = usize::try_from(file.metadata()?.len().saturating_sub(self.offset)).unwrap_or(usize::MAX);
         let mut want = new.min(PORTION);
@@ -299,6 +325,33 @@ mod tests {
         let records = follower.poll().unwrap();
         assert_eq!(messages(&records), ["of the same length or longer"]);
         assert!(follower.begins_anew());
+    }
+
+    #[test]
+    fn after_an_error_it_goes_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, aside) = (folder.path().join("events.jsonl"), folder.path().join("aside"));
+        let mut log = EventLog::open(&path).unwrap();
+        let mut follower = Follower::new(&path);
+        assert_eq!(follower.read_all().unwrap().len(), 1);
+        let record = log.append(note("meanwhile")).unwrap();
+        // A link that leads to itself: the system refuses to look behind it, whoever asks.
+        fs::rename(&path, &aside).unwrap();
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        for _ in 0..2 {
+            assert!(follower.poll().is_err());
+        }
+        fs::rename(&aside, &path).unwrap();
+        assert_eq!(follower.read_all().unwrap(), [record]);
+        assert!(!follower.begins_anew());
+        // Another log, which cannot be read at first.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(follower.poll().is_err() && follower.poll().is_err());
+        fs::remove_dir(&path).unwrap();
+        EventLog::open(&path).unwrap();
+        assert_eq!(follower.read_all().unwrap().len(), 1);
+        assert!(follower.begins_anew(), "told once it can be read");
     }
 
     #[test]

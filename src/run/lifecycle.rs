@@ -8,7 +8,7 @@ use super::follow::Follower;
 use super::heap;
 use super::lock::{Holder, Lock, LockError};
 use super::log::EventLog;
-use super::process::{huge_pages, is_ending};
+use super::process::{huge_pages, is_ending, is_stopped};
 use super::state::{Status, last_event, status};
 use super::view::{RunView, State};
 use super::worker::keep_allocation;
@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 pub const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long a worker may take to make its checkpoint and end.
 pub const END_LIMIT: Duration = Duration::from_secs(60);
+/// How long one waits before one wants to know for what.
+const SILENCE: Duration = Duration::from_secs(2);
 /// Time between looks at a run that is waited for.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -50,7 +52,7 @@ pub enum LifecycleError {
     /// The worker ended before it began.
     #[error("the worker of run {id} did not start ({status}){}", tail(log))]
     NotStarted { id: String, status: String, log: String },
-    #[error("the worker of run {id} did not answer within {} s{}", limit.as_secs(), by(holder.as_ref()))]
+    #[error("the worker of run {id} did not answer within {} s{}{}", limit.as_secs(), by(holder.as_ref()), stopped(holder.as_ref()))]
     NoAnswer { id: String, limit: Duration, holder: Option<Holder> },
     #[error("cannot start a worker: {0}")]
     Spawn(std::io::Error),
@@ -62,6 +64,13 @@ pub enum LifecycleError {
 
 fn by(holder: Option<&Holder>) -> String {
     holder.map_or(String::new(), |holder| format!(" ({holder})"))
+}
+
+/// The cause, where it is that the worker's process was stopped, and the way out.
+fn stopped(holder: Option<&Holder>) -> String {
+    holder.filter(|holder| holder.is_here() && is_stopped(holder.pid)).map_or(String::new(), |holder| {
+        format!("; that process is stopped and hears nothing: kill -CONT {} lets it go on", holder.pid)
+    })
 }
 
 fn tail(log: &str) -> String {
@@ -166,31 +175,32 @@ fn reap(mut child: Child) {
     }
 }
 
-/// Ends the worker of a run at its next step, resumable. On a paused run there is nothing to do.
+/// Ends the worker of a run at its next step, resumable. On a paused run there is nothing to do. `tell` hears for what it waits,
+/// where that takes long.
 ///
 /// # Errors
 /// [`LifecycleError::WrongState`] where no worker is at work, [`LifecycleError::NoAnswer`]. The state that the run has
 /// in the end is the answer: it may have finished meanwhile.
-pub fn pause(dir: &RunDir) -> Result<State, LifecycleError> {
+pub fn pause(dir: &RunDir, tell: impl Fn(&str)) -> Result<State, LifecycleError> {
     let wrong = |state, reason| Err(LifecycleError::WrongState { id: dir.id().into(), state, reason });
     let status = status(dir)?;
     match status.state {
-        _ if status.has_worker() => end_worker(dir, &Request::Pause, END_LIMIT),
+        _ if status.has_worker() => end_worker(dir, &Request::Pause, END_LIMIT, tell),
         State::Paused => Ok(State::Paused),
         state @ (State::Queued | State::Crashed) => wrong(state, "no worker is there to pause"),
         state => wrong(state, "it does not run"),
     }
 }
 
-/// Ends the worker of a run at its next step, or marks a run without worker as stopped; resumable.
+/// Ends the worker of a run at its next step, or marks a run without worker as stopped; resumable. `tell` as in [`pause`].
 ///
 /// # Errors
 /// [`LifecycleError::WrongState`] where the run has ended already, [`LifecycleError::NoAnswer`]. The state that the run
 /// has in the end is the answer: it may have finished meanwhile.
-pub fn stop(dir: &RunDir, reason: &str) -> Result<State, LifecycleError> {
+pub fn stop(dir: &RunDir, reason: &str, tell: impl Fn(&str)) -> Result<State, LifecycleError> {
     let status = status(dir)?;
     match status.state {
-        _ if status.has_worker() => end_worker(dir, &Request::Stop { reason: reason.into() }, END_LIMIT),
+        _ if status.has_worker() => end_worker(dir, &Request::Stop { reason: reason.into() }, END_LIMIT, tell),
         State::Queued | State::Paused | State::Crashed => mark_stopped(dir, reason),
         State::Stopped => Ok(State::Stopped),
         state => Err(LifecycleError::WrongState { id: dir.id().into(), state, reason: "there is nothing to stop" }),
@@ -198,9 +208,10 @@ pub fn stop(dir: &RunDir, reason: &str) -> Result<State, LifecycleError> {
 }
 
 /// Asks the worker and waits until it has let go of the run.
-fn end_worker(dir: &RunDir, request: &Request, limit: Duration) -> Result<State, LifecycleError> {
+fn end_worker(dir: &RunDir, request: &Request, limit: Duration, tell: impl Fn(&str)) -> Result<State, LifecycleError> {
     let start = Instant::now();
     let mut asked = false;
+    let mut told = false;
     loop {
         let status = status(dir)?;
         if !status.has_worker() {
@@ -210,6 +221,17 @@ fn end_worker(dir: &RunDir, request: &Request, limit: Duration) -> Result<State,
         if !asked && status.holder.is_some() {
             control::ask(&dir.control_path(), request)?;
             asked = true;
+        }
+        if !told && start.elapsed() > SILENCE {
+            told = true;
+            let holder = status.holder.as_ref();
+            let limit = limit.as_secs();
+            tell(&format!(
+                "waiting up to {limit} s for the worker of run {} to end{}{}",
+                dir.id(),
+                by(holder),
+                stopped(holder)
+            ));
         }
         if start.elapsed() > limit {
             return Err(LifecycleError::NoAnswer { id: dir.id().into(), limit, holder: status.holder });
@@ -386,13 +408,13 @@ fn keep_choice(dir: &RunDir, choice: &AllocationSettings) -> Result<State, Lifec
     Ok(status(dir)?.state)
 }
 
-/// Deletes a run that nobody works on; `force` stops its worker first. Gives the bytes that it freed.
+/// Deletes a run that nobody works on; `force` stops its worker first, `tell` as in [`pause`]. Gives the bytes that it freed.
 ///
 /// # Errors
 /// [`LifecycleError::Busy`], [`LifecycleError::NoAnswer`] where the worker does not stop, [`LifecycleError::File`].
-pub fn remove(dir: &RunDir, force: bool) -> Result<u64, LifecycleError> {
+pub fn remove(dir: &RunDir, force: bool, tell: impl Fn(&str)) -> Result<u64, LifecycleError> {
     if force && status(dir)?.has_worker() {
-        stop(dir, "removed")?;
+        stop(dir, "removed", tell)?;
     }
     let lock = take(dir, "stop it first, or use --force")?;
     let freed = dir.size();

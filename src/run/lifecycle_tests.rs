@@ -18,23 +18,23 @@ fn a_run_without_worker_is_stopped_by_a_line_in_its_log() {
     let (_home, run) = new_run();
     log(&run, Event::Checkpoint { phase: Phase::Search, step: 3 });
     log(&run, Event::Paused { phase: Phase::Search, step: 3 });
-    assert_eq!(stop(&run, "asked").unwrap(), State::Stopped);
+    assert_eq!(stop(&run, "asked", |_| ()).unwrap(), State::Stopped);
     assert_eq!(state(&run).unwrap(), State::Stopped);
     let Some(Event::Stopped { phase, step, reason }) = last_event(&run).unwrap() else { panic!("no stopped event") };
     assert_eq!((phase, step, reason.as_str()), (Phase::Search, 3, "asked"));
     // Once more adds nothing.
     let before = fs::read(run.events_path()).unwrap();
-    assert_eq!(stop(&run, "asked").unwrap(), State::Stopped);
+    assert_eq!(stop(&run, "asked", |_| ()).unwrap(), State::Stopped);
     assert_eq!(fs::read(run.events_path()).unwrap(), before);
 }
 
 #[test]
 fn what_has_no_worker_cannot_be_paused_and_says_why() {
     let (_home, run) = new_run();
-    let error = pause(&run).unwrap_err().to_string();
+    let error = pause(&run, |_| ()).unwrap_err().to_string();
     assert!(error.contains("queued") && error.contains("no worker"), "{error}");
     log(&run, Event::Paused { phase: Phase::Search, step: 3 });
-    assert_eq!(pause(&run).unwrap(), State::Paused);
+    assert_eq!(pause(&run, |_| ()).unwrap(), State::Paused);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_finished_run_is_neither_stopped_nor_paused_nor_resumed() {
     let (_home, run) = new_run();
     let (ranks, metrics, timing) = Default::default();
     log(&run, Event::Finished { phase: Phase::Export, run: "r".into(), dir: "d".into(), ranks, metrics, timing });
-    for result in [pause(&run).map(|_| ()), stop(&run, "asked").map(|_| ()), resume(&run)] {
+    for result in [pause(&run, |_| ()).map(|_| ()), stop(&run, "asked", |_| ()).map(|_| ()), resume(&run)] {
         let error = result.unwrap_err();
         assert!(matches!(error, LifecycleError::WrongState { state: State::Finished, .. }), "{error}");
     }
@@ -79,13 +79,13 @@ fn a_run_at_work_is_not_removed_and_one_without_worker_is_gone_whole() {
     let (_home, run) = new_run();
     let mut lock = Lock::acquire(&run.lock_path()).unwrap();
     lock.sign().unwrap();
-    let error = remove(&run, false).unwrap_err().to_string();
+    let error = remove(&run, false, |_| ()).unwrap_err().to_string();
     assert!(error.contains(&std::process::id().to_string()) && error.contains("--force"), "{error}");
     assert!(run.path().exists());
     drop(lock);
     fs::write(run.lock_path(), "").unwrap();
     let size = run.size();
-    assert_eq!(remove(&run, false).unwrap(), size);
+    assert_eq!(remove(&run, false, |_| ()).unwrap(), size);
     assert!(size > 1000);
     assert_eq!(fs::read_dir(run.path().parent().unwrap()).unwrap().count(), 0);
 }
@@ -109,7 +109,7 @@ fn a_stop_is_heard_by_the_worker_that_holds_the_run() {
         while state(&run).unwrap() != State::Running {
             std::thread::yield_now();
         }
-        assert_eq!(stop(&run, "asked").unwrap(), State::Stopped);
+        assert_eq!(stop(&run, "asked", |_| ()).unwrap(), State::Stopped);
     });
 }
 
@@ -118,8 +118,39 @@ fn a_worker_that_does_not_answer_is_named() {
     let (_home, run) = new_run();
     let mut lock = Lock::acquire(&run.lock_path()).unwrap();
     lock.sign().unwrap();
-    let error = end_worker(&run, &Request::Pause, Duration::from_millis(50)).unwrap_err().to_string();
+    let error = end_worker(&run, &Request::Pause, Duration::from_millis(50), |_| ()).unwrap_err().to_string();
     assert!(error.contains(&std::process::id().to_string()), "{error}");
+}
+
+#[test]
+fn what_a_stopped_worker_is_waited_for_is_told_once_and_the_way_out_too() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let (_home, run) = new_run();
+    let mut worker = Command::new("sleep").arg("60").spawn().unwrap();
+    let pid = worker.id();
+    let _lock = Lock::acquire(&run.lock_path()).unwrap();
+    fs::write(run.lock_path(), serde_json::to_vec(&Holder { pid, ..Holder::this_process() }).unwrap()).unwrap();
+    let kill = |signal| {
+        let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    };
+    kill(rustix::process::Signal::STOP);
+    while !is_stopped(pid) {
+        std::thread::yield_now();
+    }
+    let told = std::cell::RefCell::new(Vec::new());
+    let limit = SILENCE + Duration::from_millis(500);
+    let tell = |text: &str| told.borrow_mut().push(text.to_owned());
+    let error = end_worker(&run, &Request::Pause, limit, tell).unwrap_err().to_string();
+    kill(rustix::process::Signal::KILL);
+    worker.wait().unwrap();
+    let told = told.into_inner();
+    assert_eq!(told.len(), 1, "{told:?}");
+    for text in [&told[0], &error] {
+        assert!(text.contains(&format!("kill -CONT {pid} lets it go on")), "{text}");
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! One worker a run: an advisory lock that the kernel frees when its holder dies, however it dies.
 
-use super::file::{FileError, timestamp};
+use super::file::{FileError, lock_within, timestamp};
 use crate::experiment::regular;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A viewer that looks at the lock holds it, shared, for a moment; a worker that starts then tries again for so long.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -74,17 +74,10 @@ impl Lock {
     pub fn acquire(path: &Path) -> Result<Lock, LockError> {
         let open = |path| OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path);
         let file = open(path).map_err(FileError::at("cannot open", path))?;
-        let start = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                Err(TryLockError::WouldBlock) => return Err(LockError::Held { holder: read_holder(path) }),
-                Err(TryLockError::Error(error)) => return Err(FileError::at("cannot lock", path)(error).into()),
-            }
-        }
+        lock_within(&file, PATIENCE).map_err(|error| match error {
+            TryLockError::WouldBlock => LockError::Held { holder: read_holder(path) },
+            TryLockError::Error(error) => FileError::at("cannot lock", path)(error).into(),
+        })?;
         // What a former holder wrote must not pass for the new one.
         file.set_len(0).map_err(FileError::at("cannot write", path))?;
         Ok(Lock { file, path: path.into() })

@@ -2,18 +2,22 @@
 //! reads or writes it.
 
 use super::directory::RunDir;
-use super::file::{FileError, write_atomically};
+use super::file::{FileError, lock_within, write_atomically};
 use crate::experiment::regular;
 use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// The most characters of a tag, and the most tags of a run.
 const LONGEST_TAG: usize = 40;
 const MOST_TAGS: usize = 32;
 /// The most characters of a note.
 const LONGEST_NOTE: usize = 1000;
+
+/// How long another program that changes the same notes is waited for: it needs a few milliseconds.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Star, tags and note of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +46,12 @@ pub enum NotesError {
     TooMany { count: usize },
     #[error("a note of {length} characters is too long: at most {LONGEST_NOTE}")]
     LongNote { length: usize },
+    #[error(
+        "the notes of run {run} are being changed by another program, for {} s by now; try again, or look who has {} open",
+        PATIENCE.as_secs(),
+        path.display()
+    )]
+    Busy { run: String, path: PathBuf },
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -125,12 +135,11 @@ pub fn tags_of(line: &str) -> Result<Vec<String>, NotesError> {
 /// Changes the notes of a run and gives what they are then. Other fields than those changed stay as they are on disk.
 ///
 /// # Errors
-/// Those of `edit`, of [`Notes::read`], and [`NotesError::File`] where the disk refuses: the old notes stay then.
+/// Those of `edit`, of [`Notes::read`], [`NotesError::Busy`] where others keep changing them, and [`NotesError::File`]
+/// where the disk refuses: the old notes stay then.
 pub fn change(run: &RunDir, edit: impl FnOnce(&mut Notes) -> Result<(), NotesError>) -> Result<Notes, NotesError> {
-    /// Two changes at once in one program would each undo the other's.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let path = run.notes_path();
+    let _turn = turn(run)?;
     let before = read(&path)?;
     let mut notes = before.clone();
     edit(&mut notes)?;
@@ -141,6 +150,20 @@ pub fn change(run: &RunDir, edit: impl FnOnce(&mut Notes) -> Result<(), NotesErr
         write_atomically(&path, &json)?;
     }
     Ok(notes)
+}
+
+/// The right to change the notes, until it is dropped: of two changes at once, in one program or in two, each would undo
+/// the other's. The notes themselves cannot carry the lock, since every change puts another file in their place.
+fn turn(run: &RunDir) -> Result<File, NotesError> {
+    let path = run.notes_lock_path();
+    let file = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
+    // Where no file can be made, the notes cannot be written either, and that is what was asked for.
+    let file = file.map_err(FileError::at("cannot write", &run.notes_path()))?;
+    match lock_within(&file, PATIENCE) {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(NotesError::Busy { run: run.id().into(), path }),
+        Err(TryLockError::Error(error)) => Err(FileError::at("cannot lock", &path)(error).into()),
+    }
 }
 
 fn read(path: &Path) -> Result<Notes, NotesError> {
@@ -191,6 +214,37 @@ mod tests {
         change(&run, |notes| notes.set_note("n")).unwrap();
         let text = fs::read_to_string(run.notes_path()).unwrap();
         assert!(text.contains("colour") && text.contains("mine") && text.contains("\"star\": true"), "{text}");
+    }
+
+    #[test]
+    fn changes_at_the_same_time_lose_nothing() {
+        let (_home, run) = run();
+        // As from several programs: each has a handle of its own, and the kernel's lock tells handles apart.
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let run = &run;
+                scope.spawn(move || {
+                    for n in 0..4 {
+                        change(run, |notes| notes.add_tags(&[format!("{writer}-{n}")])).unwrap();
+                    }
+                });
+            }
+        });
+        let mut tags = Notes::read(&run).unwrap().tags;
+        tags.sort();
+        let all: Vec<String> = (0..8).flat_map(|writer| (0..4).map(move |n| format!("{writer}-{n}"))).collect();
+        assert_eq!(tags, all);
+    }
+
+    #[test]
+    fn who_never_lets_go_of_the_notes_is_told_of_and_leaves_nothing_when_gone() {
+        let (_home, run) = run();
+        let held = turn(&run).unwrap();
+        let error = change(&run, |notes| notes.set_note("n")).unwrap_err();
+        assert!(matches!(error, NotesError::Busy { .. }) && error.to_string().contains("notes.lock"), "{error}");
+        drop(held);
+        change(&run, |notes| notes.set_note("n")).unwrap();
+        assert_eq!(Notes::read(&run).unwrap().note, "n");
     }
 
     #[test]

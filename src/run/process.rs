@@ -36,15 +36,22 @@ pub fn become_worker(dir: &RunDir) -> Result<(), FileError> {
 pub fn is_ending(pid: u32) -> bool {
     /// `PF_EXITING` of the kernel.
     const EXITING: u64 = 0x4;
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        // Where there is no such folder of processes, nothing is known.
-        return cfg!(target_os = "linux");
-    };
+    // Where there is no such folder of processes, nothing is known.
+    stat(pid).map_or(cfg!(target_os = "linux"), |(state, flags)| matches!(state, 'Z' | 'X') || flags & EXITING != 0)
+}
+
+/// Whether a process of this machine was stopped, by `kill -STOP` or a debugger: it does nothing until it is continued.
+pub fn is_stopped(pid: u32) -> bool {
+    stat(pid).is_some_and(|(state, _)| matches!(state, 'T' | 't'))
+}
+
+/// State and flags of a process; none where it is not there.
+fn stat(pid: u32) -> Option<(char, u64)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before may hold anything, brackets too.
     let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let state = fields.next().unwrap_or_default();
-    let flags = fields.nth(5).and_then(|flags| flags.parse::<u64>().ok()).unwrap_or(0);
-    matches!(state, "Z" | "X") || flags & EXITING != 0
+    let state = fields.next().and_then(|state| state.chars().next()).unwrap_or(' ');
+    Some((state, fields.nth(5).and_then(|flags| flags.parse().ok()).unwrap_or(0)))
 }
 
 /// Whether this process and those that it starts may have pages of 2 MiB: a worker's matrices gain by them, while a companion

@@ -8,17 +8,19 @@ use super::model::{Model, Screen};
 use super::monitor::Monitor;
 use super::msg::{Effect, Msg, Watching};
 use super::preflight::Flight;
+use super::signals::{self, Told, do_the_usual};
 use super::terminal::{Display, Drawn, announcement};
 use super::update::{INTERRUPTED, update};
 use super::watch::{SharedFolder, Watch, head};
 use super::writer::Written;
 use crate::experiment::{Config, ConfigError};
 use crate::run::heap::keep_little;
+use crate::run::preflight::Scratch;
 use crossterm::event::Event;
 use jiff::tz::TimeZone;
+use rustix::process::{Signal, kill_current_process_group};
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -85,6 +87,8 @@ pub fn run(start: Start, mouse: bool) -> Result<u8, TuiError> {
         monitor.head = head(&run);
         model.screens.push(Screen::Monitor(Box::new(monitor)));
     }
+    // Beside the first frame, which must not wait for a slow disk. Where there can be no thread, the next start does it.
+    let _ = std::thread::Builder::new().name("tidy".into()).spawn(Scratch::clear_abandoned);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let (to, written) = unbounded_channel();
@@ -93,7 +97,14 @@ pub fn run(start: Start, mouse: bool) -> Result<u8, TuiError> {
     });
     // What still waits for a worker must not keep the user waiting.
     runtime.shutdown_background();
-    Ok(result?)
+    Ok(match result? {
+        Leave::With(code) => code,
+        Leave::By(signal) => {
+            do_the_usual(signal);
+            // One that does not end it after all.
+            INTERRUPTED
+        }
+    })
 }
 
 struct App {
@@ -122,11 +133,16 @@ enum Incoming {
     Event(Option<io::Result<Event>>),
     Msg(Msg),
     Written(Written),
-    Resized,
+    Signal(Told),
     /// The moment has come that a frame waited for.
     Now,
-    /// A signal that ends the program.
-    End,
+}
+
+/// How the program ends.
+enum Leave {
+    With(u8),
+    /// By a signal, as if it had not been caught.
+    By(Signal),
 }
 
 impl App {
@@ -142,16 +158,12 @@ impl App {
         let _ = tokio::time::timeout(LAST_WRITES, all).await;
     }
 
-    async fn drive(mut self, mut written: UnboundedReceiver<Written>) -> io::Result<u8> {
+    async fn drive(mut self, mut written: UnboundedReceiver<Written>) -> io::Result<Leave> {
         let (to, mut msgs) = unbounded_channel();
         let (keys, mut events) = unbounded_channel();
         let mut watcher = Watcher::default();
         keyboard::listen(keys)?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut quit = signal(SignalKind::quit())?;
-        let mut resized = signal(SignalKind::window_change())?;
+        let mut signals = signals::listen()?;
         let mut due = Due::Answer;
         let mut frame = Instant::now();
         loop {
@@ -170,11 +182,7 @@ impl App {
                 event = events.recv() => Incoming::Event(event),
                 Some(msg) = msgs.recv() => Incoming::Msg(msg),
                 Some(written) = written.recv() => Incoming::Written(written),
-                _ = resized.recv() => Incoming::Resized,
-                _ = terminate.recv() => Incoming::End,
-                _ = hang_up.recv() => Incoming::End,
-                _ = interrupt.recv() => Incoming::End,
-                _ = quit.recv() => Incoming::End,
+                Some(told) = signals.recv() => Incoming::Signal(told),
                 () = until(wake) => Incoming::Now,
                 () = until(self.model.is_playing().then_some(next_frame)) => Incoming::Msg(Msg::Tick),
             };
@@ -185,9 +193,9 @@ impl App {
             let mut next = Some(incoming);
             while let Some(incoming) = next {
                 match self.take(incoming, &to)? {
-                    Taken::Quit(code) => {
+                    Taken::Leave(how) => {
                         self.finish_writing().await;
-                        return Ok(code);
+                        return Ok(how);
                     }
                     Taken::Due(what) => due = due.max(what),
                 }
@@ -207,16 +215,22 @@ impl App {
             Incoming::Written(written) => {
                 return match self.display.written(written) {
                     // The other end is gone, as the signal of it will say too.
-                    Err(error) if is_gone(&error) => Ok(Taken::Quit(INTERRUPTED)),
+                    Err(error) if is_gone(&error) => Ok(Taken::quit(INTERRUPTED)),
                     result => result.map(|()| Taken::Due(Due::Nothing)),
                 };
             }
-            Incoming::Resized => {
-                self.display.fit();
+            Incoming::Signal(told) => {
+                match told {
+                    Told::Resized => self.display.fit(),
+                    Told::Stop => self.display.stop()?,
+                    Told::Continued => self.display.continued()?,
+                    Told::End => return Ok(Taken::quit(INTERRUPTED)),
+                    Told::Die(signal) => return Ok(Taken::Leave(Leave::By(signal))),
+                }
                 return Ok(Taken::Due(Due::Answer));
             }
             Incoming::Now => return Ok(Taken::Due(Due::Nothing)),
-            Incoming::End | Incoming::Event(None) => return Ok(Taken::Quit(INTERRUPTED)),
+            Incoming::Event(None) => return Ok(Taken::quit(INTERRUPTED)),
             Incoming::Event(Some(event)) => match event? {
                 Event::Key(key) => {
                     #[cfg(debug_assertions)]
@@ -231,7 +245,9 @@ impl App {
         };
         for effect in update(&mut self.model, msg) {
             match effect {
-                Effect::Quit(code) => return Ok(Taken::Quit(code)),
+                Effect::Quit(code) => return Ok(Taken::quit(code)),
+                // To all that the shell has put with it, as the terminal itself would do; this program is told, too.
+                Effect::PutAside => kill_current_process_group(Signal::TSTP)?,
                 Effect::Ring(text) => self.ring(&text),
                 Effect::Preflight { number, doc } => {
                     let to = to.clone();
@@ -268,7 +284,8 @@ fn due(model: &Model, msg: &Msg) -> Due {
     match (msg, model.screen()) {
         (Msg::Runs(_), _) if !model.runs.loaded => Due::Answer,
         (Msg::Followed { .. }, Screen::Monitor(monitor)) if monitor.state.is_none() => Due::Answer,
-        (Msg::Opened(_) | Msg::Glimpse { .. } | Msg::Fetched { .. } | Msg::Lost { .. }, _)
+        (Msg::Opened(_) | Msg::Glimpse { .. } | Msg::Fetched { .. }, _)
+        | (Msg::Lost { .. } | Msg::Regained { .. }, _)
         | (Msg::Presets(_) | Msg::PresetOpened(_) | Msg::PresetSaved(_), _)
         | (Msg::Checked { .. } | Msg::Refused(_) | Msg::Started { .. } | Msg::Weighed { .. }, _)
         | (Msg::Done(_) | Msg::Failed(_), _) => Due::Answer,
@@ -278,8 +295,14 @@ fn due(model: &Model, msg: &Msg) -> Due {
 
 /// What the loop does after a thing was taken in.
 enum Taken {
-    Quit(u8),
+    Leave(Leave),
     Due(Due),
+}
+
+impl Taken {
+    fn quit(code: u8) -> Taken {
+        Taken::Leave(Leave::With(code))
+    }
 }
 
 fn is_gone(error: &io::Error) -> bool {

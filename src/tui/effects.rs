@@ -30,10 +30,10 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
     match effect {
         Effect::Start { doc, name, parent, when } => one(start(&doc, name.as_deref(), parent.as_deref(), when)),
         Effect::Pause(run) => {
-            one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, lifecycle::pause(dir)?.name()))))
+            one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, lifecycle::pause(dir, |_| ())?.name()))))
         }
         Effect::Stop(run) => {
-            let stop = |dir: &RunDir| lifecycle::stop(dir, "asked by the user");
+            let stop = |dir: &RunDir| lifecycle::stop(dir, "asked by the user", |_| ());
             one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, stop(dir)?.name()))))
         }
         Effect::Fetch { run, index, place } => one(fetch(&run, index, place)),
@@ -85,7 +85,9 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
         }
         Effect::Check { edit, doc } => vec![Msg::Checked { edit, problems: doc.check().1 }],
         // The loop takes these.
-        Effect::Preflight { .. } | Effect::EndPreflight | Effect::Quit(_) | Effect::Ring(_) => Vec::new(),
+        Effect::Preflight { .. } | Effect::EndPreflight | Effect::Quit(_) | Effect::PutAside | Effect::Ring(_) => {
+            Vec::new()
+        }
     }
 }
 
@@ -200,7 +202,7 @@ fn remove(runs: &[String]) -> Result<Msg, RunError> {
     let (mut names, mut freed, mut first_error) = (Vec::new(), 0, None);
     for run in runs {
         let removed = store.find(run).map_err(RunError::from).and_then(|found| {
-            let freed = lifecycle::remove(&found.run, false)?;
+            let freed = lifecycle::remove(&found.run, false, |_| ())?;
             seen::forget(found.run.id());
             Ok((found.run.info().name.clone(), freed))
         });

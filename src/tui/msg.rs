@@ -41,8 +41,10 @@ pub enum Msg {
     Fetched { run: String, index: usize, record: Box<Record> },
     /// The time of a replay's next frame has come.
     Tick,
-    /// The run on the monitor cannot be read.
+    /// A run that is shown cannot be read; where that may pass, it says so.
     Lost { run: String, error: String },
+    /// It can be read again, and is followed from where it was.
+    Regained { run: String },
     /// The presets that there are.
     Presets(Vec<PresetRow>),
     /// A preset was read for the form.
@@ -177,6 +179,8 @@ pub enum Effect {
     },
     /// Ring for the end of a run, with this line about it. The loop takes this one.
     Ring(String),
+    /// Stop the program, so that the shell has the terminal, until it is brought back.
+    PutAside,
     /// Leave with this exit code.
     Quit(u8),
 }

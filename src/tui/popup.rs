@@ -285,6 +285,11 @@ pub fn help_lines(about: Context, look: Look) -> Vec<Vec<Span<'static>>> {
         }
     }
     lines.push(Vec::new());
-    lines.push(vec![span("Ctrl-C ends the program from anywhere; runs go on.", look.faint())]);
+    for line in [
+        "Ctrl-C ends the program from anywhere; runs go on.",
+        "Ctrl-Z puts it aside from anywhere; fg in the shell brings it back.",
+    ] {
+        lines.push(vec![span(line, look.faint())]);
+    }
     lines
 }

@@ -2,7 +2,9 @@
 
 use super::look::Look;
 use super::model::{FALLBACK_SIZE, Model};
+use super::outlet::Outlet;
 use super::pace::Pace;
+use super::signals::do_the_usual;
 use super::view::{paint, stamp};
 use super::wire;
 use super::writer::{Writer, Written};
@@ -14,30 +16,47 @@ use crossterm::terminal::{
 use crossterm::{execute, queue};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use rustix::event::{PollFd, PollFlags, Timespec};
-use std::fs::File;
+use rustix::process::Signal;
+use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
+use signal_hook::consts::SIGABRT;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Whether the terminal is ours, for the panic hook.
 static TAKEN: AtomicBool = AtomicBool::new(false);
-/// Whether it was told to report the mouse.
-static MOUSE: AtomicBool = AtomicBool::new(false);
 /// Who writes on it.
 static WRITER: Mutex<Option<Writer>> = Mutex::new(None);
+/// What gives it back.
+static LAST: OnceLock<Last> = OnceLock::new();
 /// Reports of clicks and the wheel alone, in the form that has no largest column: movements would cost bytes.
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
-/// How long a terminal that takes nothing is waited for when the program ends.
+/// How long a terminal that takes nothing is waited for when the program ends, before what it has not taken is dropped.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long after that. A terminal that stays as it was taken is worse than an end that takes its time.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+/// A stop of ours is over when its signal to go on comes, which then tells nothing new.
+const SAME_STOP: Duration = Duration::from_millis(200);
+
+/// What gives the terminal back, made before it is taken: nothing of it may fail, nor take memory where a fault is told.
+struct Last {
+    outlet: Outlet,
+    words: Vec<u8>,
+    /// The modes of the terminal as they were; `None` where they cannot be read.
+    modes: Option<Termios>,
+}
 
 /// The terminal while it is ours; given back when dropped.
 pub struct Display {
     area: Rect,
+    mouse: bool,
+    /// Is told of every frame.
+    told: UnboundedSender<Written>,
+    /// When the terminal was taken.
+    since: Instant,
     writer: Writer,
     pace: Pace,
     /// What is on the screen once everything is written.
@@ -66,22 +85,49 @@ impl Display {
     /// Where the terminal cannot be set or written; it is then as it was.
     pub fn take(mouse: bool, written: UnboundedSender<Written>) -> io::Result<Display> {
         restore_on_panic();
-        // Standard output itself goes through a buffer with a lock, which must be free for the last words.
-        let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        let writer = Writer::start(out, written)?;
-        *held(&WRITER) = Some(writer.clone());
-        enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
-        MOUSE.store(mouse, Ordering::SeqCst);
-        let opened = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)
-            .and_then(|()| if mouse { io::stdout().write_all(MOUSE_ON) } else { Ok(()) })
-            .and_then(|()| io::stdout().flush());
-        if let Err(error) = opened {
-            restore();
-            return Err(error);
-        }
+        let writer = take(mouse, written.clone())?;
         let area = area().unwrap_or(Rect::new(0, 0, FALLBACK_SIZE.0, FALLBACK_SIZE.1));
-        Ok(Display { area, writer, pace: Pace::default(), shown: None, bare: None, aside: Vec::new() })
+        Ok(Display {
+            area,
+            mouse,
+            told: written,
+            since: Instant::now(),
+            writer,
+            pace: Pace::default(),
+            shown: None,
+            bare: None,
+            aside: Vec::new(),
+        })
+    }
+
+    /// Gives the terminal back, stops the program as `SIGTSTP` does, and takes the terminal again once it is continued.
+    ///
+    /// # Errors
+    /// As [`Display::take`].
+    pub fn stop(&mut self) -> io::Result<()> {
+        restore();
+        do_the_usual(Signal::TSTP);
+        self.take_again()
+    }
+
+    /// Takes the terminal again after a stop that could not be caught: others had it meanwhile.
+    ///
+    /// # Errors
+    /// As [`Display::take`].
+    pub fn continued(&mut self) -> io::Result<()> {
+        if self.since.elapsed() < SAME_STOP {
+            return Ok(());
+        }
+        restore();
+        self.take_again()
+    }
+
+    fn take_again(&mut self) -> io::Result<()> {
+        self.writer = take(self.mouse, self.told.clone())?;
+        self.since = Instant::now();
+        self.pace = Pace::default();
+        self.fit();
+        Ok(())
     }
 
     /// Takes the size that the terminal has now; all of it is drawn anew.
@@ -188,40 +234,75 @@ fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Takes the terminal over; gives who writes on it.
+fn take(mouse: bool, written: UnboundedSender<Written>) -> io::Result<Writer> {
+    // Standard output itself goes through a buffer with a lock, which must be free for the last words.
+    let writer = Writer::start(Outlet::open(io::stdout())?, written)?;
+    *held(&WRITER) = Some(writer.clone());
+    if LAST.get().is_none() {
+        let last =
+            Last { outlet: Outlet::open(io::stdout())?, words: last_words(mouse), modes: tcgetattr(io::stdin()).ok() };
+        // Only this thread takes terminals.
+        let _ = LAST.set(last);
+        restore_on_abort()?;
+    }
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    let opened = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)
+        .and_then(|()| if mouse { io::stdout().write_all(MOUSE_ON) } else { Ok(()) })
+        .and_then(|()| io::stdout().flush());
+    if let Err(error) = opened {
+        restore();
+        return Err(error);
+    }
+    Ok(writer)
+}
+
+fn last_words(mouse: bool) -> Vec<u8> {
+    let mut words = Vec::new();
+    // Into memory: there is no error.
+    let _ = queue!(words, EndSynchronizedUpdate, DisableBracketedPaste);
+    if mouse {
+        words.extend(MOUSE_OFF);
+    }
+    // A frame that was cut short may have left a sequence open and a style on.
+    let _ = queue!(words, crossterm::style::ResetColor, Show, LeaveAlternateScreen);
+    words
+}
+
 /// Gives the terminal back, once. Its errors have nowhere to go: where it is gone, there is nothing to restore.
 fn restore() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
-    let stdout = io::stdout();
     let writer = held(&WRITER).take();
-    let is_idle = writer.is_none_or(|writer| {
-        writer.close(PATIENCE) || {
-            // What the terminal has not taken is dropped, so that the last words come through.
-            let _ = rustix::termios::tcflush(&stdout, rustix::termios::QueueSelector::OFlush);
-            writer.close(PATIENCE)
-        }
-    });
-    if is_idle && takes_bytes(&stdout) {
-        let mut words = Vec::new();
-        let _ = queue!(words, EndSynchronizedUpdate, DisableBracketedPaste);
-        if MOUSE.load(Ordering::SeqCst) {
-            words.extend(MOUSE_OFF);
-        }
-        // A frame that was cut short may have left a sequence open and a style on.
-        let _ = queue!(words, crossterm::style::ResetColor, Show, LeaveAlternateScreen);
-        let mut stdout = stdout.lock();
-        let _ = stdout.write_all(&words).and_then(|()| stdout.flush());
+    let close = || writer.as_ref().is_none_or(|writer| writer.close(PATIENCE));
+    if let Some(Last { outlet, words, .. }) = LAST.get()
+        && !(close() && outlet.write_within(words, PATIENCE))
+    {
+        // What the terminal has not taken is dropped: then there is room, or soon, and nobody reads a frame any more.
+        let _ = tcflush(outlet, QueueSelector::OFlush);
+        close();
+        outlet.write_within(words, LAST_PATIENCE);
     }
     let _ = disable_raw_mode();
 }
 
-/// Whether a few bytes would not block.
-fn takes_bytes(out: &impl AsFd) -> bool {
-    let patience = Timespec::try_from(PATIENCE).ok();
-    let mut fds = [PollFd::new(out, PollFlags::OUT)];
-    let ready = rustix::event::poll(&mut fds, patience.as_ref()).is_ok();
-    ready && fds[0].revents().contains(PollFlags::OUT)
+/// Gives the terminal back where the program aborts, as it does where there is no memory or a panic panics. Only calls of the
+/// system, which are all that a handler of signals may do.
+fn restore_on_abort() -> io::Result<()> {
+    let give_back = || {
+        if let Some(Last { outlet, words, modes }) = LAST.get().filter(|_| TAKEN.swap(false, Ordering::SeqCst)) {
+            outlet.write_within(words, PATIENCE);
+            if let Some(modes) = modes {
+                let _ = tcsetattr(io::stdin(), OptionalActions::Now, modes);
+            }
+        }
+        // It is held back while its handler runs, and this lets it through.
+        let _ = signal_hook::low_level::emulate_default_handler(SIGABRT);
+    };
+    // SAFETY: the handler takes no lock and no memory; what it reads was made before, and is never changed.
+    unsafe { signal_hook::low_level::register(SIGABRT, give_back) }.map(|_| ())
 }
 
 /// Gives the terminal back before a panic of the main thread is reported. One of another thread ends only what that

@@ -115,6 +115,17 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 compare.lost(&run, error);
             }
         }
+        Msg::Regained { run } => {
+            let name = if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
+                monitor.lost = None;
+                Some(monitor.head.as_ref().map_or(&monitor.run, |head| &head.name).clone())
+            } else {
+                model.comparison().and_then(|compare| compare.regained(&run))
+            };
+            if let Some(name) = name {
+                model.say(format!("{name} can be read again"));
+            }
+        }
         Msg::Weighed(weights) => runs::ask_removal(model, &weights),
         Msg::Annotated { run, notes } => runs::annotated(model, &run, *notes),
         Msg::Wrong(list) => model.popups.push(Popup::Problems(Box::new(list))),
@@ -122,7 +133,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             presets::renamed(model, &from, &to);
             return vec![Effect::ListPresets];
         }
-        Msg::Differs(view) => model.popups.push(Popup::Difference(Box::new(view))),
+        Msg::Differs(view) => {
+            // Asked for twice before it was there, it is still one.
+            model.popups.retain(|popup| !matches!(popup, Popup::Difference(_)));
+            model.popups.push(Popup::Difference(Box::new(view)));
+        }
         Msg::InTheWay { title, text, then } => {
             model.popups.push(Popup::Confirm { title, text, then: Then::Effect(then) });
         }
@@ -184,8 +199,13 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
-    if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
-        return vec![Effect::Quit(INTERRUPTED)];
+    // What a terminal does by itself where it is not ours.
+    if key.modifiers.contains(KeyModifiers::CONTROL) {
+        match key.code {
+            KeyCode::Char('c') => return vec![Effect::Quit(INTERRUPTED)],
+            KeyCode::Char('z') => return vec![Effect::PutAside],
+            _ => {}
+        }
     }
     model.notice = None;
     let context = model.context();

@@ -7,19 +7,23 @@ use super::runs::RunRow;
 use super::runs::folder::{RunsFolder, data_name};
 use super::seen::{self, Seen};
 use crate::run::directory::RunDir;
-use crate::run::file::timestamp;
+use crate::run::file::{FileError, timestamp};
 use crate::run::follow::{ANEW, Follower, both_ends};
 use crate::run::state::state;
-use crate::run::store::Store;
+use crate::run::store::{Store, StoreError};
 use crate::run::view::{RunView, State};
 use jiff::Timestamp;
+use std::io::ErrorKind;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::error::SendError;
 
 /// Time between looks at the log on the monitor.
 const LOG_LOOK: Duration = Duration::from_millis(250);
+/// The same at a run that could not be read: what keeps it away may take long, and every look may hang for a while.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Time between looks at the runs.
 const RUNS_LOOK: Duration = Duration::from_millis(1000);
 /// The same while the logs of runs at work are read for what the table shows of them.
@@ -103,23 +107,100 @@ fn watch_runs(folder: &SharedFolder, to: &UnboundedSender<Msg>, stopped: &Receiv
     }
 }
 
-/// Follows runs; `marks`: whether that counts as having seen them.
+/// Follows runs; `marks`: whether that counts as having seen them. An error may pass, as that of a network's disk does: the
+/// run is tried again until it can be read, or is no more.
 fn follow(runs: Vec<String>, marks: bool, to: &UnboundedSender<Msg>, stopped: &Receiver<()>) {
-    let mut followed: Vec<Followed> = runs.into_iter().filter_map(|run| Followed::open(run, marks, to)).collect();
+    let mut chases: Vec<Chase> = runs.into_iter().map(|run| Chase::of(run, marks)).collect();
     loop {
-        let mut wait = LOG_LOOK;
-        followed.retain_mut(|run| match run.look(to) {
-            Some(more) => {
-                if more {
-                    wait = Duration::ZERO;
-                }
+        let mut wait = LOOK_AGAIN;
+        chases.retain_mut(|chase| match chase.look(to) {
+            Some(next) => {
+                wait = wait.min(next);
                 true
             }
             None => false,
         });
-        if followed.is_empty() || to.is_closed() || !goes_on(stopped, wait) {
+        if chases.is_empty() || to.is_closed() || !goes_on(stopped, wait) {
             return;
         }
+    }
+}
+
+/// Why a run cannot be followed.
+enum Trouble {
+    /// It may be over at the next look.
+    Passing(String),
+    /// There is no such run, or not any more.
+    Final(String),
+    /// Nobody listens.
+    Unheard,
+}
+
+impl From<FileError> for Trouble {
+    fn from(error: FileError) -> Trouble {
+        Trouble::Passing(error.to_string())
+    }
+}
+
+impl<T> From<SendError<T>> for Trouble {
+    fn from(_: SendError<T>) -> Trouble {
+        Trouble::Unheard
+    }
+}
+
+/// A run that is to be followed, however often that fails.
+struct Chase {
+    /// What was asked for.
+    run: String,
+    marks: bool,
+    followed: Option<Followed>,
+    /// The error that the screen shows, and when to try again.
+    failed: Option<(String, Instant)>,
+}
+
+impl Chase {
+    fn of(run: String, marks: bool) -> Chase {
+        Chase { run, marks, followed: None, failed: None }
+    }
+
+    /// Looks, where it is time to. Gives the time until the next look; none where there is nothing to look at any more.
+    fn look(&mut self, to: &UnboundedSender<Msg>) -> Option<Duration> {
+        let early = self.failed.as_ref().map(|(_, at)| at.saturating_duration_since(Instant::now()));
+        if let Some(left) = early.filter(|left| !left.is_zero()) {
+            return Some(left);
+        }
+        let looked = self.try_to(to);
+        let lost = |error: String| Msg::Lost { run: self.run.clone(), error };
+        match looked {
+            Ok(more) => {
+                if self.failed.take().is_some() {
+                    to.send(Msg::Regained { run: self.run.clone() }).ok()?;
+                }
+                Some(if more { Duration::ZERO } else { LOG_LOOK })
+            }
+            Err(Trouble::Passing(error)) => {
+                if self.failed.as_ref().is_none_or(|(told, _)| *told != error) {
+                    let shown = if self.followed.is_some() { "what is shown is from before, and it" } else { "it" };
+                    to.send(lost(format!("{error}; {shown} is tried again every second"))).ok()?;
+                }
+                self.failed = Some((error, Instant::now() + LOOK_AGAIN));
+                Some(LOOK_AGAIN)
+            }
+            Err(Trouble::Final(error)) => {
+                // The screen may be gone with its receiver; then nobody needs to know.
+                let _ = to.send(lost(error));
+                None
+            }
+            Err(Trouble::Unheard) => None,
+        }
+    }
+
+    fn try_to(&mut self, to: &UnboundedSender<Msg>) -> Result<bool, Trouble> {
+        let followed = match &mut self.followed {
+            Some(followed) => followed,
+            none => none.insert(Followed::open(&self.run, self.marks, to)?),
+        };
+        followed.look(to)
     }
 }
 
@@ -141,46 +222,34 @@ struct Followed {
 }
 
 impl Followed {
-    fn open(run: String, marks: bool, to: &UnboundedSender<Msg>) -> Option<Followed> {
-        let (dir, head, glimpse) = match open(&run) {
-            Ok(found) => found,
-            Err(error) => {
-                // The screen may be gone with its receiver; then nobody needs to know.
-                let _ = to.send(Msg::Lost { run, error });
-                return None;
-            }
-        };
+    fn open(run: &str, marks: bool, to: &UnboundedSender<Msg>) -> Result<Followed, Trouble> {
+        let (dir, head, glimpse) = open(run)?;
         let looked = Looked { id: marks.then(|| head.id.clone()), kept: None, newest: None };
         let seen = head.seen.as_ref().map(|seen| seen.seq);
-        to.send(Msg::Opened(Box::new(head))).ok()?;
+        let run = run.to_owned();
+        to.send(Msg::Opened(Box::new(head)))?;
         if let Some((view, state)) = glimpse {
-            to.send(Msg::Glimpse { run: run.clone(), view: Box::new(view), state }).ok()?;
+            to.send(Msg::Glimpse { run: run.clone(), view: Box::new(view), state })?;
         }
         let follower = Follower::new(&dir.events_path());
         let filling = Some(Box::default());
-        Some(Followed { run, dir, follower, filling, seen, then: None, told: None, said: Instant::now(), looked })
+        Ok(Followed { run, dir, follower, filling, seen, then: None, told: None, said: Instant::now(), looked })
     }
 
-    /// Looks once; whether there is more to read at once, or nothing where the run cannot be followed any more.
-    fn look(&mut self, to: &UnboundedSender<Msg>) -> Option<bool> {
+    /// Looks once; gives whether there is more to read at once.
+    fn look(&mut self, to: &UnboundedSender<Msg>) -> Result<bool, Trouble> {
         // The state first: what it is derived from is then in the records that are read after it.
         let read = state(&self.dir).and_then(|state| Ok((state, self.follower.poll_lines()?)));
-        if !self.dir.path().is_dir() {
+        // What the folder cannot be asked for is no answer: only one that is not there is gone.
+        if std::fs::metadata(self.dir.path()).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             self.looked.id = None;
-            let _ = to.send(Msg::Lost { run: self.run.clone(), error: "this run was deleted".into() });
-            return None;
+            return Err(Trouble::Final("this run was deleted".into()));
         }
-        let (now, lines) = match read {
-            Ok(read) => read,
-            Err(error) => {
-                let _ = to.send(Msg::Lost { run: self.run.clone(), error: error.to_string() });
-                return None;
-            }
-        };
+        let (now, lines) = read?;
         if self.follower.begins_anew() {
             // As if it was opened now, but for where it was left: that was in the other one.
             (self.filling, self.seen, self.then, self.looked.newest) = (Some(Box::default()), None, None, None);
-            to.send(Msg::Failed(ANEW.into())).ok()?;
+            to.send(Msg::Failed(ANEW.into()))?;
         }
         let is_behind = !self.follower.is_caught_up();
         self.looked.newest = lines.last().map(|line| line.record.seq).or(self.looked.newest);
@@ -196,7 +265,7 @@ impl Followed {
                 if is_behind {
                     self.filling = Some(view);
                     if self.said.elapsed() < LOG_LOOK {
-                        return Some(true);
+                        return Ok(true);
                     }
                     self.said = Instant::now();
                     let length = std::fs::metadata(self.dir.events_path()).map_or(0, |file| file.len());
@@ -207,18 +276,18 @@ impl Followed {
                     Msg::Filled { run: run(), view, state: now, then: self.then.take() }
                 }
             }
-            None if lines.is_empty() && self.told == Some(now) => return Some(is_behind),
+            None if lines.is_empty() && self.told == Some(now) => return Ok(is_behind),
             None => {
                 self.told = Some(now);
                 let (places, records) = lines.into_iter().map(|line| (line.place, line.record)).unzip();
                 Msg::Followed { run: run(), records, places, state: now }
             }
         };
-        to.send(msg).ok()?;
+        to.send(msg)?;
         if self.filling.is_none() {
             self.looked.keep_now_and_then();
         }
-        Some(is_behind)
+        Ok(is_behind)
     }
 }
 
@@ -262,12 +331,15 @@ pub fn head(run: &str) -> Option<Head> {
 type Glimpse = (RunView, State);
 
 /// A run, and a glimpse of it where its log is long.
-fn open(run: &str) -> Result<(RunDir, Head, Option<Glimpse>), String> {
-    let found = Store::of_user().and_then(|store| store.find(run)).map_err(|error| error.to_string())?;
-    let dir = found.run;
+fn open(run: &str) -> Result<(RunDir, Head, Option<Glimpse>), Trouble> {
+    let found = Store::of_user().and_then(|store| store.find(run)).map_err(|error| match error {
+        StoreError::File(error) if !error.is_missing() => error.into(),
+        error => Trouble::Final(error.to_string()),
+    });
+    let dir = found?.run;
     let head = head_of(&dir);
     // What is read in a moment needs no glimpse, which shows less.
-    let ends = both_ends(&dir.events_path(), HEAD, TAIL, LONG).map_err(|error| error.to_string())?;
+    let ends = both_ends(&dir.events_path(), HEAD, TAIL, LONG)?;
     let glimpse = ends.map(|records| RunView::of(&records)).zip(state(&dir).ok());
     Ok((dir, head, glimpse))
 }

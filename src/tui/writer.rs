@@ -115,11 +115,18 @@ fn serve(shared: &Shared, mut out: impl Write, told: &UnboundedSender<Written>) 
 }
 
 fn write(shared: &Shared, out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    for piece in bytes.chunks(PIECE) {
+    let mut rest = bytes;
+    while !rest.is_empty() {
         if shared.slot().is_closed {
             return Ok(());
         }
-        out.write_all(piece)?;
+        match out.write(&rest[..rest.len().min(PIECE)]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => rest = &rest[count..],
+            // The terminal has no room for now: whoever closes is heard.
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
     }
     out.flush()
 }

@@ -97,6 +97,44 @@ fn stars_tags_and_notes_are_kept_and_shown() {
 }
 
 #[test]
+fn tags_from_many_programs_at_once_are_all_kept_and_who_keeps_the_notes_for_itself_is_told_of() {
+    let home = Home::new();
+    let run = finished(&home, "one", 4, 0.9);
+    let tags: Vec<String> = (0..16).map(|n| format!("t{n:02}")).collect();
+    let tagging: Vec<_> = tags.iter().map(|tag| home.command(&["tag", "one", tag]).spawn().unwrap()).collect();
+    for mut child in tagging {
+        assert!(child.wait().unwrap().success());
+    }
+    let mut kept: Vec<String> = home.autolora(&["tag", "one"]).out.lines().map(String::from).collect();
+    kept.sort();
+    assert_eq!(kept, tags);
+    let held = fs::File::options().write(true).open(run.path().join("notes.lock")).unwrap();
+    held.lock().unwrap();
+    ends(&home.autolora(&["star", "one"]), 4, "are being changed by another");
+    drop(held);
+    ends(&home.autolora(&["star", "one"]), 0, "is starred");
+}
+
+#[test]
+fn an_answer_that_nobody_could_read_is_an_error() {
+    let home = Home::new();
+    finished(&home, "one", 4, 0.9);
+    let shell = |script: &str| {
+        let command = home.command(&[]);
+        let program = command.get_program().to_owned();
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", script]).arg(program).envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        Answer::of(shell.output().unwrap())
+    };
+    ends(&shell("\"$0\" ls >&-"), 1, "standard output is closed");
+    ends(&shell("\"$0\" show one --json >&-"), 1, "standard output is closed");
+    // What answers on stderr alone needs none, and one that leads nowhere was meant so.
+    ends(&shell("\"$0\" star one >&-"), 0, "is starred");
+    assert_eq!(shell("\"$0\" ls >/dev/null").code, Some(0));
+    assert_eq!(shell("\"$0\" ls <>/dev/null >&0").code, Some(0));
+}
+
+#[test]
 fn runs_are_compared_in_settings_ranks_and_scores() {
     let home = Home::new();
     let first = finished(&home, "one", 4, 0.9);

@@ -108,6 +108,7 @@ pictures! {
     monitor_reading: coded(with_runs(rows()), &[KeyCode::Enter]),
     monitor_glimpse: glimpse(),
     monitor_lost: lost(),
+    monitor_unread: unread(),
     monitor_queued: queued(),
     monitor_prepare: preparing().watched(State::Running),
     monitor_warmup: log_of(|log| log.prepared().warmup(7)).watched(State::Running),
@@ -225,6 +226,17 @@ fn glimpse() -> Model {
 fn lost() -> Model {
     let error = "cannot read /runs/x/events.jsonl: permission denied".into();
     told(coded(with_runs(rows()), &[KeyCode::Enter]), [Msg::Lost { run: rows()[0].id.clone(), error }])
+}
+
+/// A run that could be read before.
+fn unread() -> Model {
+    let mut model = searching().watched(State::Running);
+    let run = monitor(&mut model).run.clone();
+    let path = "/home/mo/.local/share/autolora/runs/20261123-203312-a1b2/events.jsonl";
+    let error = format!(
+        "cannot read {path}: Stale file handle (os error 116); what is shown is from before, and it is tried again every second"
+    );
+    told(model, [Msg::Lost { run, error }])
 }
 
 fn queued() -> Model {

@@ -58,6 +58,18 @@ fn control_c_leaves_with_130_from_anywhere() {
 }
 
 #[test]
+fn control_z_puts_the_program_aside_from_anywhere() {
+    let control_z = || Msg::Key(KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL));
+    let mut typing = form(PRESET);
+    press(&mut typing, "/abc");
+    let mut helped = with_runs(rows());
+    press(&mut helped, "?");
+    for mut model in [with_runs(rows()), typing, helped] {
+        assert!(matches!(update(&mut model, control_z())[..], [Effect::PutAside]));
+    }
+}
+
+#[test]
 fn runs_are_paused_resumed_and_stopped_where_their_state_allows() {
     let mut model = with_runs(rows());
     let running = rows()[0].id.clone();

@@ -345,6 +345,25 @@ fn a_comparison_before_anything_is_read_and_with_a_run_that_is_gone() {
 }
 
 #[test]
+fn a_run_that_could_not_be_read_for_a_while_is_shown_again_and_said_so_once() {
+    let run = rows()[0].id.clone();
+    let lost = || Msg::Lost { run: run.clone(), error: "Stale file handle; it is tried again".into() };
+    for codes in [&[KeyCode::Char('v'), KeyCode::Char('v'), KeyCode::Char('c')][..], &[KeyCode::Enter]] {
+        let mut model = with_runs(rows());
+        for code in codes {
+            update(&mut model, key(*code));
+        }
+        update(&mut model, lost());
+        assert!(frame(&model, 100, 30).contains("Stale file handle"));
+        update(&mut model, Msg::Regained { run: run.clone() });
+        let after = frame(&model, 100, 30);
+        assert!(after.contains("can be read again") && !after.contains("Stale"), "{after}");
+        press(&mut model, "k");
+        assert!(!frame(&model, 100, 30).contains("can be read again"));
+    }
+}
+
+#[test]
 fn the_runs_of_a_comparison_that_do_not_fit_are_reached_by_arrows() {
     let mut model = comparing(8);
     press(&mut model, "]]");

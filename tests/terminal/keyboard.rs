@@ -36,6 +36,22 @@ fn a_sequence_without_its_end_swallows_no_key() {
     }
 }
 
+/// A line on which the pieces of what a terminal sends come a third of a second apart.
+#[test]
+fn what_a_slow_line_cuts_in_pieces_is_no_key() {
+    let home = tempfile::tempdir().unwrap();
+    Run::finished(home.path(), "typed", Shape::SMALL);
+    let mut session = start(home.path(), &[]);
+    session.sees("typed");
+    for piece in ["\x1b[2", "0~\x1b[20", "0~qq", "qq\x1b[2", "01~\x1b[", "A\x1b[20", "0~qqqq\x1b[20", "1~?"] {
+        session.send(piece);
+        std::thread::sleep(Duration::from_millis(333));
+    }
+    session.sees("─ Help");
+    session.send("q");
+    assert_eq!(session.end().0, 0);
+}
+
 #[test]
 fn what_was_pasted_without_an_end_arrives() {
     let home = tempfile::tempdir().unwrap();

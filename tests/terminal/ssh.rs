@@ -63,6 +63,76 @@ fn whatever_ends_the_screen_the_terminal_is_given_back_and_the_run_goes_on() {
     assert_eq!(shown(home.path())["state"], "stopped");
 }
 
+/// The signals that are not made to end a screen: whoever started the program hears which one it was.
+#[test]
+fn signals_of_other_kinds_do_what_they_always_do_once_the_terminal_is_given_back() {
+    let home = tempfile::tempdir().unwrap();
+    Run::finished(home.path(), "hit", Shape::SMALL);
+    for signal in [Signal::QUIT, Signal::USR1, Signal::USR2, Signal::ALARM, Signal::ABORT] {
+        // A shell says by which signal a program ended.
+        let script = format!(
+            "ulimit -c 0; {PROGRAM} watch last; echo ended by $(($? - 128)), $(stty -a | grep -o -e '-\\?icanon')"
+        );
+        let mut session = Session::of("sh", home.path(), &["-c", &script], size(80, 24), &[]);
+        session.sees("allocated");
+        kill_process(child_of(&session), signal).unwrap();
+        session.sends(&format!("ended by {}, icanon", signal.as_raw()));
+        let status = session.child.wait().unwrap();
+        assert!(status.success());
+        assert_restored(&session.output().bytes);
+    }
+}
+
+/// The program that the session's shell has started.
+fn child_of(session: &Session) -> Pid {
+    let children = format!("/proc/{0}/task/{0}/children", session.pid());
+    let children = std::fs::read_to_string(children).unwrap();
+    Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap()).unwrap()
+}
+
+#[test]
+fn a_screen_is_put_aside_and_brought_back() {
+    let home = tempfile::tempdir().unwrap();
+    Run::finished(home.path(), "aside", Shape::SMALL);
+    let script = format!(
+        "set -m; {PROGRAM} watch last; while jobs %% >/dev/null 2>&1; do echo stopped, $(stty -a | grep -o -e '-\\?icanon'); read go; fg >/dev/null; done; echo gone"
+    );
+    let mut session = Session::of("sh", home.path(), &["-c", &script], size(80, 24), &[]);
+    session.sees("allocated");
+    // By the key, then from outside; while a line is typed, too.
+    for (way, shown) in [("\x1a", "allocated"), ("", "allocated"), ("/abc\x1a", "abc")] {
+        match way {
+            "" => kill_process(child_of(&session), Signal::TSTP).unwrap(),
+            keys => session.send(keys),
+        }
+        session.sees("stopped, icanon");
+        assert!(!session.screen().contains("allocated"), "{}", session.screen());
+        session.stays_silent();
+        session.send("\n");
+        session.sees(shown);
+    }
+    session.send("\x03");
+    session.sees("gone");
+    let (_, bytes) = session.end();
+    assert_restored(&bytes);
+    let count = |part: &[u8]| bytes.windows(part.len()).filter(|window| *window == part).count();
+    assert_eq!((count(b"\x1b[?1049h"), count(b"\x1b[?1049l")), (4, 4), "taken and given back each time");
+}
+
+/// Nobody could continue it: the shell of a terminal's only program is not there.
+#[test]
+fn a_stop_that_nobody_could_end_is_none() {
+    let home = tempfile::tempdir().unwrap();
+    Run::finished(home.path(), "alone", Shape::SMALL);
+    let mut session = start(home.path(), &["watch", "last"]);
+    session.sees("allocated");
+    session.send("\x1a");
+    session.sends("\x1b[?1049l\x1b[?1049h");
+    session.sees("allocated");
+    session.send("q");
+    assert_eq!(session.end().0, 0);
+}
+
 /// Only a build with debug assertions can be made to fail; the others pass over it.
 #[test]
 fn a_fault_of_the_program_gives_the_terminal_back_before_it_is_told() {
@@ -127,6 +197,39 @@ fn a_terminal_that_takes_nothing_stops_neither_keys_nor_signals() {
             std::thread::sleep(Duration::from_millis(20));
         }
         session.hold(false);
+    }
+}
+
+/// The line stands still while the program ends, and comes back to life only after that, or never.
+#[test]
+fn a_terminal_that_stands_still_at_the_end_is_given_back_all_the_same() {
+    for way in ["q", ""] {
+        let home = tempfile::tempdir().unwrap();
+        Run::finished(home.path(), "stuck", Shape::SMALL);
+        let mut session = with(home.path(), &["watch", "last"], size(300, 100), &[]);
+        session.sees("allocated: mean rank");
+        session.hold(true);
+        for columns in 0..60 {
+            session.master.resize(size(300 - columns % 2, 100)).unwrap();
+            session.send("?");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let start = Instant::now();
+        match way {
+            "" => kill(&session, Signal::TERM),
+            keys => session.send(keys),
+        }
+        while session.child.try_wait().unwrap().is_none() {
+            assert!(start.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "it took {:?}", start.elapsed());
+        session.hold(false);
+        session.sends("\x1b[?1049l");
+        let (_, bytes) = session.end();
+        for part in ["\x1b[?1049l", "\x1b[?25h", "\x1b[?2004l"] {
+            assert!(contains(&bytes, part), "{part:?} is missing");
+        }
     }
 }
 

@@ -38,6 +38,13 @@ impl Scratch {
         Ok(Scratch::make_in(&home()?)?)
     }
 
+    /// Takes away what killed ones of this machine left in the user's home.
+    pub fn clear_abandoned() {
+        if let Ok(home) = home() {
+            clear(&home);
+        }
+    }
+
     fn make_in(home: &Path) -> Result<Scratch, FileError> {
         clear(home);
         let made = (!home.exists()).then(|| home.to_owned());

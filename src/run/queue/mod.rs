@@ -17,14 +17,13 @@ pub use mark::{Entry, Mark};
 pub use seat::{Seat, seats};
 pub use turn::{Look, Ticket, Turn};
 
-use super::file::{FileError, write_atomically};
+use super::file::{FileError, lock_within, write_atomically};
 use super::lock::hostname;
 use crate::experiment::regular;
 use mark::Present;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a change waits for another to be done; one takes less than a millisecond.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -115,18 +114,9 @@ impl Queue {
         let path = self.folder.join("lock");
         let file = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
         let file = file.map_err(FileError::at("cannot open", &path))?;
-        let start = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(FileError::at("cannot lock", &path)(ErrorKind::WouldBlock.into()));
-                }
-                Err(TryLockError::Error(error)) => return Err(FileError::at("cannot lock", &path)(error)),
-            }
+        match lock_within(&file, patience) {
+            Ok(()) => Ok(file),
+            Err(error) => Err(FileError::at("cannot lock", &path)(error.into())),
         }
     }
 

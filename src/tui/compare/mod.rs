@@ -143,6 +143,13 @@ impl Compare {
         }
     }
 
+    /// It can be read again. Gives its name.
+    pub fn regained(&mut self, run: &str) -> Option<String> {
+        let side = self.side(run)?;
+        side.lost = None;
+        Some(side.name.clone())
+    }
+
     /// Whether the curves are in sight on a terminal of this size.
     pub fn shows_curves(&self, size: (u16, u16)) -> bool {
         view::curve_columns(self, size) > 0

@@ -9,7 +9,7 @@ mod sequence;
 mod tests;
 
 use crossterm::event::Event;
-use parse::Parser;
+use parse::{Parser, Patience};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use std::io;
@@ -31,9 +31,14 @@ fn pump(to: &UnboundedSender<io::Result<Event>>) {
     let mut parser = Parser::default();
     let mut events = Vec::new();
     let mut last = Instant::now();
+    // When what is not whole began.
+    let mut first = (parser.begun(), last);
     let mut bytes = [0; PIECE];
     loop {
-        let end = parser.patience().map(|patience| last + patience);
+        let end = parser.patience().map(|patience| match patience {
+            Patience::Silence(time) => last + time,
+            Patience::InAll(time) => first.1 + time,
+        });
         match read(&mut bytes, end) {
             Ok(Some(0)) => return,
             Ok(Some(count)) => parser.feed(&bytes[..count], &mut events),
@@ -45,6 +50,9 @@ fn pump(to: &UnboundedSender<io::Result<Event>>) {
             }
         }
         last = Instant::now();
+        if first.0 != parser.begun() {
+            first = (parser.begun(), last);
+        }
         for event in events.drain(..) {
             if to.send(Ok(event)).is_err() {
                 return;

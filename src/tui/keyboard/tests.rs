@@ -1,4 +1,4 @@
-use super::parse::Parser;
+use super::parse::{HAND_OVER, Parser, Patience, REST};
 use crossterm::event::KeyCode::{
     BackTab, Backspace, Char, Delete, Down, End, Enter, Esc, F, Home, Insert, Left, PageDown, PageUp, Right, Tab, Up,
 };
@@ -20,7 +20,7 @@ fn be_silent(parser: &mut Parser, events: &mut Vec<Event>) -> usize {
     while parser.patience().is_some() {
         parser.hush(events);
         times += 1;
-        assert!(times <= 2, "it waits for ever");
+        assert!(times <= 3, "it waits for ever");
     }
     times
 }
@@ -198,7 +198,7 @@ fn pastes_are_whole_however_large_and_end_without_an_end() {
         at_once("\x1b[200~a\nb\x1b[A模\x03\x1b[201~q".as_bytes()),
         [paste("a\nb\x1b[A模\x03"), key(Char('q'), NONE)]
     );
-    assert_eq!(heard(b"\x1b[200~\x1b[201~"), [paste("")]);
+    assert_eq!(heard(b"\x1b[200~\x1b[201~"), []);
     let text = "0123456789".repeat(50_000);
     assert_eq!(at_once(format!("\x1b[200~{text}\x1b[201~").as_bytes()), [paste(&text)]);
     // More than is kept: cut, and the end is still seen.
@@ -211,15 +211,83 @@ fn pastes_are_whole_however_large_and_end_without_an_end() {
     parser.hush(&mut events);
     assert_eq!(events, [], "a paste may pause");
     parser.feed(b"de", &mut events);
-    assert_eq!(be_silent(&mut parser, &mut events), 2);
+    assert_eq!(be_silent(&mut parser, &mut events), 3);
     parser.feed(b"q", &mut events);
     assert_eq!(events, [paste("abcde"), key(Char('q'), NONE)]);
-    // Who presses Ctrl-C again and again never keeps silent for long.
+    // Who presses a key again and again never keeps silent for long: these two are heard.
+    let keys: [(&[u8], Event); 2] = [(b"\x03", key(Char('c'), CONTROL)), (b"\x1b", key(Esc, NONE))];
+    for (pressed, heard) in keys {
+        let (mut parser, mut events) = (Parser::default(), Vec::new());
+        parser.feed(b"\x1b[200~abc", &mut events);
+        parser.hush(&mut events);
+        parser.feed(pressed, &mut events);
+        parser.feed(pressed, &mut events);
+        be_silent(&mut parser, &mut events);
+        assert_eq!(events, [paste("abc"), heard.clone(), heard], "{pressed:?}");
+    }
+}
+
+#[test]
+fn nothing_in_a_paste_is_a_key_however_slow_it_comes() {
+    let paste = |text: &str| Event::Paste(text.into());
     let (mut parser, mut events) = (Parser::default(), Vec::new());
-    parser.feed(b"\x1b[200~abc", &mut events);
-    parser.hush(&mut events);
-    parser.feed(b"\x03", &mut events);
-    assert_eq!(events, [paste("abc"), key(Char('c'), CONTROL)]);
+    // Handed over at every pause: but for the half of a character, and for what may be the beginning of the end.
+    let pieces: [(&[u8], &str); 4] =
+        [(b"\x1b[200~qq\xc3", "qq"), (b"\xa9qq\x1b", "\u{e9}qq"), (b"[20", ""), (b"0~qq\x1b[2", "\x1b[200~qq")];
+    for (piece, so_far) in pieces {
+        parser.feed(piece, &mut events);
+        parser.hush(&mut events);
+        assert_eq!(parser.patience(), Some(Patience::Silence(HAND_OVER)), "{piece:?}");
+        parser.hush(&mut events);
+        let said: Vec<Event> = Some(paste(so_far)).filter(|_| !so_far.is_empty()).into_iter().collect();
+        assert_eq!(std::mem::take(&mut events), said, "{piece:?}");
+    }
+    parser.feed(b"01~q", &mut events);
+    assert_eq!(events, [key(Char('q'), NONE)]);
+    assert_eq!(parser.patience(), None);
+}
+
+#[test]
+fn the_rest_of_a_sequence_that_was_cut_is_no_key() {
+    // Whole within its time: what it always means.
+    let cut: [(&[u8], &[u8], Vec<Event>); 4] = [
+        (b"\x1b[", b"A", vec![key(Up, NONE)]),
+        (b"\x1b[2", b"0~", vec![key(F(9), NONE)]),
+        (b"\x1b[20", b"0~qq\x1b[201~", vec![Event::Paste("qq".into())]),
+        (b"\x1bO", b"B", vec![key(Down, NONE)]),
+    ];
+    for (begin, rest, means) in cut {
+        let (mut parser, mut events) = (Parser::default(), Vec::new());
+        parser.feed(begin, &mut events);
+        let begun = parser.begun();
+        assert_eq!(parser.patience(), Some(Patience::InAll(REST)), "{begin:?}");
+        assert_eq!(begun, parser.begun());
+        parser.feed(rest, &mut events);
+        assert_eq!(events, means, "{begin:?} {rest:?}");
+    }
+    // Its first byte was told as Esc.
+    for rest in ["[A", "[20~", "OB", "[[A", "[M!!!", "[<0;3;4M", "[200~[201~"] {
+        let (mut parser, mut events) = (Parser::default(), Vec::new());
+        parser.feed(b"\x1b", &mut events);
+        parser.hush(&mut events);
+        assert_eq!(events, [key(Esc, NONE)]);
+        let rest = rest.replace("~[", "~\x1b[");
+        rest.bytes().for_each(|byte| parser.feed(&[byte], &mut events));
+        parser.feed(b"q", &mut events);
+        assert_eq!(events, [key(Esc, NONE), key(Char('q'), NONE)], "{rest:?}");
+    }
+    // Keys that follow Esc: another one at once, or those two after a moment.
+    for (pause, keys) in [(false, "qO"), (true, "[A"), (true, "OB")] {
+        let (mut parser, mut events) = (Parser::default(), Vec::new());
+        parser.feed(b"\x1b", &mut events);
+        parser.hush(&mut events);
+        if pause {
+            be_silent(&mut parser, &mut events);
+        }
+        parser.feed(keys.as_bytes(), &mut events);
+        let heard = keys.chars().map(|c| key(Char(c), if c.is_uppercase() { SHIFT } else { NONE }));
+        assert_eq!(events, std::iter::once(key(Esc, NONE)).chain(heard).collect::<Vec<_>>(), "{keys}");
+    }
 }
 
 /// Bytes of which many are parts of sequences.

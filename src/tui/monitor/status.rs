@@ -26,8 +26,11 @@ pub fn title(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let id = monitor.head.as_ref().map_or("", |head| &head.id);
     let mut left = vec![span(cut(name, 24, look.glyphs().ellipsis), look.strong()), plain("  ")];
     if let Some(state) = monitor.state {
-        let (glyph, style) = look.state(state);
-        left.push(span(format!("{glyph} {}", state.name()), style));
+        // What cannot be read may be in another state by now.
+        left.push(match (&monitor.lost, look.state(state)) {
+            (Some(_), _) => span(format!("was {}", state.name()), look.warning()),
+            (None, (glyph, style)) => span(format!("{glyph} {}", state.name()), style),
+        });
     }
     if let Some(step) = monitor.past_step() {
         left.push(span(format!("  at step {step}"), look.accent().patch(look.strong())));

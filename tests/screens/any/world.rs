@@ -33,6 +33,7 @@ enum What {
     Fetched(usize, Event),
     Tick,
     Lost(String),
+    Regained,
     Presets(usize),
     PresetOpened(String),
     PresetSaved(String),
@@ -214,6 +215,7 @@ pub fn news() -> impl Strategy<Value = News> {
         1 => (counts(), events()).prop_map(|(index, event)| What::Fetched(index, event)),
         2 => Just(What::Tick),
         1 => ".{0,40}".prop_map(What::Lost),
+        1 => Just(What::Regained),
         1 => (0usize..3).prop_map(What::Presets),
         1 => texts.prop_map(|text| What::PresetOpened(text.into())),
         1 => "[a-z]{0,9}".prop_map(What::PresetSaved),
@@ -303,6 +305,7 @@ impl News {
             }
             What::Tick => Msg::Tick,
             What::Lost(error) => Msg::Lost { run, error },
+            What::Regained => Msg::Regained { run },
             What::Presets(count) => Msg::Presets(preset_rows().into_iter().take(count).collect()),
             What::PresetOpened(text) => Msg::PresetOpened(doc(&text)),
             What::PresetSaved(name) => Msg::PresetSaved(name),
@@ -373,6 +376,6 @@ pub fn answer(effect: Effect) -> Option<Msg> {
             Some(Msg::Preflight { number, stage: Stage::Done(Box::new(card)) })
         }
         Effect::Check { edit, .. } => Some(Msg::Checked { edit, problems: Vec::new() }),
-        Effect::Keep(_) | Effect::EndPreflight | Effect::Quit(_) | Effect::Ring(_) => None,
+        Effect::Keep(_) | Effect::EndPreflight | Effect::Quit(_) | Effect::PutAside | Effect::Ring(_) => None,
     }
 }
