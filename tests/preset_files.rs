@@ -137,6 +137,48 @@ fn a_changed_value_leaves_its_line_as_it_was() {
 }
 
 #[test]
+fn a_path_that_is_typed_starts_where_the_user_stands_and_one_of_the_preset_at_its_folder() {
+    let text = "[data]\ntrain = \"train.tsv\" # mine\ntest = 'test.tsv'\n";
+    let source = Source { name: "saved".into(), text: text.into(), folder: Some("/home/ada/presets".into()) };
+    let mut doc = PresetDoc::open(&source).expect("TOML");
+    assert_eq!(doc.get_meant("data.train").as_deref(), Some("/home/ada/presets/train.tsv"));
+    assert_eq!(doc.get_typed("data.train").as_deref(), Some("train.tsv"), "the file keeps what the user wrote");
+    // What means the same is left as it is written.
+    doc.set_typed_here("data.train", "/home/ada/presets/train.tsv").expect("set");
+    doc.set_typed_here("data.test", "/home/ada/presets/test.tsv").expect("set");
+    assert_eq!(doc.text(), text);
+    doc.set_typed_here("data.train", "data/train.tsv").expect("set");
+    let here = std::env::current_dir().expect("a working directory").join("data/train.tsv");
+    let expected = format!("[data]\ntrain = {:?} # mine\ntest = 'test.tsv'\n", here.display().to_string());
+    assert_eq!(doc.text(), expected);
+    assert_eq!(doc.get_meant("data.train"), here.to_str().map(str::to_owned));
+    for (key, text) in [("model.id", "google-bert/bert-base-cased"), ("data.validation", "~/dev.tsv")] {
+        doc.set_typed_here(key, text).expect("set");
+        assert_eq!(doc.get_typed(key).as_deref(), Some(text));
+    }
+    doc.set_typed_here("model.id", "./model").expect("set");
+    assert!(doc.get_typed("model.id").is_some_and(|id| id.starts_with('/') && id.ends_with("/model")));
+    doc.set_typed_here("model.id", "src").expect("set");
+    assert!(doc.get_typed("model.id").is_some_and(|id| id.starts_with('/')), "a folder that is there");
+    doc.set_typed_here("data.train", "").expect("unset");
+    assert_eq!(doc.get_meant("data.train"), None);
+}
+
+#[test]
+fn the_same_value_written_otherwise_changes_nothing() {
+    let text = "[search]\nweights.lr = 0.001\n[model]\nid = 'a/b'\n";
+    let mut doc = open(text);
+    for (key, typed) in [("search.weights.lr", "1e-3"), ("model.id", "a/b"), ("lora.rank", "8")] {
+        doc.set_typed_here(key, typed).expect("set");
+        assert_eq!(doc.text(), text, "{key}");
+    }
+    doc.set_typed_here("lora.rank", "4").expect("set");
+    assert!(!doc.says_the_same(&open(text)) && !doc.says_default("lora.rank"));
+    doc.unset("lora.rank");
+    assert!(doc.text() != text && doc.says_the_same(&open(text)), "an empty table says nothing");
+}
+
+#[test]
 fn a_new_table_comes_last_and_holds_only_what_was_said() {
     let mut doc = PresetDoc::empty("new");
     for (key, text) in

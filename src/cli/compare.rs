@@ -7,6 +7,7 @@ use crate::experiment::Experiment;
 use crate::experiment::problem::printable;
 use crate::run::compare::{self, Losses, Module, Score, Setting, Side, Total};
 use crate::run::view::is_better_less;
+use crate::tui::text::{figure, grouped};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -139,7 +140,7 @@ impl<'a> Comparison<'a> {
 
     fn write_losses(&self, out: &mut impl Write) -> io::Result<()> {
         let mut rows = vec![self.heading("loss")];
-        let cell = |found: &Found| found.map_or("-".into(), |(step, loss)| format!("{loss:.4} at {step}"));
+        let cell = |found: &Found| found.map_or("-".into(), |(step, loss)| format!("{} at {step}", figure(loss)));
         let here = self.at.map_or("last".to_owned(), |step| format!("at step {step}"));
         for (losses, best, now) in self.losses() {
             for (word, values) in [("best", best), (here.as_str(), now)] {
@@ -183,7 +184,7 @@ impl<'a> Comparison<'a> {
         }
         let mean = |total: &Total| total.mean_rank.map_or("-".into(), |rank| format!("{rank:.2}"));
         rows.push(std::iter::once("mean rank".into()).chain(self.totals.iter().map(mean)).collect());
-        let parameters = self.totals.iter().map(|total| total.parameters.to_string());
+        let parameters = self.totals.iter().map(|total| grouped(total.parameters));
         rows.push(std::iter::once("LoRA parameters".into()).chain(parameters).collect());
         writeln!(out)?;
         table(out, &rows)
@@ -197,7 +198,7 @@ impl<'a> Comparison<'a> {
         for score in &self.scores {
             let value = |(run, value): (usize, &Option<f64>)| match value {
                 None => "-".to_owned(),
-                Some(value) => format!("{value:.4}{}", if score.best.contains(&run) { " *" } else { "" }),
+                Some(value) => format!("{}{}", figure(*value), if score.best.contains(&run) { " *" } else { "" }),
             };
             rows.push(
                 std::iter::once(printable(&score.name)).chain(score.values.iter().enumerate().map(value)).collect(),

@@ -12,12 +12,15 @@ use crate::run::event::{Phase, Selection};
 use crate::run::fold::evaluated_words;
 use crate::run::follow::Follower;
 use crate::run::history::{Curves, Metric};
+use crate::run::lock::Holder;
 use crate::run::notes::Notes;
 use crate::run::outlook::Left;
 use crate::run::queue::Queue;
 use crate::run::state::{Status, status};
+use crate::run::store::Store;
 use crate::run::view::{RunView, State};
-use crate::tui::text::rough_duration;
+use crate::tui::text::{figure, moment, rough_duration};
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -161,8 +164,13 @@ impl Snapshot {
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let view = &self.view;
         writeln!(out, "run      {}", called(&self.run))?;
-        let worker = self.status.holder.as_ref().map_or(String::new(), |holder| format!(", {holder}"));
+        let since = |holder: &Holder| moment(&holder.since, &zone());
+        let worker = |holder: &Holder| {
+            format!(", process {} on {} since {}", holder.pid, printable(&holder.host), since(holder))
+        };
+        let worker = self.status.holder.as_ref().map_or(String::new(), worker);
         writeln!(out, "state    {}{worker}", self.status.state.name())?;
+        self.write_origin(out)?;
         if let Some(place) = self.queue_place() {
             writeln!(out, "queue    place {place}, waits for {}", printable(&view.device))?;
         }
@@ -173,7 +181,7 @@ impl Snapshot {
                 .map_or(String::new(), |left| format!(", all phases {}", left.words(rough_duration)));
             writeln!(out, "phase    {place}{all}")?;
         }
-        self.write_durations(out)?;
+        write_durations(view, out)?;
         if !view.model.is_empty() {
             let task = if view.task.is_empty() { String::new() } else { format!("{}, ", view.task) };
             writeln!(out, "model    {}, {task}{}", printable(&view.model), printable(&view.device))?;
@@ -189,7 +197,7 @@ impl Snapshot {
             writeln!(out, "loss     {losses}")?;
         }
         if let (Some((best_step, best)), Some((step, last))) = (self.best(), self.last()) {
-            writeln!(out, "validate best {best:.4} at step {best_step}, last {last:.4} at step {step}")?;
+            writeln!(out, "validate best {} at step {best_step}, last {} at step {step}", figure(best), figure(last))?;
         }
         self.write_notes(out)?;
         theatre::write(view, experiment.as_ref(), self.status.state.is_active(), out)?;
@@ -197,23 +205,32 @@ impl Snapshot {
         write_modules(view, theatre::line(view, experiment.as_ref()), out)?;
         write_metrics(view, out)?;
         write_samples(&view.samples, out)?;
+        theatre::write_log(view, out)?;
         if self.status.state == State::Finished {
             writeln!(out, "adapter  {}", self.run.adapter_path().display())?;
         }
         Ok(())
     }
 
+    /// When it was made, and from which run.
+    fn write_origin(&self, out: &mut impl Write) -> io::Result<()> {
+        let info = self.run.info();
+        if !info.created.is_empty() {
+            writeln!(out, "started  {}", moment(&info.created, &zone()))?;
+        }
+        let Some(parent) = &info.parent else { return Ok(()) };
+        let found = Store::of_user().ok().and_then(|store| store.find(parent).ok());
+        let name = match found.filter(|found| found.run.id() == parent) {
+            Some(found) => printable(&found.run.info().name),
+            None => "not there any more".into(),
+        };
+        let how = if self.view.inherited.is_some() { "retrained from" } else { "made from" };
+        writeln!(out, "parent   {how} {} ({name})", printable(parent))
+    }
+
     /// Time left of the run in all, while a worker is at it.
     fn left_in_all(&self, experiment: Option<&Experiment>) -> Option<Left> {
         self.view.left_in_all(experiment?)
-    }
-
-    /// What the run took so far, in all and by phase.
-    fn write_durations(&self, out: &mut impl Write) -> io::Result<()> {
-        let Some(took) = self.view.took() else { return Ok(()) };
-        let of = |(phase, seconds): &(Phase, f64)| format!("{} {}", phase.name(), duration(*seconds));
-        let phases: Vec<String> = self.view.durations().iter().filter(|(_, seconds)| *seconds >= 0.5).map(of).collect();
-        writeln!(out, "time     {}: {}", duration(took), phases.join(", "))
     }
 
     fn write_notes(&self, out: &mut impl Write) -> io::Result<()> {
@@ -231,7 +248,7 @@ impl Snapshot {
     fn write_error(&self, out: &mut impl Write) -> io::Result<()> {
         if self.status.state == State::Crashed {
             writeln!(out, "error    the worker died in {}", self.view.place())?;
-            writeln!(out, "advice   autolora resume {} goes on from the last checkpoint", self.run.id())?;
+            writeln!(out, "advice   {}", self.view.how_to_resume(self.run.id()))?;
         }
         if let Some((error, advice)) = &self.view.error {
             writeln!(out, "error    {}", printable(error))?;
@@ -247,9 +264,18 @@ impl Snapshot {
         write_modules(&self.view, theatre::line(&self.view, self.run.experiment().ok().as_ref()), out)?;
         write_metrics(&self.view, out)?;
         writeln!(out, "adapter  {}", self.run.adapter_path().display())?;
-        self.write_durations(out)?;
+        write_durations(&self.view, out)?;
         writeln!(out, "run      {}", called(&self.run))
     }
+}
+
+/// What the run took so far, in all and by phase.
+fn write_durations(view: &RunView, out: &mut impl Write) -> io::Result<()> {
+    let Some(took) = view.took() else { return Ok(()) };
+    let of = |(phase, seconds): &(Phase, f64)| format!("{} {}", phase.name(), duration(*seconds));
+    let phases: Vec<String> = view.durations().iter().filter(|(_, seconds)| *seconds >= 0.5).map(of).collect();
+    let phases = if phases.is_empty() { String::new() } else { format!(": {}", phases.join(", ")) };
+    writeln!(out, "time     {}{phases}", duration(took))
 }
 
 /// Where a run is and how fast: `search 120/300, 40 %, 12.3 steps/s, 15 s left`.
@@ -274,7 +300,7 @@ pub fn place(view: &RunView) -> Option<String> {
 
 /// The latest losses of the training that goes on, if one does.
 pub fn losses(view: &RunView) -> Option<String> {
-    let last = |curves: &Curves, metric| curves.last(metric).map(|(_, value)| format!("{value:.4}"));
+    let last = |curves: &Curves, metric| curves.last(metric).map(|(_, value)| figure(value));
     match view.phase? {
         Phase::Search => {
             let validation =
@@ -323,7 +349,7 @@ fn write_modules(view: &RunView, line: Option<f64>, out: &mut impl Write) -> io:
 }
 
 /// Figures a line, the score first, the run's beside what it is compared with.
-fn write_metrics(view: &RunView, out: &mut impl Write) -> io::Result<()> {
+pub fn write_metrics(view: &RunView, out: &mut impl Write) -> io::Result<()> {
     let baselines = || view.evaluations.iter().filter(|(_, what, _)| what != "run");
     let of_baseline = |name: &str| baselines().any(|(_, what, _)| name.starts_with(&format!("{what}_")));
     if view.metrics.is_empty() {
@@ -336,15 +362,21 @@ fn write_metrics(view: &RunView, out: &mut impl Write) -> io::Result<()> {
     let repeated = view.metrics.contains_key(&view.metric);
     for name in view.score_first(view.metrics.keys().filter(|name| !of_baseline(name))) {
         let Some(value) = view.metrics.get(name).filter(|_| name != "score" || !repeated) else { continue };
-        let beside = baselines().map(|(_, _, metrics)| metrics.get(name).map_or(String::new(), |value| figure(*value)));
-        rows.push([printable(name), figure(*value)].into_iter().chain(beside).collect());
+        let beside = baselines()
+            .map(|(_, _, metrics)| metrics.get(name).map_or(String::new(), |value| named_figure(name, *value)));
+        rows.push([printable(name), named_figure(name, *value)].into_iter().chain(beside).collect());
     }
     table(out, &rows)
 }
 
-/// Counts without decimals, everything else with four.
-fn figure(value: f64) -> String {
-    if value.fract() == 0.0 && value.abs() > 1.0 { format!("{value}") } else { format!("{value:.4}") }
+/// A figure as the screens tell it; a count as it is.
+fn named_figure(name: &str, value: f64) -> String {
+    if name.ends_with("_rows") { format!("{value}") } else { figure(value) }
+}
+
+/// The zone in which times are told to people.
+pub fn zone() -> TimeZone {
+    TimeZone::system()
 }
 
 #[cfg(test)]
@@ -414,8 +446,23 @@ mod tests {
     }
 
     #[test]
+    fn a_time_without_phases_has_no_colon() {
+        let took = |timing: &[(&str, f64)]| {
+            let timing = timing.iter().map(|(name, seconds)| ((*name).to_owned(), *seconds)).collect();
+            text(|out| write_durations(&RunView { timing, ..RunView::default() }, out))
+        };
+        assert_eq!(took(&[("total_s", 0.4)]), "time     0 s\n");
+        assert_eq!(took(&[("total_s", 9.0), ("search_s", 9.0)]), "time     9 s: search 9 s\n");
+        assert_eq!(took(&[]), "");
+    }
+
+    #[test]
     fn counts_have_no_decimals() {
-        assert_eq!([1024.0, 0.5, 1.0, 2.25].map(figure), ["1024", "0.5000", "1.0000", "2.2500"]);
+        assert_eq!(named_figure("test_rows", 64.0), "64");
+        assert_eq!(
+            [0.5, 1.0, 12.0, 1.5e-7].map(|value| named_figure("ter", value)),
+            ["0.5000", "1.0000", "12.00", "1.5e-7"]
+        );
     }
 
     #[test]

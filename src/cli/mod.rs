@@ -8,6 +8,7 @@ mod completions;
 mod datasets;
 mod doctor;
 mod error;
+mod evaluate;
 mod export;
 mod follow;
 mod frame;
@@ -82,6 +83,7 @@ enum Verb {
     Queue(queue::QueueArgs),
     Rm(rm::RmArgs),
     Export(export::ExportArgs),
+    Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
     Preflight(preflight::PreflightArgs),
     /// List, show, check and save presets
@@ -129,6 +131,7 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
         Verb::Queue(args) => queue::run(&args, out),
         Verb::Rm(args) => rm::run(&args, out),
         Verb::Export(args) => export::run(&args, out),
+        Verb::Evaluate(args) => evaluate::run(&args, out),
         Verb::Predict(args) => predict::run(&args, out),
         Verb::Preflight(args) => preflight::run(&args, out),
         Verb::Preset(args) => Ok(preset::run(&args, &Presets::open(), out, &mut io::stderr()).map(|()| 0)?),

@@ -163,7 +163,10 @@ pub fn run(
         Verb::Check { preset, set, json } => check_preset(presets, preset, set, *json, out, talk)?,
         Verb::New { name, from, set } => new(presets, name, from.as_deref(), set, out, talk)?,
         Verb::Delete { name } => presets.delete(name)?,
-        Verb::Rename { name, new } => writeln!(out, "{}", presets.rename(name, new)?.display())?,
+        Verb::Rename { name, new } => {
+            writeln!(out, "{}", presets.rename(name, new)?.display())?;
+            tell_of_hidden(new, talk)?;
+        }
         Verb::Diff { preset, other, json } => difference(presets, preset, other.as_deref(), *json, out, talk)?,
         Verb::Import { file, name, force } => import(presets, file, name.as_deref(), *force, out, talk)?,
         Verb::Export { preset, file, force } => export(presets, preset, file.as_deref(), *force, out)?,
@@ -294,11 +297,17 @@ fn new(
         return Err(Problems::new(&source.name, &source.text, wrong).into());
     }
     writeln!(out, "{}", presets.create(name, &doc)?.display())?;
-    if Presets::is_shipped(name) {
-        writeln!(talk, "from now on {name} means this preset, and the one of the program is hidden")?;
-    }
+    tell_of_hidden(name, talk)?;
     for problem in missing {
         writeln!(talk, "not yet complete: {problem}")?;
+    }
+    Ok(())
+}
+
+/// Says so where a preset that was just saved hides one of the program.
+fn tell_of_hidden(name: &str, talk: &mut impl Write) -> io::Result<()> {
+    if Presets::is_shipped(name) {
+        writeln!(talk, "from now on {name} means this preset, and the one of the program is hidden")?;
     }
     Ok(())
 }
@@ -342,10 +351,7 @@ fn import(
 ) -> Result<(), PresetVerbError> {
     let imported = presets.import(file, name, force)?;
     writeln!(out, "{}", imported.path.display())?;
-    if Presets::is_shipped(&imported.name) {
-        let name = &imported.name;
-        writeln!(talk, "from now on {name} means this preset, and the one of the program is hidden")?;
-    }
+    tell_of_hidden(&imported.name, talk)?;
     for problem in imported.lacks {
         writeln!(talk, "not yet complete: {}", printable(&problem.to_string()))?;
     }

@@ -1,11 +1,13 @@
 //! `autolora queue`
 
 use super::CliError;
+use super::frame::zone;
 use super::out::{Json, called, find, say, table};
 use crate::experiment::problem::printable;
 use crate::run::queue::{AtDevice, Entry, Queue};
 use crate::run::state::status;
 use crate::run::view::State;
+use crate::tui::text::moment;
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -114,10 +116,12 @@ fn of_host(queue: &Queue) -> Result<Value, CliError> {
 
 fn write_text(queues: &[Queue], out: &mut impl Write) -> Result<(), CliError> {
     let mut rows = vec![["device", "place", "id", "name", "since"].map(String::from).to_vec()];
+    let zone = zone();
     let several = queues.iter().filter(|queue| queue.look().is_ok_and(|l| !l.devices.is_empty())).count() > 1;
     let row = |device: String, place: String, entry: Option<&Entry>| {
         let text = |of: fn(&Entry) -> &str| entry.map_or(String::new(), |entry| printable(of(entry)));
-        vec![device, place, text(|entry| &entry.run), text(|entry| &entry.name), text(|entry| &entry.since)]
+        let since = entry.map_or(String::new(), |entry| moment(&entry.since, &zone));
+        vec![device, place, text(|entry| &entry.run), text(|entry| &entry.name), since]
     };
     for queue in queues {
         let listing = queue.look()?;

@@ -3,6 +3,7 @@
 use super::CliError;
 use super::out::{called, find, say};
 use super::run::{Going, go, preset_error, started_once};
+use crate::run::inherit::makes_the_search;
 use crate::run::retrain::{RetrainError, retrain};
 use clap::Args;
 use std::io::Write;
@@ -39,8 +40,7 @@ pub fn run(args: &RetrainArgs, out: &mut impl Write) -> Result<u8, CliError> {
 /// What made the search cannot be another afterwards.
 fn only_later(sets: &[String]) -> Result<(), CliError> {
     let key = |set: &str| set.split_once('=').map_or(set, |(key, _)| key).trim().to_owned();
-    let earlier = |key: &String| ["model.", "data.", "lora.", "search."].iter().any(|group| key.starts_with(group));
-    let Some(key) = sets.iter().map(|set| key(set)).find(earlier) else { return Ok(()) };
+    let Some(key) = sets.iter().map(|set| key(set)).find(|key| makes_the_search(key)) else { return Ok(()) };
     let message = format!("{key} made the search, which stays as it is");
     let advice = format!("retrain changes {}.* alone; a run with another {key} searches anew", LATER.join(".*, "));
     Err(CliError::new(2, message, Some(advice)))

@@ -12,7 +12,7 @@ use crate::run::file::timestamp;
 use crate::run::follow::Follower;
 use crate::run::lifecycle::{START_LIMIT, When, ask_to_stop, early_end, log_tail, start};
 use crate::run::preflight::Scratch;
-use crate::run::queue::Queue;
+use crate::run::queue::{Crowd, Queue};
 use crate::run::state::status;
 use crate::run::store::{NewRun, Store};
 use crate::run::view::{RunView, State};
@@ -66,11 +66,20 @@ pub(super) struct Going {
 pub(super) fn go(run: RunDir, going: &Going, out: &mut impl Write) -> Result<u8, CliError> {
     let interrupted = if going.detach { None } else { Some(heed_interrupts()?) };
     let when = if going.queue { When::InTurn } else { When::Now };
+    if let Some(crowd) = crowd(&run, when) {
+        say(format!("{crowd}; --queue waits for a free slot"));
+    }
     start(&run, when, START_LIMIT)?;
     match interrupted {
         None => detached(going.json, run, out),
         Some(interrupted) => foreground(going.json, run, &interrupted, out),
     }
+}
+
+/// Who uses the device that a run would go to, where it does not wait for them.
+pub(super) fn crowd(run: &RunDir, when: When) -> Option<Crowd> {
+    let device = run.experiment().ok().filter(|_| when == When::Now)?.runtime.device;
+    Crowd::at(&device)
 }
 
 /// What a run that was just started does: `otherwise`, or waits at its place.
@@ -163,12 +172,11 @@ pub(super) fn lasts(run: &RunDir) -> Result<(), CliError> {
 
 /// The error of a worker that is gone without a word.
 fn dead(run: &RunDir) -> CliError {
-    let again = format!("autolora resume {} goes on from the last checkpoint", run.id());
     let log = log_tail(run, 5);
     let log = if log.is_empty() { log } else { format!("; the end of its log:\n{log}") };
-    let records = Follower::new(&run.events_path()).read_all().unwrap_or_default();
-    let place = RunView::of(&records).place();
-    CliError::new(1, format!("the worker of run {} died in {place}{log}", called(run)), Some(again))
+    let view = RunView::of(&Follower::new(&run.events_path()).read_all().unwrap_or_default());
+    let message = format!("the worker of run {} died in {}{log}", called(run), view.place());
+    CliError::new(1, message, Some(view.how_to_resume(run.id())))
 }
 
 /// A flag that the first Ctrl-C or SIGTERM raises; the second ends this process, not the worker.
@@ -218,7 +226,6 @@ fn foreground(json: bool, run: RunDir, interrupted: &AtomicBool, out: &mut impl 
         watched.wait();
     };
     progress.clear();
-    let again = format!("autolora resume {} goes on from the last checkpoint", run.id());
     match state {
         State::Finished if json => Ok(0),
         State::Finished => Snapshot::of(run)?.write_result(out).map(|()| 0).map_err(CliError::from),
@@ -227,7 +234,7 @@ fn foreground(json: bool, run: RunDir, interrupted: &AtomicBool, out: &mut impl 
             Err(CliError::new(1, error, Some(advice).filter(|advice| !advice.is_empty())))
         }
         State::Stopped | State::Paused => {
-            say(format!("run {} is {}; {again}", called(&run), state.name()));
+            say(format!("run {} is {}; {}", called(&run), state.name(), watched.view.how_to_resume(run.id())));
             Ok(if asked { 130 } else { 1 })
         }
         _ => {

@@ -3,7 +3,7 @@
 use crate::experiment::problem::printable;
 use crate::experiment::{AllocationSettings, Experiment};
 use crate::run::event::Phase;
-use crate::run::history::{Curves, Metric};
+use crate::run::history::{Curves, Looks, Metric};
 use crate::run::machine::Machine;
 use crate::run::retrain::words;
 use crate::run::settled::stability;
@@ -94,6 +94,18 @@ pub fn fields(view: &RunView, settings: Option<&Experiment>) -> Map<String, Valu
         "parameters_at_k": view.uniform_parameters(view.rank),
         "rss_bytes": view.rss_bytes,
         "machine": view.machine,
+        "machine_over_all": {
+            "host_peak_bytes": view.looks.host_peak_bytes,
+            "mean_load": view.looks.load(),
+            "worker_mean_cores": view.looks.cores(),
+            "gpu_peak_bytes": view.looks.gpu_peak_bytes,
+            "gpu_mean_load_percent": view.looks.gpu_load(),
+            "gpu_mean_power": view.looks.power(),
+            "gpu_hottest": view.looks.hottest,
+            "gpu_throttled_share": view.looks.throttled as f64 / view.looks.count.max(1) as f64,
+            "last": view.looks.last,
+        },
+        "search_of": view.inherited,
         "log": log,
     });
     match fields {
@@ -123,14 +135,50 @@ pub fn write(view: &RunView, settings: Option<&Experiment>, is_active: bool, out
         writeln!(out, "search   ended early: {}", printable(reason))?;
     }
     let curves = view.curves(view.phase.unwrap_or(Phase::Search));
-    let figures: Vec<String> = newest(curves).iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let figure = |metric: Metric| Some(format!("{} {}", metric.key(), six_digits(curves.last(metric)?.1)));
+    let figures: Vec<String> = Metric::ALL.into_iter().filter_map(figure).collect();
     if is_active && !figures.is_empty() {
         writeln!(out, "figures  {}", figures.join(", "))?;
     }
-    if let Some(machine) = view.machine.as_ref().filter(|_| is_active) {
-        writeln!(out, "machine  {}", printable(&machine_words(machine)))?;
+    if let Some(machine) = &view.machine {
+        let words = if is_active { machine_words(machine) } else { machine_over_all(machine, &view.looks) };
+        writeln!(out, "machine  {}", printable(&words))?;
     }
     Ok(())
+}
+
+/// The end of the log, as the screen has it; times as the log has them, in UTC.
+pub fn write_log(view: &RunView, out: &mut impl Write) -> io::Result<()> {
+    let first = view.log.len().saturating_sub(LOG_LINES);
+    for (time, level, message) in &view.log[first..] {
+        let warning = if level == "warning" { "warning: " } else { "" };
+        writeln!(out, "log      {} {warning}{}", printable(time), printable(message))?;
+    }
+    Ok(())
+}
+
+/// A figure with six significant digits: nobody reads the rest, and `--json` has it.
+fn six_digits(value: f64) -> String {
+    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
+    let size = rounded.abs();
+    if rounded == 0.0 || (1e-4..1e7).contains(&size) || !size.is_finite() {
+        format!("{rounded}")
+    } else {
+        format!("{rounded:e}")
+    }
+}
+
+/// What the machine did over all of a run.
+fn machine_over_all(machine: &Machine, looks: &Looks) -> String {
+    let (peak, total) = (bytes(looks.host_peak_bytes), bytes(machine.host_total_bytes));
+    let mut words = vec![format!("host memory at most {peak} of {total}")];
+    words.extend(looks.load().map(|load| format!("mean load {load:.1} on {} cores", machine.cores)));
+    if let Some(gpu) = &machine.gpu {
+        words.push(format!("{} at most {} of {}", gpu.name, bytes(looks.gpu_peak_bytes), bytes(gpu.total_bytes)));
+        words.extend(looks.gpu_load().map(|percent| format!("mean load {percent:.0} %")));
+        words.extend(looks.hottest.map(|degrees| format!("{degrees} C at most")));
+    }
+    words.join(", ")
 }
 
 fn machine_words(machine: &Machine) -> String {
@@ -179,6 +227,10 @@ mod tests {
         assert_eq!(fields["energy_share"], json!({"a": 0.75, "b": 0.25}));
         assert_eq!(fields["stability"]["safe_to_stop"], json!(false));
         assert_eq!((&fields["parameters_at_rank_4"], &fields["parameters_at_k"]), (&json!(80), &json!(40)));
+        assert_eq!(
+            [0.123456789, 1e-3, 5.8123456e-11, 123456.789, 2e9, 0.0].map(six_digits),
+            ["0.123457", "0.001", "5.81235e-11", "123457", "2e9", "0",]
+        );
         let mut text = Vec::new();
         write(&view, None, true, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();

@@ -1,12 +1,11 @@
 //! A preset that is edited: values change, and the user's comments, order and formatting stay.
 
-use super::home::expand_tilde;
 use super::kind::{bare, typed};
 use super::layer::{Layer, syntax};
 use super::parse::{Reading, Source, excluded_by, looks_like_path, read};
 use super::problem::{Place, Problem, Problems};
-use super::{Experiment, Kind, SETTINGS, check, check_files, setting};
-use std::path::PathBuf;
+use super::{Experiment, Kind, SETTINGS, Setting, check, check_files, setting};
+use std::path::{Path, PathBuf};
 use toml::Value;
 use toml_edit::{Document, DocumentMut, InlineTable, Item, Table, TableLike};
 
@@ -91,6 +90,57 @@ impl PresetDoc {
         self.put(key, spelled.unwrap_or_else(|| edit_form(&value)))
     }
 
+    /// Says what a person typed who stands in the working directory, as [`PresetDoc::set_typed`]: a relative path becomes
+    /// absolute, since those of the preset start at its own folder. What means the same as before stays as it is written.
+    ///
+    /// # Errors
+    /// As [`PresetDoc::set_typed`].
+    pub fn set_typed_here(&mut self, key: &str, text: &str) -> Result<(), Problem> {
+        let Some(setting) = setting(key) else { return Err(obstacle(key, "is no setting")) };
+        if text.trim().is_empty() {
+            self.unset(key);
+            return Ok(());
+        }
+        let working = std::env::current_dir().unwrap_or_default();
+        let here = match typed(setting.kind, text) {
+            Value::String(text) => absolute(setting, &text, &working).map(Value::String),
+            _ => None,
+        };
+        let value = here.clone().unwrap_or_else(|| typed(setting.kind, text));
+        let before = self.get_meant(key).map(Value::String).filter(|_| is_path(setting)).or_else(|| self.get(key));
+        if before.or_else(setting.default).is_some_and(|before| is_same(setting.kind, &before, &value)) {
+            return Ok(());
+        }
+        match here {
+            Some(path) => self.set(key, &path),
+            None => self.set_typed(key, text),
+        }
+    }
+
+    /// What is said of a setting as a person would type it who stands elsewhere: [`PresetDoc::get_typed`], a relative path
+    /// as what it means.
+    pub fn get_meant(&self, key: &str) -> Option<String> {
+        let said = self.get_typed(key)?;
+        let of = setting(key).filter(|of| of.kind == Kind::Path || (is_path(of) && looks_like_path(&said)));
+        Some(of.and_then(|of| absolute(of, &said, &self.base())).unwrap_or(said))
+    }
+
+    /// Whether a setting is said, and no otherwise than its default.
+    pub fn says_default(&self, key: &str) -> bool {
+        let default = setting(key).and_then(|of| Some((of.kind, (of.default)()?)));
+        default.zip(self.get(key)).is_some_and(|((kind, default), said)| is_same(kind, &default, &said))
+    }
+
+    /// Whether two presets say the same, however it is written.
+    pub fn says_the_same(&self, other: &PresetDoc) -> bool {
+        let said = |doc: &PresetDoc| {
+            let mut doc = doc.clone();
+            doc.anchor();
+            doc.document.to_string().parse::<toml::Table>().ok().map(without_empty_tables)
+        };
+        self.text() == other.text() || said(self).is_some_and(|own| said(other) == Some(own))
+    }
+
     /// Takes back what is said of a setting. Comments stay, also the one on its line.
     pub fn unset(&mut self, key: &str) {
         let text = self.text();
@@ -146,20 +196,21 @@ impl PresetDoc {
 
     /// Makes relative paths absolute, so that the preset means the same in another folder.
     pub fn anchor(&mut self) {
-        let working = std::env::current_dir().unwrap_or_default();
-        let folder = self.folder.take().map_or_else(|| working.clone(), |folder| working.join(folder));
-        for setting in SETTINGS.iter().filter(|setting| setting.kind == Kind::Path || setting.key == "model.id") {
+        let folder = self.base();
+        self.folder = None;
+        for setting in SETTINGS.iter().filter(|setting| is_path(setting)) {
             let Some(Value::String(text)) = self.get(setting.key) else { continue };
-            let is_path = setting.kind == Kind::Path || looks_like_path(&text) || folder.join(&text).is_dir();
-            let path: PathBuf = folder.join(expand_tilde(&text)).components().collect();
-            let absolute = path.into_os_string().into_string();
-            if let (true, false, false, Ok(absolute)) =
-                (is_path, text.is_empty(), text.starts_with(['/', '~']), absolute)
-            {
+            if let Some(absolute) = absolute(setting, &text, &folder) {
                 // The setting was found a moment ago, so that there is nothing in its way.
                 let _ = self.set(setting.key, &Value::String(absolute));
             }
         }
+    }
+
+    /// Where its relative paths start.
+    fn base(&self) -> PathBuf {
+        let working = std::env::current_dir().unwrap_or_default();
+        self.folder.as_ref().map_or_else(|| working.clone(), |folder| working.join(folder))
     }
 
     fn put(&mut self, key: &str, mut value: toml_edit::Value) -> Result<(), Problem> {
@@ -190,6 +241,35 @@ impl PresetDoc {
         }
         Ok(())
     }
+}
+
+/// Whether a setting may hold a path.
+fn is_path(setting: &Setting) -> bool {
+    setting.kind == Kind::Path || setting.key == "model.id"
+}
+
+/// The absolute path that a relative one means in a folder; `None` for what is absolute or no path there.
+fn absolute(setting: &Setting, text: &str, folder: &Path) -> Option<String> {
+    if text.is_empty() || text.starts_with(['/', '~']) || !is_path(setting) {
+        return None;
+    }
+    let path = folder.join(text);
+    let is_meant = setting.kind == Kind::Path || looks_like_path(text) || path.is_dir();
+    let tidy: PathBuf = path.components().collect();
+    tidy.into_os_string().into_string().ok().filter(|_| is_meant)
+}
+
+/// Whether two values are one for a setting of this kind.
+fn is_same(kind: Kind, a: &Value, b: &Value) -> bool {
+    a == b || matches!((kind.fit(a), kind.fit(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+fn without_empty_tables(table: toml::Table) -> toml::Table {
+    let pruned = table.into_iter().map(|(key, value)| match value {
+        Value::Table(inner) => (key, Value::Table(without_empty_tables(inner))),
+        value => (key, value),
+    });
+    pruned.filter(|(_, value)| !matches!(value, Value::Table(inner) if inner.is_empty())).collect()
 }
 
 /// How a table is written, which those inside it follow.

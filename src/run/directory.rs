@@ -31,6 +31,11 @@ pub struct RunDir {
     damage: Option<String>,
 }
 
+/// The folder of the adapter in a run's directory.
+pub fn adapter_in(run: &Path) -> PathBuf {
+    run.join("adapter")
+}
+
 impl RunDir {
     /// Whether a folder is a run's.
     pub fn is_at(path: &Path) -> bool {
@@ -140,7 +145,7 @@ impl RunDir {
 
     /// `adapter/`: what PEFT loads.
     pub fn adapter_path(&self) -> PathBuf {
-        self.path.join("adapter")
+        adapter_in(&self.path)
     }
 
     /// `predictions.jsonl`: what the run's model said of every held-out row; `further`: of a further set of that name.

@@ -1,14 +1,13 @@
 //! The fold: one record after another into a [`RunView`].
 
+use super::chronicle::Changes;
 use super::event::{Event, Metrics, ModuleShape, Phase, Ranks, Record, Selected, Step};
 use super::history::{Metric, Snapshots};
 use super::state::ended;
-use super::view::{ModuleView, RunView, SampleView};
+use super::view::{By, ModuleView, RunView, SampleView};
 use crate::experiment::AllocationSettings;
 use jiff::Timestamp;
 
-/// Log lines that a view keeps: the newest ones.
-const LOG_LINES: usize = 1000;
 /// Samples that a view keeps: the newest ones.
 const SAMPLES: usize = 100;
 
@@ -49,17 +48,24 @@ impl RunView {
         self.advance_clock(record);
         self.last_time = Some(record.time.clone());
         let event = &record.event;
+        let before = self.phase;
+        let mut changes = None;
         if !matches!(event, Event::Unknown) && !event.is_aside() {
             self.ended = ended(Some(event));
         }
         match event {
-            Event::Schema { .. }
-            | Event::Checkpoint { .. }
-            | Event::Inputs { .. }
-            | Event::Memory { .. }
-            | Event::Unknown => {}
-            // Another run spent the time so far.
-            Event::Inherited { .. } => self.spent = Default::default(),
+            Event::Schema { .. } | Event::Inputs { .. } | Event::Memory { .. } | Event::Log { .. } | Event::Unknown => {
+            }
+            Event::Checkpoint { .. } => {
+                self.has_checkpoint = true;
+                self.validation.checkpoint();
+            }
+            Event::Inherited { run, .. } => {
+                // Another run spent the time so far, and what it chose later is not what this one allocates by; what it
+                // came to is the checkpoint of this one.
+                (self.spent, self.has_checkpoint, self.allocation) = (Default::default(), true, None);
+                self.inherited = Some(run.clone());
+            }
             Event::Queued { pid, host, device, .. } => {
                 (self.pid, self.host, self.device) = (Some(*pid), host.clone(), device.clone());
                 self.error = None;
@@ -82,7 +88,10 @@ impl RunView {
                     _ => {}
                 }
             }
-            Event::Machine { machine, .. } => self.machine = Some(machine.clone()),
+            Event::Machine { machine, .. } => {
+                self.looks.take(self.active_s, &record.time, machine);
+                self.machine = Some(machine.clone());
+            }
             Event::Stable { reason, .. } => self.stable = Some(reason.clone()),
             Event::Prepared { .. } => self.prepared(event),
             Event::Progress { phase, step, total, rate, left_s, rss_bytes, device_bytes } => {
@@ -102,10 +111,12 @@ impl RunView {
             Event::Selection(selected) => {
                 self.reach(selected.phase, selected.step);
                 self.warmup = None;
-                self.selected(place, selected);
+                changes = self.selected(place, selected);
             }
             &Event::Allocation { rule, threshold, budget, .. } => {
-                self.allocation = Some(AllocationSettings { rule, threshold, budget });
+                let choice = AllocationSettings { rule, threshold, budget };
+                self.hold(By::Choice(choice.clone()));
+                self.allocation = Some(choice);
             }
             Event::Allocated { phase, ranks, undecided, terms, .. } => {
                 self.enter(*phase);
@@ -118,7 +129,6 @@ impl RunView {
                 self.evaluations.push((*phase, what.clone(), metrics.clone()));
                 self.collect_metrics();
             }
-            Event::Log { level, message, .. } => self.note(&record.time, level, message.clone()),
             Event::Sample { input, reference, output, .. } => {
                 self.sampled(SampleView { input: input.clone(), reference: reference.clone(), output: output.clone() });
             }
@@ -141,6 +151,7 @@ impl RunView {
                 (self.metrics, self.timing) = (metrics.clone(), timing.clone());
             }
         }
+        self.tell(record, before, changes);
     }
 
     /// Takes `phase` as the present one; in a new one nothing is done yet.
@@ -168,6 +179,9 @@ impl RunView {
     fn stepped(&mut self, step: &Step) {
         self.reach(step.phase, step.step);
         self.warmup = None;
+        if let (Phase::Search, Some(loss)) = (step.phase, step.validation_loss) {
+            self.validation.step(step.step, loss);
+        }
         let value = |metric: Metric| match metric {
             Metric::TrainLoss => Some(step.train_loss),
             Metric::ValidationLoss => step.validation_loss,
@@ -225,24 +239,13 @@ impl RunView {
         self.head_parameters = *head_parameters;
         if !self.modules.iter().map(|m| &m.path).eq(modules.iter().map(|(path, _)| path)) {
             self.snapshots = Snapshots::default();
-            self.modules = modules
-                .iter()
-                .map(|(path, shape)| ModuleView {
-                    path: path.clone(),
-                    shape: shape.clone(),
-                    alpha: Vec::new(),
-                    energy: Vec::new(),
-                    rank: None,
-                })
-                .collect();
+            self.held.clear();
+            self.modules = modules.iter().map(|(path, shape)| ModuleView::new(path, shape)).collect();
         }
-    }
-
-    fn note(&mut self, time: &str, level: &str, message: String) {
-        if self.log.len() >= LOG_LINES {
-            self.log.remove(0);
+        // A worker that goes on says it again, by what holds by then.
+        if self.held.is_empty() {
+            self.hold(By::Line(*threshold));
         }
-        self.log.push((time.to_owned(), level.to_owned(), message));
     }
 
     /// Keeps a sample; a worker that went on from a checkpoint may write one again.
@@ -254,21 +257,13 @@ impl RunView {
         self.samples.push(sample);
     }
 
-    fn selected(&mut self, place: Option<u64>, selected: &Selected) {
+    /// Gives the ranks that are others than before.
+    fn selected(&mut self, place: Option<u64>, selected: &Selected) -> Option<Changes> {
         let Selected { step, modules: selection, ranks, energy, .. } = selected;
         if self.modules.is_empty() {
             // The line that names the modules is lost: their order is, too, and their shapes.
             let shape = ModuleShape { inputs: 0, outputs: 0 };
-            self.modules = selection
-                .keys()
-                .map(|path| ModuleView {
-                    path: path.clone(),
-                    shape: shape.clone(),
-                    alpha: Vec::new(),
-                    energy: Vec::new(),
-                    rank: None,
-                })
-                .collect();
+            self.modules = selection.keys().map(|path| ModuleView::new(path, &shape)).collect();
         }
         for module in &mut self.modules {
             if let Some(alpha) = selection.get(&module.path) {
@@ -282,10 +277,15 @@ impl RunView {
         let energy: Vec<&[f32]> =
             if energy.is_empty() { Vec::new() } else { self.modules.iter().map(|module| &module.energy[..]).collect() };
         let emerging: Vec<Option<usize>> = self.modules.iter().map(|module| ranks.get(&module.path).copied()).collect();
+        let is_first = self.snapshots.is_empty();
         self.snapshots.push(*step, place, &values, &energy, &emerging);
-        if !self.allocated {
-            self.set_ranks(ranks);
+        if self.allocated {
+            return None;
         }
+        // All ranks are new at first: that is no change.
+        let changes = if is_first { None } else { Changes::of(*step, &self.modules, ranks) };
+        self.set_ranks(ranks);
+        changes
     }
 
     fn set_ranks(&mut self, ranks: &Ranks) {
@@ -314,6 +314,12 @@ impl RunView {
         self.retrain.truncate_after(kept(Phase::Retrain));
         self.baseline.truncate_after(kept(Phase::Baseline));
         self.snapshots.truncate_after(kept(Phase::Search));
+        self.validation.resumed(phase, step);
+        // The newest choice holds for what is done again, too.
+        let count = self.snapshots.len();
+        if let Some(newest) = self.held.last().filter(|held| held.from > count).cloned() {
+            self.hold(newest.by);
+        }
         let stays_allocated = self.allocated && phase >= Phase::Allocate;
         let newest = self.snapshots.len().checked_sub(1);
         let ranks = newest.map(|index| self.snapshots.ranks_at(index)).unwrap_or_default();

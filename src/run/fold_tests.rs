@@ -117,6 +117,8 @@ proptest! {
         let job = whole_job(search, retrain);
         let clean = RunView::of(&with_crashes(&job, &[]));
         let mut crashed = RunView::of(&with_crashes(&job, &crashes));
+        // That it crashed and went on is what its log tells.
+        (crashed.log, crashed.rank_lines) = (clean.log.clone(), clean.rank_lines);
         crashed.last_seq = clean.last_seq;
         prop_assert_eq!(crashed, clean);
     }
@@ -274,6 +276,22 @@ fn the_time_of_a_run_is_booked_on_its_phases_and_that_of_another_run_is_not() {
 }
 
 #[test]
+fn what_ranks_were_allocated_by_is_known_of_every_moment() {
+    use crate::experiment::Rule;
+    let choice = |rule, threshold| Event::Allocation { phase: Phase::Search, rule, threshold, budget: None };
+    let mut events = vec![prepared(), selection(1), selection(2)];
+    events.extend([choice(Rule::Threshold, Some(0.4)), selection(3), choice(Rule::Energy, None), selection(4)]);
+    let lines = |view: &RunView| (0..view.snapshots.len()).map(|index| view.line_at(index, None)).collect::<Vec<_>>();
+    let view = RunView::of(&records(events.clone()));
+    let first = view.threshold;
+    assert!(first.is_some());
+    assert_eq!(lines(&view), [first, first, Some(0.4), None]);
+    // Who goes on from step 2 does step 3 by the newest choice; what the next worker prepares says nothing new.
+    events.extend([Event::Resumed { phase: Phase::Search, step: 2 }, prepared(), selection(3)]);
+    assert_eq!(lines(&RunView::of(&records(events))), [first, first, None]);
+}
+
+#[test]
 fn a_rule_that_looks_at_no_single_value_has_no_line() {
     use crate::experiment::{AllocationSettings, Rule};
     let at = |seq, event| Record { seq, time: String::new(), event };
@@ -291,4 +309,19 @@ fn a_rule_that_looks_at_no_single_value_has_no_line() {
         Event::Allocation { phase: Phase::Search, rule: Rule::Threshold, threshold: Some(0.3), budget: None },
     ));
     assert_eq!(view.line(Some(&energy)), Some(0.3), "what was chosen later wins");
+}
+
+#[test]
+fn resuming_goes_on_from_a_checkpoint_and_without_one_starts_again() {
+    let mut records = vec![prepared(), step(Phase::Search, 1)];
+    let resumes = |events: &[Event]| {
+        let record =
+            |(seq, event): (usize, &Event)| Record { seq: seq as u64, time: String::new(), event: event.clone() };
+        RunView::of(&events.iter().enumerate().map(record).collect::<Vec<_>>()).how_to_resume("r")
+    };
+    assert_eq!(resumes(&records), "autolora resume r starts it again, no checkpoint yet");
+    records.push(Event::Checkpoint { phase: Phase::Search, step: 1 });
+    assert_eq!(resumes(&records), "autolora resume r goes on from the last checkpoint");
+    let inherited = Event::Inherited { phase: Phase::Search, run: "p".into(), dir: "/p".into() };
+    assert_eq!(resumes(&[inherited]), "autolora resume r goes on from the last checkpoint");
 }

@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 /// The file of a run that was not searched itself.
 const FILE: &str = "search.json";
 
-/// What of an experiment made its search, and cannot be another here.
-const FIXED: [&str; 4] = ["model.", "data.", "lora.", "search."];
+/// Whether a setting makes the search, so that it stays as it is where the search of another run is taken.
+pub fn makes_the_search(key: &str) -> bool {
+    ["model.", "data.", "lora.", "search."].iter().any(|group| key.starts_with(group))
+}
 
 /// What a worker writes into `experiment.toml` where it was left open: left open again it comes to the same, or the data
 /// and the model are found to be others.
@@ -74,7 +76,7 @@ impl Inherited {
         let run = from.id().to_string();
         let differences: Vec<String> = diff(&from.experiment()?, experiment)
             .into_iter()
-            .filter(|(key, ..)| *key != "search.from" && FIXED.iter().any(|group| key.starts_with(group)))
+            .filter(|(key, ..)| *key != "search.from" && makes_the_search(key))
             .filter(|(key, _, here)| !(PINNED.contains(key) && here == "unset"))
             .map(|(key, there, here)| format!("{key} is {there} there, {here} here"))
             .collect();
@@ -171,7 +173,8 @@ impl Kept {
             {
                 self.events.push(record);
             }
-            Event::Log { phase: Phase::Search, .. } => self.events.push(record),
+            // What its ranks were allocated by.
+            Event::Log { phase: Phase::Search, .. } | Event::Allocation { .. } => self.events.push(record),
             event if step_of(event).is_some() => self.events.push(record),
             _ => {}
         }

@@ -101,6 +101,21 @@ fn the_log_of_the_new_run_tells_the_search_alone_and_nothing_that_is_void() {
 }
 
 #[test]
+fn the_past_of_the_new_run_is_drawn_by_what_the_parent_chose() {
+    let mut events = whole();
+    let choice = Event::Allocation { phase: Phase::Search, rule: Rule::Threshold, threshold: Some(0.3), budget: None };
+    events.insert(9, choice);
+    let (_home, store, parent) = searched(events);
+    let run = child(&store, &parent, |experiment| experiment.allocation.rule = Rule::Energy).unwrap();
+    let view = RunView::of(&Follower::new(&run.events_path()).read_all().unwrap());
+    let lines: Vec<Option<f64>> = (0..3).map(|index| view.line_at(index, None)).collect();
+    assert_eq!(
+        (lines, view.allocation, view.inherited.as_deref()),
+        (vec![Some(0.5), Some(0.5), Some(0.3)], None, Some(parent.id()))
+    );
+}
+
+#[test]
 fn a_run_searches_itself_unless_it_took_a_search() {
     let (_home, _store, run) = searched([]);
     assert_eq!(terms_of(&run).unwrap(), None);

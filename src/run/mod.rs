@@ -1,9 +1,11 @@
 //! A run on disk. A run is a directory: a worker writes it, everything else reads it.
 
 pub mod adapter;
+pub mod again;
 pub mod base;
 pub mod best;
 pub mod checkpoint;
+pub mod chronicle;
 pub mod companion;
 pub mod compare;
 pub mod control;

@@ -1,7 +1,9 @@
-//! Reading a long log for its validation losses alone, a portion at a time, from where the last look stopped.
+//! Reading a long log for what its end does not tell, a portion at a time, from where the last look stopped: validation
+//! losses, what the run was prepared for, the ranks that were allocated.
 
 use super::best::Validation;
-use super::event::Phase;
+use super::event::{Phase, Ranks, Record};
+use super::parse::parse;
 use crate::experiment::regular;
 use serde::Deserialize;
 use std::io;
@@ -11,8 +13,9 @@ use std::path::Path;
 /// Bytes of a line within which its type stands: after its number and its time.
 const HEAD: usize = 128;
 
-/// Bytes that are read at once. What is looked for is in shorter lines.
+/// Bytes that are read at once, and for a line that is longer. Beyond that nothing is looked for.
 const CHUNK: usize = 1 << 16;
+const LONGEST: usize = 1 << 21;
 
 /// A place in a log, and what was found before it.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +26,17 @@ pub struct Scan {
     inside: bool,
     /// What was found.
     pub validation: Validation,
+    /// The newest record of what the run was prepared for.
+    pub prepared: Option<Box<Record>>,
+    pub allocated: Option<Allocated>,
+}
+
+/// The ranks that were allocated, in short.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Allocated {
+    pub mean_rank: f64,
+    /// LoRA parameters at these ranks.
+    pub parameters: usize,
 }
 
 /// The fields that are looked for; a loss that is no number is written as null.
@@ -35,6 +49,16 @@ struct Line<'a> {
     step: usize,
     #[serde(default)]
     validation_loss: Option<f64>,
+    #[serde(default)]
+    ranks: Ranks,
+    #[serde(default)]
+    parameters: usize,
+}
+
+/// The mean of ranks; none of no ranks.
+pub fn mean_rank(ranks: impl ExactSizeIterator<Item = usize>) -> Option<f64> {
+    let count = ranks.len();
+    (count > 0).then(|| ranks.fold(0, usize::saturating_add) as f64 / count as f64)
 }
 
 impl Scan {
@@ -48,10 +72,10 @@ impl Scan {
     /// # Errors
     /// That of the file system; a log that is not there yet is empty.
     pub fn advance(&mut self, path: &Path, most: u64) -> io::Result<bool> {
-        self.advance_by(path, most, CHUNK)
+        self.advance_by(path, most, CHUNK, LONGEST)
     }
 
-    fn advance_by(&mut self, path: &Path, most: u64, chunk: usize) -> io::Result<bool> {
+    fn advance_by(&mut self, path: &Path, most: u64, chunk: usize, longest: usize) -> io::Result<bool> {
         let file = match regular::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             file => file?,
@@ -63,19 +87,21 @@ impl Scan {
         let start = self.offset;
         let mut bytes = vec![0; chunk];
         while self.offset - start < most {
+            let wanted = bytes.len();
             let read = file.read_at(&mut bytes, self.offset)?;
             match bytes[..read].iter().rposition(|&byte| byte == b'\n') {
                 Some(end) => {
                     bytes[..end].split(|&byte| byte == b'\n').for_each(|line| self.take(line));
                     self.offset += end as u64 + 1;
                 }
-                None if read == chunk => {
+                None if read == wanted && wanted < longest && !self.inside => bytes.resize(wanted * 4, 0),
+                None if read == wanted => {
                     self.offset += read as u64;
                     self.inside = true;
                 }
                 None => {}
             }
-            if read < chunk {
+            if read < wanted {
                 return Ok(true);
             }
         }
@@ -84,20 +110,32 @@ impl Scan {
 
     fn take(&mut self, line: &[u8]) {
         const TYPE: &[u8] = b"\"type\":\"";
-        const WANTED: [&[u8]; 3] = [b"step\"", b"checkpoint\"", b"resumed\""];
+        const WANTED: [&[u8]; 4] = [b"step\"", b"checkpoint\"", b"resumed\"", b"allocated\""];
         if std::mem::take(&mut self.inside) {
             return;
         }
         let head = &line[..line.len().min(HEAD)];
         let Some(at) = head.windows(TYPE.len()).position(|window| window == TYPE) else { return };
-        if !WANTED.iter().any(|wanted| head[at + TYPE.len()..].starts_with(wanted)) {
+        let kind = &head[at + TYPE.len()..];
+        if kind.starts_with(b"prepared\"") {
+            self.prepared = parse(line).ok().map(Box::new).or(self.prepared.take());
+            return;
+        }
+        if !WANTED.iter().any(|wanted| kind.starts_with(wanted)) {
             return;
         }
         let Ok(line) = serde_json::from_slice::<Line>(line) else { return };
         match (line.kind, line.phase, line.validation_loss) {
             ("step", Phase::Search, Some(loss)) => self.validation.step(line.step, loss),
             ("checkpoint", ..) => self.validation.checkpoint(),
-            ("resumed", phase, _) => self.validation.resumed(phase, line.step),
+            ("resumed", phase, _) => {
+                self.allocated = self.allocated.filter(|_| phase >= Phase::Allocate);
+                self.validation.resumed(phase, line.step);
+            }
+            ("allocated", ..) => {
+                let mean = mean_rank(line.ranks.values().copied());
+                self.allocated = mean.map(|mean_rank| Allocated { mean_rank, parameters: line.parameters });
+            }
             _ => {}
         }
     }
@@ -105,7 +143,7 @@ impl Scan {
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::{Event, Step};
+    use super::super::event::{Event, ModuleShape, Step};
     use super::super::follow::Follower;
     use super::super::history::Metric;
     use super::super::log::EventLog;
@@ -137,9 +175,61 @@ mod tests {
         let expected = (whole.least(Metric::ValidationLoss), whole.last(Metric::ValidationLoss));
         for (most, chunk) in [(1, 300), (1, 512), (1000, 512), (5000, 4096), (u64::MAX, 1 << 20)] {
             let mut scan = Scan::default();
-            while !scan.advance_by(&path, most, chunk).unwrap() {}
+            while !scan.advance_by(&path, most, chunk, chunk).unwrap() {}
             assert_eq!(scan.validation.best(), Some((11, 1.0 + 11f64.sin())), "{most} {chunk}");
             assert_eq!((scan.validation.best(), scan.validation.last()), expected, "{most} {chunk}");
+        }
+    }
+
+    #[test]
+    fn what_was_prepared_and_allocated_is_found_in_lines_of_any_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut log = EventLog::open(&path).unwrap();
+        let ranks: Ranks = (0..300).map(|n| (format!("encoder.layer.{n}.attention.self.query"), n % 4)).collect();
+        let shape = ModuleShape { inputs: 3, outputs: 5 };
+        let modules: Vec<_> = ranks.keys().map(|path| (path.clone(), shape.clone())).collect();
+        log.append(prepared_of(modules)).unwrap();
+        log.append(Event::Allocated {
+            phase: Phase::Allocate,
+            ranks,
+            parameters: 3600,
+            undecided: false,
+            rule: "threshold".into(),
+            terms: Default::default(),
+        })
+        .unwrap();
+        let found = |scan: &mut Scan| {
+            while !scan.advance_by(&path, 1, 512, LONGEST).unwrap() {}
+            (scan.prepared.is_some(), scan.allocated)
+        };
+        let mut scan = Scan::default();
+        assert_eq!(found(&mut scan), (true, Some(Allocated { mean_rank: 1.5, parameters: 3600 })));
+        log.append(Event::Resumed { phase: Phase::Retrain, step: 3 }).unwrap();
+        assert!(found(&mut scan).1.is_some());
+        log.append(Event::Resumed { phase: Phase::Search, step: 3 }).unwrap();
+        assert_eq!(found(&mut scan).1, None, "the next worker allocates again");
+    }
+
+    fn prepared_of(modules: Vec<(String, ModuleShape)>) -> Event {
+        Event::Prepared {
+            phase: Phase::Prepare,
+            model: "m".into(),
+            train_rows: 8,
+            validation_rows: 8,
+            test_rows: 4,
+            truncated_rows: 0,
+            labels: Vec::new(),
+            rank: 8,
+            threshold: None,
+            trainable_parameters: 0,
+            frozen_parameters: 0,
+            head_parameters: 0,
+            modules,
+            warmup_steps: 0,
+            task: "classification".into(),
+            metric: "accuracy".into(),
+            max_length: 64,
         }
     }
 

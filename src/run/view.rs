@@ -1,7 +1,8 @@
 //! A run as a reader sees it: a fold over its events. Screens, `show`, `watch` and reports all read this.
 
+use super::best::Validation;
 use super::event::{AllTerms, Metrics, ModuleShape, Phase, Ranks, Timing};
-use super::history::{Curves, Snapshots};
+use super::history::{Curves, Looks, Snapshots};
 use super::machine::Machine;
 use crate::experiment::{AllocationSettings, Choice, MetricKind};
 use crate::run::event::sum_of;
@@ -68,6 +69,30 @@ pub struct ModuleView {
     pub rank: Option<usize>,
 }
 
+impl ModuleView {
+    /// A module of which nothing was selected yet.
+    pub fn new(path: &str, shape: &ModuleShape) -> ModuleView {
+        ModuleView { path: path.to_owned(), shape: shape.clone(), alpha: Vec::new(), energy: Vec::new(), rank: None }
+    }
+}
+
+/// What a stretch of the search allocated by, from a snapshot on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// The first snapshot that it holds for.
+    pub from: usize,
+    pub by: By,
+}
+
+/// What ranks are allocated by, as far as a log tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum By {
+    /// What the search began with: what a selection value had to reach, where its rule has such a line.
+    Line(Option<f64>),
+    /// What was chosen later.
+    Choice(AllocationSettings),
+}
+
 /// What was written after a held-out prompt.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SampleView {
@@ -116,18 +141,26 @@ pub struct RunView {
     pub undecided: bool,
     /// The choice of `[allocation]` that was made after the start, if one was.
     pub allocation: Option<AllocationSettings>,
+    /// What the ranks of the snapshots were allocated by, oldest first.
+    pub held: Vec<Held>,
+    /// The run whose search this one took.
+    pub inherited: Option<String>,
     /// What the rules look at, at the end of the search.
     pub terms: AllTerms,
     /// Why the search ended before its last step, if it did.
     pub stable: Option<String>,
     /// Figures of the training steps of the phases that have such.
     pub search: Curves,
+    /// The best and the latest validation loss of the search.
+    pub validation: Validation,
     pub retrain: Curves,
     pub baseline: Curves,
     /// Selection values and emerging ranks over the search, modules in the order of `modules`.
     pub snapshots: Snapshots,
     /// The machine at the last look.
     pub machine: Option<Machine>,
+    /// All looks at it, in short.
+    pub looks: Looks,
     /// Seconds of work by phase, in the order of [`Phase::ALL`].
     pub spent: [f64; Phase::ALL.len()],
     /// Seconds that workers have been at it, and the time of the last event, in Unix seconds.
@@ -139,10 +172,14 @@ pub struct RunView {
     pub timing: Timing,
     /// Samples of the held-out rows, the newest last.
     pub samples: Vec<SampleView>,
-    /// Log lines for people: (time, level, message).
+    /// Log lines for people: (time, level, message). Messages of the worker, and the turns that the run took.
     pub log: Vec<(String, String, String)>,
+    /// Of these, lines about changes of rank.
+    pub rank_lines: usize,
     /// Error and advice of a failed run.
     pub error: Option<(String, String)>,
+    /// Whether there was ever a checkpoint to go on from.
+    pub has_checkpoint: bool,
     pub last_seq: Option<u64>,
     pub last_time: Option<String>,
     pub started: Option<String>,
@@ -198,6 +235,27 @@ impl RunView {
         }
     }
 
+    /// What the ranks of a snapshot were allocated by; none where the log does not tell.
+    pub fn by(&self, index: usize) -> Option<&By> {
+        self.held.iter().rev().find(|held| held.from <= index).map(|held| &held.by)
+    }
+
+    /// [`RunView::line`] as it was at a snapshot.
+    pub fn line_at(&self, index: usize, said: Option<&AllocationSettings>) -> Option<f64> {
+        match self.by(index) {
+            Some(By::Choice(choice)) => line_of(choice, self.rank),
+            Some(By::Line(line)) => *line,
+            None => self.line(said),
+        }
+    }
+
+    /// Notes what holds from the next snapshot on.
+    pub(super) fn hold(&mut self, by: By) {
+        let from = self.snapshots.len();
+        self.held.retain(|held| held.from < from);
+        self.held.push(Held { from, by });
+    }
+
     /// Where the run is, in words: `search, step 120 of 300`, `search, warm-up 3/20`, `export`.
     pub fn place(&self) -> String {
         let phase = self.phase.unwrap_or(Phase::Prepare).name();
@@ -207,6 +265,16 @@ impl RunView {
             (None, step, 0) => format!("{phase}, step {step}"),
             (None, step, total) => format!("{phase}, step {step} of {total}"),
         }
+    }
+
+    /// What resuming does: a run that never came to a checkpoint has nothing to go on from.
+    pub fn resumes(&self) -> &'static str {
+        if self.has_checkpoint { "goes on from the last checkpoint" } else { "starts it again, no checkpoint yet" }
+    }
+
+    /// The same, with the verb that does it.
+    pub fn how_to_resume(&self, run: &str) -> String {
+        format!("autolora resume {run} {}", self.resumes())
     }
 
     /// LoRA parameters with one rank in every module.

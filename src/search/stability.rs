@@ -64,7 +64,7 @@ impl Verdict {
             Verdict::Undecided { modules } => format!("{modules} modules undecided"),
             Verdict::Moving { missing } => format!("{missing} more steps without a change are needed"),
             Verdict::Crossing { module, term, in_steps } => {
-                format!("value {} of {} may cross in {in_steps}", term + 1, path(*module))
+                format!("value {} of {} may cross in {in_steps} steps", term + 1, path(*module))
             }
             Verdict::Safe { left, .. } => format!("{left} steps are left"),
         }

@@ -5,17 +5,17 @@ use super::kept;
 use super::msg::{Effect, Msg, Weight};
 use super::picker::gather;
 use super::presets::{DifferenceView, PresetRow};
-use super::runs::Annotation;
+use super::runs::{self, Annotation};
 use super::seen;
 use super::text::bytes;
 use crate::experiment::home::expand_tilde;
 use crate::experiment::problem::quoted;
-use crate::experiment::{AllocationSettings, Origin, PresetDoc, PresetError, Presets, SETTINGS};
+use crate::experiment::{AllocationSettings, Origin, PresetDoc, PresetError, Presets, SETTINGS, read};
 use crate::run::directory::RunDir;
 use crate::run::follow;
 use crate::run::lifecycle::{self, START_LIMIT, When};
 use crate::run::notes;
-use crate::run::queue::Queue;
+use crate::run::queue::{Crowd, Queue};
 use crate::run::referring::referrers;
 use crate::run::rerun;
 use crate::run::retrain::{as_changes, retrain};
@@ -28,7 +28,11 @@ use std::path::Path;
 /// Does what is asked and tells how it went.
 pub fn perform(effect: Effect) -> Vec<Msg> {
     match effect {
-        Effect::Start { doc, name, parent, when } => one(start(&doc, name.as_deref(), parent.as_deref(), when)),
+        start @ (Effect::Start { .. } | Effect::Retrain { .. } | Effect::Resume(_)) => match crowd(&start) {
+            Some(crowd) => vec![Msg::Crowded { text: format!("{crowd}."), start }],
+            None => begin(start, When::Now),
+        },
+        Effect::Begin { start, when } => begin(*start, when),
         Effect::Pause(run) => {
             one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, lifecycle::pause(dir, |_| ())?.name()))))
         }
@@ -36,15 +40,11 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             let stop = |dir: &RunDir| lifecycle::stop(dir, "asked by the user", |_| ());
             one(with_run(&run, |dir| Ok(format!("{} is {}", dir.info().name, stop(dir)?.name()))))
         }
+        Effect::LookAtAdapter(run) => look_at_adapter(&run).into_iter().collect(),
         Effect::Fetch { run, index, place } => one(fetch(&run, index, place)),
         Effect::ChooseAllocation { run, choice } => one(with_run(&run, |dir| {
             lifecycle::choose_allocation(dir, &choice)?;
             Ok(format!("{} allocates by {}", dir.info().name, choice.rule))
-        })),
-        Effect::Retrain { run, choice } => one(start_retraining(&run, &choice)),
-        Effect::Resume(run) => one(with_run(&run, |dir| {
-            lifecycle::resume(dir)?;
-            Ok(format!("{} goes on", dir.info().name))
         })),
         Effect::Remove(runs) => one(remove(&runs)),
         Effect::Weigh(runs) => one(weigh(&runs)),
@@ -54,6 +54,9 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             Err(error) => vec![Msg::Failed(format!("columns and order cannot be remembered: {error}"))],
         },
         Effect::OpenRerun(run) => one(open_rerun(&run)),
+        Effect::ExportRun { run, name, format, folder } => {
+            one(runs::export::export(&run, &name, format, &folder).map(Msg::Done))
+        }
         Effect::QueueFirst(run) => one(with_run(&run, |dir| {
             let name = &dir.info().name;
             match Queue::of_user()?.put_first(dir.id())? {
@@ -89,6 +92,35 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
             Vec::new()
         }
     }
+}
+
+/// Starts what is to be started, now or in its turn.
+fn begin(effect: Effect, when: When) -> Vec<Msg> {
+    match effect {
+        Effect::Start { doc, name, parent, when: When::InTurn } => {
+            one(start(&doc, name.as_deref(), parent.as_deref(), When::InTurn))
+        }
+        Effect::Start { doc, name, parent, .. } => one(start(&doc, name.as_deref(), parent.as_deref(), when)),
+        Effect::Retrain { run, choice } => one(start_retraining(&run, &choice, when)),
+        Effect::Resume(run) => one(with_run(&run, |dir| {
+            lifecycle::resume_when(dir, when)?;
+            let does = if when == When::InTurn { "waits for its turn" } else { "goes on" };
+            Ok(format!("{} {does}", dir.info().name))
+        })),
+        _ => Vec::new(),
+    }
+}
+
+/// Who uses the device of what is to be started, where it would not wait for them.
+fn crowd(start: &Effect) -> Option<Crowd> {
+    let of_run = |run: &str| Some(Store::of_user().ok()?.find(run).ok()?.run.experiment().ok()?.runtime.device);
+    let device = match start {
+        Effect::Start { when: When::InTurn, .. } => return None,
+        Effect::Start { doc, .. } => read(&doc.source(), &[], &[]).experiment.runtime.device,
+        Effect::Retrain { run, .. } | Effect::Resume(run) => of_run(run)?,
+        _ => return None,
+    };
+    Crowd::at(&device)
 }
 
 fn one<E: Display>(result: Result<Msg, E>) -> Vec<Msg> {
@@ -172,10 +204,10 @@ fn start(doc: &PresetDoc, name: Option<&str>, parent: Option<&str>, when: When) 
     Ok(Msg::Started { run: dir.id().to_owned() })
 }
 
-fn start_retraining(run: &str, choice: &AllocationSettings) -> Result<Msg, RunError> {
+fn start_retraining(run: &str, choice: &AllocationSettings, when: When) -> Result<Msg, RunError> {
     let parent = Store::of_user()?.find(run)?.run;
     let dir = retrain(&parent, &as_changes(choice), None)?;
-    lifecycle::start_and_wait(&dir, START_LIMIT)?;
+    lifecycle::start(&dir, when, START_LIMIT)?;
     Ok(Msg::Started { run: dir.id().to_owned() })
 }
 
@@ -183,6 +215,19 @@ fn fetch(run: &str, index: usize, place: u64) -> Result<Msg, RunError> {
     let dir = Store::of_user()?.find(run)?.run;
     let record = follow::record_at(&dir.events_path(), place)?;
     Ok(Msg::Fetched { run: run.to_owned(), index, record: Box::new(record) })
+}
+
+/// The files of an adapter, the largest first. Where there are none, the screen says where they should be.
+fn look_at_adapter(run: &str) -> Option<Msg> {
+    let dir = Store::of_user().ok()?.find(run).ok()?.run;
+    let entries = fs::read_dir(dir.adapter_path()).ok()?.flatten();
+    let file = |entry: fs::DirEntry| {
+        let size = entry.metadata().ok().filter(|file| file.is_file())?.len();
+        Some((entry.file_name().to_string_lossy().into_owned(), size))
+    };
+    let mut files: Vec<(String, u64)> = entries.filter_map(file).collect();
+    files.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    Some(Msg::Adapter { run: run.to_owned(), files })
 }
 
 fn weigh(runs: &[String]) -> Result<Msg, RunError> {

@@ -191,7 +191,7 @@ mod tests {
         kept.columns.swap(0, 3);
         kept.columns[1].1 = false;
         kept.hues.keep(["20261123-203311-a1b2", "20261123-203312-a1b2"].into_iter());
-        assert_eq!(kept.shown()[..2], [Column::Score, Column::Progress]);
+        assert_eq!(kept.shown()[..2], [Column::Score, Column::Left]);
         keep_in(&path, &kept).unwrap();
         assert_eq!(recall_from(&path), (kept.clone(), None));
         fs::write(&path, "[mouse]\non = true\n[runs]\ncolumns = [\"id\", \"-tags\", \"id\"]\n").unwrap();

@@ -1,5 +1,6 @@
 //! The key table: what dispatches keys is what the key bar and the help show.
 
+use super::monitor::Pane;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Where a key is pressed: the top popup, or the screen where there is none.
@@ -33,6 +34,8 @@ pub enum Context {
     Help,
     /// A yes-or-no question.
     Confirm,
+    /// Whether to start beside what uses the device.
+    Crowded,
     /// A question with a line to type.
     Prompt,
     /// A line to type with what there is to pick from.
@@ -70,6 +73,7 @@ impl Context {
             Context::Samples => "Samples",
             Context::Help => "Help",
             Context::Confirm => "Question",
+            Context::Crowded => "Question",
             Context::Prompt => "Question",
             Context::Picker => "Picking a value",
             Context::Preflight => "Before the start",
@@ -139,6 +143,7 @@ pub enum Action {
     Queue,
     QueueFirst,
     Curve,
+    Parent,
     Samples,
     StartNow,
     Complete,
@@ -149,6 +154,7 @@ pub enum Action {
     Rename,
     Import,
     Export,
+    ExportRun,
     Full,
     EarlierStep,
     LaterStep,
@@ -178,6 +184,9 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Binding {
     pub context: Context,
+    /// The panes of the monitor whose keys these are: the key bar names them while one of them has the focus, and first.
+    /// They hold everywhere. None: of all panes.
+    pub panes: &'static [Pane],
     /// The keys, the first being the one that the key bar names.
     pub keys: &'static [KeyCode],
     pub action: Action,
@@ -196,8 +205,24 @@ const fn bind(
     label: &'static str,
     help: &'static str,
 ) -> Binding {
-    Binding { context, keys, action, label, help }
+    Binding { context, panes: &[], keys, action, label, help }
 }
+
+/// A key of the monitor that belongs to some of its panes.
+const fn of(
+    panes: &'static [Pane],
+    keys: &'static [KeyCode],
+    action: Action,
+    label: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding { context: Context::Monitor, panes, keys, action, label, help }
+}
+
+/// The panes that show a moment of the search, and those that show one thing among several.
+const MOMENT: &[Pane] = &[Pane::Map, Pane::Module, Pane::History];
+const FIGURES: &[Pane] = &[Pane::Figures];
+const FULL: &[Pane] = &[Pane::Module, Pane::Samples, Pane::Result, Pane::Machine, Pane::Log];
 
 /// Every key of the program.
 pub static BINDINGS: &[Binding] = &[
@@ -209,11 +234,12 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Runs, &[Char('r')], Action::Resume, "resume", "go on from the last checkpoint"),
     bind(Context::Runs, &[Char('s')], Action::Stop, "stop", "checkpoint and stop; one that waits leaves the queue"),
     bind(Context::Runs, &[Char('F')], Action::QueueFirst, "first", "put a run that waits before all others"),
+    bind(Context::Runs, &[Char('E')], Action::ExportRun, "export", "write the adapter, a merged model, or the ranks"),
     bind(Context::Runs, &[Char('d'), Delete], Action::Remove, "delete", "delete the run's folder, after a question"),
     bind(Context::Runs, &[Char('v')], Action::MarkRun, "mark", "mark the run, to compare or delete several"),
     bind(Context::Runs, &[Char('V')], Action::MarkAll, "", "mark all runs that are shown, or none of them"),
     bind(Context::Runs, &[Char('e')], Action::Rerun, "rerun", "the form with what the run's preset says, to change it"),
-    bind(Context::Runs, &[Char('/')], Action::Filter, "find", "show the runs with some words; state:failed tag:x"),
+    bind(Context::Runs, &[Char('/')], Action::Filter, "find", "runs with words; state:failed tag:x is:starred -no"),
     bind(Context::Runs, &[Char('o')], Action::Sort, "", "sort by the next column"),
     bind(Context::Runs, &[Char('O')], Action::Reverse, "", "turn the order round"),
     bind(Context::Runs, &[Char('C')], Action::Columns, "", "choose the columns"),
@@ -245,7 +271,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Details, &[Home, Char('g')], Action::First, "", "the first line"),
     bind(Context::Details, &[End, Char('G')], Action::Last, "", "the last line"),
     bind(Context::Details, &[Esc, Enter, Char('i')], Action::Cancel, "close", "back to the runs"),
-    bind(Context::Compare, &[Tab, Char(']')], Action::NextPane, "next pane", "curves, settings, ranks, scores"),
+    bind(Context::Compare, &[Tab, Char(']')], Action::NextPane, "next pane", "losses, scores, ranks, settings"),
     bind(Context::Compare, &[BackTab, Char('[')], Action::PreviousPane, "", "the pane before"),
     bind(Context::Compare, &[Char('c')], Action::Curve, "curve", "which losses: validation, training, retraining"),
     bind(Context::Compare, &[Char('x')], Action::Axis, "axis", "losses over steps, epochs, tokens, time"),
@@ -316,7 +342,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::FormFilter, &[Esc], Action::Cancel, "clear", "show all settings again"),
     bind(Context::Monitor, &[Tab], Action::NextPane, "pane", "the next pane: arrows go there"),
     bind(Context::Monitor, &[BackTab], Action::PreviousPane, "", "the pane before"),
-    bind(Context::Monitor, &[Char('f'), Enter], Action::Full, "", "the pane on the whole screen, and back"),
+    of(FULL, &[Char('f'), Enter], Action::Full, "full", "the pane on the whole screen, and back"),
     bind(Context::Monitor, &[Up, Char('k')], Action::Up, "", "one layer up; in figures closer, in the log older"),
     bind(Context::Monitor, &[Down, Char('j')], Action::Down, "", "one layer down; in figures wider, in the log newer"),
     bind(Context::Monitor, &[Left, Char('h')], Action::Left, "", "the module to the left; in figures the step before"),
@@ -325,35 +351,37 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Monitor, &[PageDown], Action::PageDown, "", "ten layers down"),
     bind(Context::Monitor, &[Home, Char('g')], Action::First, "", "the first layer"),
     bind(Context::Monitor, &[End, Char('G')], Action::Last, "", "the last layer"),
-    bind(Context::Monitor, &[Char('<'), Char(',')], Action::EarlierStep, "earlier", "one step back in the search"),
+    of(MOMENT, &[Char('<'), Char(',')], Action::EarlierStep, "earlier", "one step back in the search"),
     bind(Context::Monitor, &[Char('>')], Action::LaterStep, "", "one step on in the search"),
     bind(Context::Monitor, &[Char('[')], Action::Earlier, "", "a twentieth of the search back"),
     bind(Context::Monitor, &[Char(']')], Action::Later, "", "a twentieth of the search on"),
     bind(Context::Monitor, &[Char(':')], Action::Jump, "", "jump to a step of the search"),
     bind(Context::Monitor, &[Char('.')], Action::Now, "now", "back to the present"),
-    bind(Context::Monitor, &[Char('p')], Action::Replay, "", "replay the search from here, or stop the replay"),
-    bind(Context::Monitor, &[Char('m')], Action::Mark, "", "mark this moment, to compare others; or unmark"),
+    of(&[Pane::History], &[Char('p')], Action::Replay, "replay", "replay the search from here, or stop the replay"),
+    of(&[Pane::History], &[Char('m')], Action::Mark, "mark", "mark this moment, to compare others; or unmark"),
     bind(Context::Monitor, &[Char('d')], Action::Changes, "", "the modules whose rank differs from the mark"),
-    bind(Context::Monitor, &[Char('w')], Action::WhatIf, "what if", "try another rule, threshold or budget"),
-    bind(Context::Monitor, &[Char('c')], Action::Curve, "", "figures (or samples) of the present phase, of others"),
-    bind(Context::Monitor, &[Char('v')], Action::Figures, "", "which figures: losses, norms, learning rates"),
-    bind(Context::Monitor, &[Char('x')], Action::Axis, "", "figures over steps, epochs, tokens, time"),
-    bind(Context::Monitor, &[Char('y')], Action::LogScale, "", "figures on a logarithmic scale, and back"),
-    bind(
-        Context::Monitor,
-        &[Char('o')],
-        Action::Smoothing,
-        "",
-        "how smooth the curves are: 0.6, 0.9, 0.98, not at all",
-    ),
+    of(MOMENT, &[Char('w')], Action::WhatIf, "what if", "try another rule, threshold or budget"),
+    of(FIGURES, &[Char('c')], Action::Curve, "phase", "figures (or samples) of the present phase, of others"),
+    of(FIGURES, &[Char('v')], Action::Figures, "figures", "which figures: losses, norms, learning rates"),
+    of(FIGURES, &[Char('x')], Action::Axis, "axis", "figures over steps, epochs, tokens, time"),
+    of(FIGURES, &[Char('y')], Action::LogScale, "log", "figures on a logarithmic scale, and back"),
+    of(FIGURES, &[Char('o')], Action::Smoothing, "smooth", "how smooth the curves are: 0.6, 0.9, 0.98, not at all"),
     bind(Context::Monitor, &[Char('+'), Char('=')], Action::ZoomIn, "", "closer to the cursor, or to the end"),
     bind(Context::Monitor, &[Char('-')], Action::ZoomOut, "", "half as close"),
     bind(Context::Monitor, &[Char('0')], Action::ZoomAll, "", "all steps, no cursor"),
-    bind(Context::Monitor, &[Char('/')], Action::Filter, "", "find in the log"),
+    of(&[Pane::Log], &[Char('/')], Action::Filter, "find", "find in the log"),
     bind(Context::Monitor, &[Char('t')], Action::Samples, "texts", "all that was sampled of what the model writes"),
     bind(Context::Monitor, &[Char(' ')], Action::Pause, "pause", "checkpoint and pause the run"),
     bind(Context::Monitor, &[Char('r')], Action::Resume, "resume", "go on from the last checkpoint"),
     bind(Context::Monitor, &[Char('s')], Action::Stop, "stop", "checkpoint and stop the run"),
+    bind(Context::Monitor, &[Char('P')], Action::Parent, "", "the run whose search this one took; Esc comes back"),
+    bind(
+        Context::Monitor,
+        &[Char('E')],
+        Action::ExportRun,
+        "export",
+        "write the adapter, a merged model, or the ranks",
+    ),
     bind(Context::WhatIf, &[Left, Char('h')], Action::Left, "less", "a lower threshold, or a smaller budget"),
     bind(Context::WhatIf, &[Right, Char('l')], Action::Right, "more", "a higher threshold, or a larger budget"),
     bind(Context::WhatIf, &[PageDown], Action::PageDown, "", "ten times as much less"),
@@ -396,6 +424,9 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Help, &[Char('q')], Action::Quit, "quit", "leave the program; runs go on"),
     bind(Context::Confirm, &[Char('y')], Action::Accept, "yes", "do it"),
     bind(Context::Confirm, &[Esc, Char('n')], Action::Cancel, "no", "leave it as it is"),
+    bind(Context::Crowded, &[Char('Q')], Action::Queue, "wait in the queue", "start once a slot of the device is free"),
+    bind(Context::Crowded, &[Char('y')], Action::Accept, "start now", "start beside what is at work"),
+    bind(Context::Crowded, &[Esc, Char('n')], Action::Cancel, "leave it", "start nothing"),
     bind(Context::Prompt, &[Enter], Action::Accept, "ok", "take the line"),
     bind(Context::Prompt, &[Esc], Action::Cancel, "cancel", "leave it"),
     bind(Context::Picker, &[Enter], Action::Accept, "take", "take what the cursor is on, or go into the folder"),
@@ -406,6 +437,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(Context::Picker, &[PageUp], Action::PageUp, "", "ten lines up"),
     bind(Context::Picker, &[PageDown], Action::PageDown, "", "ten lines down"),
     bind(Context::Preflight, &[Char('y'), Enter], Action::Accept, "start", "start the run, before the answer too"),
+    bind(Context::Preflight, &[Char('Q')], Action::Queue, "queue", "start the run once a slot of its device is free"),
     bind(Context::Preflight, &[Char('e')], Action::Edit, "to the setting", "to the setting that a remark is about"),
     bind(Context::Preflight, &[Esc, Char('n')], Action::Cancel, "back", "back to the form; what is tried is ended"),
     bind(Context::Preflight, &[Up, Char('k')], Action::Up, "", "one line up"),
@@ -435,6 +467,13 @@ pub fn bindings(context: Context) -> impl Iterator<Item = &'static Binding> {
         matches!(context, Context::Runs | Context::Compare | Context::Presets | Context::Form | Context::Monitor);
     let own = BINDINGS.iter().filter(move |binding| binding.context == context);
     own.chain(BINDINGS.iter().filter(move |binding| is_screen && binding.context == Context::Screen))
+}
+
+/// The bindings that the key bar names in a context: those of the pane with the focus first, no other pane's.
+pub fn named(context: Context, focus: Option<Pane>) -> impl Iterator<Item = &'static Binding> {
+    let has_label = move |binding: &&Binding| !binding.label.is_empty();
+    let own = bindings(context).filter(move |binding| focus.is_some_and(|pane| binding.panes.contains(&pane)));
+    own.chain(bindings(context).filter(|binding| binding.panes.is_empty())).filter(has_label)
 }
 
 /// What a key means in a context.
@@ -478,7 +517,7 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const CONTEXTS: [Context; 22] = [
+    const CONTEXTS: [Context; 23] = [
         Context::Runs,
         Context::RunsFilter,
         Context::Columns,
@@ -495,6 +534,7 @@ mod tests {
         Context::Samples,
         Context::Help,
         Context::Confirm,
+        Context::Crowded,
         Context::Prompt,
         Context::Picker,
         Context::Preflight,

@@ -180,6 +180,8 @@ pub struct Glyphs {
     pub less: &'static str,
     /// Beside runs that the user marked as theirs.
     pub star: &'static str,
+    /// Before a run that was made from one of its own name.
+    pub child: &'static str,
     /// Beside the heading that a table is sorted by.
     pub rising: &'static str,
     pub falling: &'static str,
@@ -188,6 +190,10 @@ pub struct Glyphs {
     /// Beside a rank that rose, and one that fell.
     pub up: &'static str,
     pub down: &'static str,
+    /// Beside a rank that rose before one's eyes, and one that fell.
+    pub fresh: [&'static str; 2],
+    /// Before a number of what is beyond the left edge, and behind one of what is beyond the right edge.
+    pub beyond: [&'static str; 2],
     /// One for each series.
     pub marks: [&'static str; palette::SERIES],
 }
@@ -220,12 +226,15 @@ static UNICODE: Glyphs = Glyphs {
     times: "×",
     less: "↓",
     star: "★",
+    child: "↳",
     rising: "▲",
     falling: "▼",
     line: "━",
     up: "↑",
     down: "↓",
-    marks: ["●", "■", "▲", "◆", "○", "□", "△", "◇"],
+    fresh: ["▲", "▼"],
+    beyond: ["‹", "›"],
+    marks: ["◆", "▲", "◎", "▣", "◇", "△", "◈", "◐"],
 };
 
 static ASCII: Glyphs = Glyphs {
@@ -243,7 +252,7 @@ static ASCII: Glyphs = Glyphs {
     left_right: "left/right",
     up_down: "up/down",
     queued: "o",
-    running: "*",
+    running: "@",
     paused: "=",
     stalled: "!",
     failed: "x",
@@ -256,12 +265,15 @@ static ASCII: Glyphs = Glyphs {
     times: "x",
     less: "v",
     star: "*",
+    child: "`",
     rising: "^",
     falling: "v",
     line: "=",
     up: "^",
     down: "v",
-    marks: ["o", "x", "+", "*", "#", "@", "%", "="],
+    fresh: ["+", "-"],
+    beyond: ["<", ">"],
+    marks: ["a", "b", "c", "d", "e", "f", "g", "h"],
 };
 
 #[cfg(test)]
@@ -319,6 +331,19 @@ mod tests {
         for glyphs in [&UNICODE, &ASCII] {
             let distinct: std::collections::HashSet<_> = glyphs.marks.iter().collect();
             assert_eq!(distinct.len(), palette::SERIES);
+        }
+    }
+
+    #[test]
+    fn no_mark_beside_a_run_means_two_things() {
+        for glyphs in [&UNICODE, &ASCII] {
+            let Glyphs { queued, running, paused, stalled, stopped, finished, star, said, .. } = glyphs;
+            let all = [queued, running, paused, stalled, stopped, finished, star, &glyphs.failed];
+            let distinct: std::collections::HashSet<_> = all.iter().collect();
+            assert_eq!(distinct.len(), all.len(), "{all:?}");
+            assert!(running != said && glyphs.fresh[0] != glyphs.up && glyphs.fresh[1] != glyphs.down);
+            let is_state = |mark: &&&str| all[..all.len() - 2].contains(mark) || *mark == &glyphs.failed;
+            assert_eq!(glyphs.marks.iter().find(is_state), None, "a curve is no state of a run");
         }
     }
 

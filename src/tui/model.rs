@@ -6,17 +6,20 @@ use super::form::{Form, ProblemList};
 use super::input::LineInput;
 use super::keys::{Action, Context};
 use super::look::Look;
-use super::monitor::Monitor;
+use super::monitor::{Monitor, Pane, Ways};
 use super::msg::{Effect, Watching};
 use super::picker::Picker;
 use super::preflight::Preflight;
 use super::presets::{DifferenceView, PresetList};
-use super::runs::Runs;
+use super::runs::{ExportFormat, Runs};
 use crate::run::view::{SampleView, State};
 use jiff::tz::TimeZone;
 
 /// The size of a terminal that does not tell its own.
 pub const FALLBACK_SIZE: (u16, u16) = (80, 24);
+
+/// Runs of which it is remembered how they were looked at.
+const MOST_WAYS: usize = 32;
 
 /// Everything that a frame shows.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub struct Model {
     pub presets: PresetList,
     /// Which runs have ended since they were first seen.
     pub endings: Endings,
+    /// How runs were looked at, by their ids, the newest last.
+    pub ways: Vec<(String, Ways)>,
     /// One line about the last thing that was asked for; goes at the next key.
     pub notice: Option<Notice>,
 }
@@ -66,6 +71,8 @@ pub enum Popup {
     Card(Vec<String>),
     /// A yes-or-no question.
     Confirm { title: &'static str, text: String, then: Then },
+    /// Whether to start beside what uses the device, or to wait.
+    Crowded { text: String, start: Box<Effect> },
     /// A question with a line to type.
     Prompt { title: &'static str, text: String, input: LineInput, then: Asked },
     /// A line to type with what there is to pick from.
@@ -103,6 +110,10 @@ pub enum Asked {
     ImportPreset(String),
     /// The file that this preset is written into.
     ExportPreset(String),
+    /// What of this run is written, by its id and name.
+    ExportFormat { run: String, name: String },
+    /// The folder that it is written into.
+    ExportFolder { run: String, name: String, format: ExportFormat },
     /// A step of the search to show.
     Step,
     /// The threshold or budget that is tried.
@@ -128,6 +139,7 @@ impl Model {
             runs: Runs::default(),
             presets: PresetList::default(),
             endings: Endings::default(),
+            ways: Vec::new(),
             notice: None,
         }
     }
@@ -166,6 +178,32 @@ impl Model {
         match self.screen() {
             Screen::Monitor(monitor) => Some(monitor),
             _ => None,
+        }
+    }
+
+    /// The pane of the monitor that has the focus.
+    pub fn focus(&self) -> Option<Pane> {
+        self.monitor_shown().map(|monitor| monitor.focus)
+    }
+
+    /// A monitor of a run that is looked at as it was before.
+    pub fn monitor_of(&self, run: &str) -> Monitor {
+        let mut monitor = Monitor::new(run);
+        if let Some((_, ways)) = self.ways.iter().find(|(known, _)| known == run) {
+            monitor.look_as(ways);
+        }
+        monitor
+    }
+
+    /// Remembers how the run on the monitor is looked at.
+    pub fn keep_ways(&mut self) {
+        let Some(monitor) = self.monitor_shown() else { return };
+        let run = monitor.head.as_ref().map_or(&monitor.run, |head| &head.id).clone();
+        let ways = monitor.ways();
+        self.ways.retain(|(known, _)| *known != run);
+        self.ways.push((run, ways));
+        if self.ways.len() > MOST_WAYS {
+            self.ways.remove(0);
         }
     }
 
@@ -211,6 +249,7 @@ impl Model {
             Some(Popup::Changes { .. }) => Context::Changes,
             Some(Popup::Card(_)) => Context::Card,
             Some(Popup::Confirm { .. }) => Context::Confirm,
+            Some(Popup::Crowded { .. }) => Context::Crowded,
             Some(Popup::Prompt { .. }) => Context::Prompt,
             Some(Popup::Picker(_)) => Context::Picker,
             Some(Popup::Preflight(_)) => Context::Preflight,
@@ -268,6 +307,7 @@ impl Model {
             },
             Action::Rename => self.presets.selected().is_some_and(|row| row.saved),
             Action::Export => self.presets.selected().is_some(),
+            Action::ExportRun => state() == Some(State::Finished),
             Action::Difference => !matches!(self.screen(), Screen::Presets) || self.presets.selected().is_some(),
             Action::NextProblem | Action::PreviousProblem | Action::Problems => {
                 matches!(self.screen(), Screen::Form(form) if !form.problems.is_empty())
@@ -283,6 +323,7 @@ impl Model {
             | Action::Jump
             | Action::WhatIf => self.monitor_shown().is_some_and(|monitor| !monitor.view.snapshots.is_empty()),
             Action::Now => self.monitor_shown().is_some_and(Monitor::is_past),
+            Action::Parent => self.monitor_shown().is_some_and(|monitor| monitor.view.inherited.is_some()),
             Action::Changes => self.monitor_shown().is_some_and(|monitor| monitor.moment.mark.is_some()),
             Action::Back => self.screens.len() > 1 || self.runs.can_clear(),
             Action::Compare => self.runs.can_compare(),
@@ -315,6 +356,7 @@ impl Model {
         }
         match (action, self.screen()) {
             (Action::Compare, _) => Some(self.runs.how_to_compare()),
+            (Action::ExportRun, _) => self.run_in_focus().map(|_| "only a finished run can be exported".into()),
             (Action::Curve | Action::Axis | Action::LogScale | Action::Smoothing, Screen::Compare(_)) => {
                 Some("the losses are in another pane: Tab goes there".into())
             }

@@ -7,7 +7,7 @@ use super::picker::{Ask, Found};
 use super::preflight::Stage;
 use super::presets::DifferenceView;
 use super::presets::PresetRow;
-use super::runs::{Annotation, RunRow};
+use super::runs::{Annotation, ExportFormat, RunRow};
 use crate::experiment::{AllocationSettings, PresetDoc, Problem};
 use crate::run::event::Record;
 use crate::run::lifecycle::When;
@@ -39,6 +39,8 @@ pub enum Msg {
     Followed { run: String, records: Vec<Record>, places: Vec<u64>, state: State },
     /// A snapshot of the selection that was read from the log.
     Fetched { run: String, index: usize, record: Box<Record> },
+    /// The files of a run's adapter, the largest first, and their bytes.
+    Adapter { run: String, files: Vec<(String, u64)> },
     /// The time of a replay's next frame has come.
     Tick,
     /// A run that is shown cannot be read; where that may pass, it says so.
@@ -71,6 +73,10 @@ pub enum Msg {
     Differs(DifferenceView),
     /// Something is in the way of what was asked for: a question first.
     InTheWay { title: &'static str, text: String, then: Effect },
+    /// The device of what was asked for is in use by others: a question first.
+    Crowded { text: String, start: Effect },
+    /// The same, of the run that the preflight of this number is about.
+    PreflightCrowded { number: u64, text: String },
     /// What there is to pick from.
     Gathered { ask: Ask, found: Found },
     /// How far the preflight of this number is.
@@ -107,6 +113,8 @@ pub enum Effect {
         index: usize,
         place: u64,
     },
+    /// Look at the files of the adapter of a finished run.
+    LookAtAdapter(String),
     /// Keep a choice for the allocation to come.
     ChooseAllocation {
         run: String,
@@ -116,6 +124,11 @@ pub enum Effect {
     Retrain {
         run: String,
         choice: AllocationSettings,
+    },
+    /// Start, retrain or resume by this effect, whoever uses the device.
+    Begin {
+        start: Box<Effect>,
+        when: When,
     },
     Pause(String),
     Resume(String),
@@ -132,6 +145,13 @@ pub enum Effect {
     Keep(Box<Kept>),
     /// Open the preset of a run, for another run.
     OpenRerun(String),
+    /// Write what a run learned into a folder.
+    ExportRun {
+        run: String,
+        name: String,
+        format: ExportFormat,
+        folder: String,
+    },
     /// Put a waiting run before all others.
     QueueFirst(String),
     ListPresets,

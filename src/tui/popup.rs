@@ -2,10 +2,10 @@
 
 use super::draw::{plain, put, put_ends, span};
 use super::form::{input_spans, problems};
-use super::keys::{Action, Context, bindings, key_name};
+use super::keys::{Action, Context, key_name, named};
 use super::look::Look;
 use super::model::{Model, Popup, Screen, first_line};
-use super::monitor::{changes, sample_lines};
+use super::monitor::{Pane, changes, sample_lines};
 use super::presets::difference;
 use super::runs::{column_lines, detail_lines};
 use super::text::{cut, pad, width, wrap};
@@ -64,7 +64,7 @@ fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
             let scroll = first_line(*cursor, lines.len(), height);
             if lines.len() + 2 <= height {
                 lines.push(Vec::new());
-                lines.push(key_spans(Context::Columns, |_| true, look));
+                lines.push(key_spans(Context::Columns, None, |_| true, look));
             }
             ("Columns of the runs table".to_owned(), lines, scroll)
         }
@@ -109,11 +109,14 @@ fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
                 }
             }
             lines.push(Vec::new());
-            lines.push(key_spans(Context::Card, |_| true, look));
+            lines.push(key_spans(Context::Card, None, |_| true, look));
             ("Since you looked".to_owned(), lines, 0)
         }
         Popup::Confirm { title, text, .. } => {
             ((*title).to_owned(), question(text, inner, Context::Confirm, None, look), 0)
+        }
+        Popup::Crowded { text, .. } => {
+            ("The device is in use".to_owned(), question(text, inner, Context::Crowded, None, look), 0)
         }
         Popup::Prompt { title, text, input, .. } => {
             let line = input_spans(input, inner, true, look);
@@ -196,20 +199,29 @@ fn question(
     let mut lines: Vec<Vec<Span>> = wrap(text, columns).into_iter().map(|line| vec![plain(line)]).collect();
     lines.extend(line);
     lines.push(Vec::new());
-    lines.push(key_spans(context, |_| true, look));
+    lines.push(key_spans(context, None, |_| true, look));
     lines
 }
 
-/// Keys of the key bar and their labels, those that `can` allows.
-pub fn labels(context: Context, can: impl Fn(Action) -> bool) -> impl Iterator<Item = (KeyCode, &'static str)> {
-    let shown = bindings(context).filter(move |binding| !binding.label.is_empty() && can(binding.action));
+/// Keys of the key bar and their labels, those that `can` allows; `focus`: the pane of the monitor that has it.
+pub fn labels(
+    context: Context,
+    focus: Option<Pane>,
+    can: impl Fn(Action) -> bool,
+) -> impl Iterator<Item = (KeyCode, &'static str)> {
+    let shown = named(context, focus).filter(move |binding| can(binding.action));
     shown.filter_map(|binding| Some((*binding.keys.first()?, binding.label)))
 }
 
 /// Keys and their labels in one line, those that `can` allows.
-pub fn key_spans(context: Context, can: impl Fn(Action) -> bool, look: Look) -> Vec<Span<'static>> {
+pub fn key_spans(
+    context: Context,
+    focus: Option<Pane>,
+    can: impl Fn(Action) -> bool,
+    look: Look,
+) -> Vec<Span<'static>> {
     let mut spans: Vec<Span> = Vec::new();
-    for (key, label) in labels(context, can) {
+    for (key, label) in labels(context, focus, can) {
         if !spans.is_empty() {
             spans.push(plain("  "));
         }

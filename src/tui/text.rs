@@ -1,5 +1,6 @@
 //! Text for a terminal: cleaned of what could steer it, cut to a width, numbers that keep their column.
 
+pub use crate::run::outlook::{duration, grouped};
 use jiff::{Timestamp, tz::TimeZone};
 use std::borrow::Cow;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -47,6 +48,44 @@ pub fn cut(text: &str, columns: usize, ellipsis: &str) -> String {
     short
 }
 
+/// A text that is cut inside: how it begins, and how it ends. The end tells more of a path or a name than its middle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutInside {
+    pub start: String,
+    /// The ellipsis, where something is left out.
+    pub gap: String,
+    pub end: String,
+}
+
+impl CutInside {
+    /// All of it.
+    pub fn text(&self) -> String {
+        format!("{}{}{}", self.start, self.gap, self.end)
+    }
+}
+
+/// The cleaned text in at most `columns` columns, its middle replaced by `ellipsis` where it is longer.
+pub fn cut_inside(text: &str, columns: usize, ellipsis: &str) -> CutInside {
+    let text = clean(text);
+    if width(&text) <= columns {
+        return CutInside { start: text.into_owned(), gap: String::new(), end: String::new() };
+    }
+    let room = columns.saturating_sub(width(ellipsis));
+    let gap = if columns >= width(ellipsis) { ellipsis.to_owned() } else { String::new() };
+    let fitting = |chars: &mut dyn Iterator<Item = char>, room: usize| -> Vec<char> {
+        let mut used = 0;
+        let fits = chars.take_while(|c| {
+            used += widest(*c);
+            used <= room
+        });
+        fits.collect()
+    };
+    let start = fitting(&mut text.chars(), room / 2);
+    let taken: usize = start.iter().map(|c| widest(*c)).sum();
+    let end = fitting(&mut text.chars().rev(), room - taken);
+    CutInside { start: start.into_iter().collect(), gap, end: end.into_iter().rev().collect() }
+}
+
 /// The cleaned text in exactly `columns` columns, left-aligned.
 pub fn pad(text: &str, columns: usize, ellipsis: &str) -> String {
     let mut text = cut(text, columns, ellipsis);
@@ -91,19 +130,6 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// A whole number with thousands separated: `33,792`.
-pub fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// A figure in about five characters: `0.3421`, `12.30`, `1.2e-7`, `nan`.
 pub fn figure(value: f64) -> String {
     let size = value.abs();
@@ -129,20 +155,6 @@ pub fn bytes(count: u64) -> String {
         value /= 1000.0;
     }
     format!("{value:.1} TB")
-}
-
-/// A length of time as people say it: `8 s`, `2 min 05 s`, `3 h 20 min`.
-pub fn duration(seconds: f64) -> String {
-    if !seconds.is_finite() || seconds < 0.0 {
-        return "unknown".into();
-    }
-    let whole = seconds.round() as u64;
-    match whole {
-        0..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        3600..86400 => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
-        _ => format!("{} d {:02} h", whole / 86400, whole % 86400 / 3600),
-    }
 }
 
 /// A length of time that is only about right: `40 s`, `6 min`, `3 h 20 min`.
@@ -189,6 +201,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_cut_inside_and_keeps_both_ends() {
+        assert_eq!(cut_inside("/data/films/train.tsv", 13, "…").text(), "/data/…in.tsv");
+        assert_eq!(cut_inside("模型模型ab", 7, "…").text(), "模…型ab");
+        assert_eq!(cut_inside("abc", 3, "…").text(), "abc");
+        assert_eq!(cut_inside("abc", 0, "…").text(), "");
+    }
+
+    #[test]
     fn what_becomes_a_picture_is_wrapped_as_wide_as_it_is_drawn() {
         for line in wrap(&"\u{2764}\u{fe0f}".repeat(9), 5) {
             assert!(width(&line) <= 5, "{line:?}");
@@ -225,6 +245,7 @@ mod tests {
         fn no_text_is_wider_than_asked(text in ".*", columns in 0usize..40) {
             prop_assert!(width(&cut(&text, columns, "…")) <= columns);
             prop_assert_eq!(width(&pad(&text, columns, "…")), columns);
+            prop_assert!(width(&cut_inside(&text, columns, "…").text()) <= columns);
             for line in wrap(&text, columns.max(2)) {
                 prop_assert!(width(&line) <= columns.max(2));
             }

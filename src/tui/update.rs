@@ -3,11 +3,12 @@
 use super::form::Form;
 use super::keys::{Action, action};
 use super::model::{Asked, Model, Popup, Screen, Then, moved};
-use super::monitor::{Go, Monitor};
+use super::monitor::Monitor;
 use super::msg::{Effect, Msg};
 
 use super::{compare, form, monitor, mouse, picker, preflight, presets, runs};
 use crate::run::event::{Event, Selected};
+use crate::run::lifecycle::When;
 use crate::run::view::State;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -58,7 +59,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             if let Some(form) = model.form() {
                 form.started();
             }
-            model.screens.push(Screen::Monitor(Box::new(Monitor::new(&run))));
+            let monitor = model.monitor_of(&run);
+            model.screens.push(Screen::Monitor(Box::new(monitor)));
         }
         Msg::Opened(head) => {
             if let Some(monitor) = model.monitor() {
@@ -80,6 +82,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 monitor.fetched(index, modules, energy);
             }
         }
+        Msg::Adapter { run, files } => {
+            let is_shown = |monitor: &&mut Monitor| monitor.head.as_ref().is_some_and(|head| head.id == run);
+            if let Some(monitor) = model.monitor().filter(is_shown) {
+                monitor.adapter = Some(files);
+            }
+        }
         Msg::Tick => return model.monitor().map(Monitor::tick).unwrap_or_default(),
         Msg::Reading { run, read } => {
             if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
@@ -92,7 +100,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             } else if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
                 let card = monitor.fill(*view, state, then);
                 model.popups.extend(card.map(Popup::Card));
-                return rung(model);
+                return rung(model).into_iter().chain(look_at_adapter(model)).collect();
             }
         }
         Msg::Followed { run, records, places, state } => {
@@ -106,7 +114,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             if ends && state != State::Paused && state != State::Stopped {
                 model.notice = None;
             }
-            return rung(model);
+            return rung(model).into_iter().chain(look_at_adapter(model)).collect();
         }
         Msg::Lost { run, error } => {
             if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
@@ -146,7 +154,22 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 picker.take(&ask, found);
             }
         }
-        Msg::Preflight { number, stage } => preflight::hear(model, number, stage),
+        Msg::Preflight { number, stage } => {
+            if let Some(preflight) = preflight::of_number(model, number) {
+                preflight.stage = stage;
+            }
+        }
+        Msg::PreflightCrowded { number, text } => {
+            if let Some(preflight) = preflight::of_number(model, number) {
+                preflight.crowd = Some(text);
+            }
+        }
+        Msg::Crowded { text, start } => {
+            if let (Effect::Start { .. }, Some(form)) = (&start, model.form()) {
+                form.starting = false;
+            }
+            model.popups.push(Popup::Crowded { text, start: Box::new(start) });
+        }
         Msg::Done(text) => model.say(text),
         Msg::Failed(text) => {
             if let Some(form) = model.form() {
@@ -156,6 +179,13 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// Looks at the adapter of the run on the monitor, once there is one.
+fn look_at_adapter(model: &mut Model) -> Option<Effect> {
+    let monitor = model.monitor()?;
+    let wants = monitor.wants_adapter();
+    monitor.head.as_ref().filter(|_| wants).map(|head| Effect::LookAtAdapter(head.id.clone()))
 }
 
 /// What the end of the run on the monitor rings for.
@@ -270,22 +300,20 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Back => {
             if let Some(form) = model.form().filter(|form| form.is_filtered()) {
-                form.show_groups();
+                form.leave_filter();
             } else if model.form().is_some_and(|form| form.is_changed()) {
                 model.popups.push(unsaved("Leave the form", Then::Back));
             } else if matches!(model.screen(), Screen::Runs) {
                 model.runs.clear();
-            } else if let Some(monitor) = model.monitor().filter(|monitor| monitor.full || monitor.is_past()) {
-                // One thing at a time: the whole screen, the past, then the monitor.
-                if !std::mem::take(&mut monitor.full) {
-                    return monitor.go(Go::Now);
-                }
-            } else if let Some(Screen::Monitor(monitor)) = model.screens.pop() {
-                // The cursor follows to the run that was looked at; else a key meant for it would hit another.
-                model.runs.point_to(monitor.head.as_ref().map_or(&monitor.run, |head| &head.id));
-                if monitor.state != Some(State::Failed) {
-                    model.screens.truncate(1);
-                }
+            } else if let Some(effects) = model.monitor().and_then(Monitor::step_back) {
+                return effects;
+            } else if let Some(child) = model.monitor_shown().and_then(|monitor| monitor.child.clone()) {
+                model.keep_ways();
+                let monitor = model.monitor_of(&child);
+                model.screens.pop();
+                model.screens.push(Screen::Monitor(Box::new(monitor)));
+            } else {
+                leave_screen(model);
             }
             Vec::new()
         }
@@ -293,7 +321,20 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.popups.push(Popup::Samples { shown: None, scroll: 0 });
             Vec::new()
         }
+        Action::Parent => {
+            let shown = model.monitor_shown();
+            let asked = shown.and_then(|monitor| Some((monitor.view.inherited.clone()?, monitor.run.clone())));
+            if let Some((parent, child)) = asked {
+                model.keep_ways();
+                let mut monitor = model.monitor_of(&parent);
+                monitor.child = Some(child);
+                model.screens.pop();
+                model.screens.push(Screen::Monitor(Box::new(monitor)));
+            }
+            Vec::new()
+        }
         Action::Pause | Action::Resume | Action::Stop => control(model, action),
+        Action::ExportRun => runs::ask_export(model),
         Action::Presets => {
             model.screens.push(Screen::Presets);
             vec![Effect::ListPresets]
@@ -306,6 +347,18 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Screen::Monitor(shown) if shown.what_if.is_some() => monitor::act_what_if(model, action),
             Screen::Monitor(_) => monitor::act(model, action),
         },
+    }
+}
+
+/// Goes back to the screen before, and from a monitor to the runs.
+fn leave_screen(model: &mut Model) {
+    model.keep_ways();
+    if let Some(Screen::Monitor(monitor)) = model.screens.pop() {
+        // The cursor follows to the run that was looked at; else a key meant for it would hit another.
+        model.runs.point_to(monitor.head.as_ref().map_or(&monitor.run, |head| &head.id));
+        if monitor.state != Some(State::Failed) {
+            model.screens.truncate(1);
+        }
     }
 }
 
@@ -356,6 +409,13 @@ fn in_popup(model: &mut Model, popup: Popup, action: Action) -> Vec<Effect> {
                 Vec::new()
             }
         },
+        (Popup::Crowded { start, .. }, Action::Accept | Action::Queue) => {
+            if let (Effect::Start { .. }, Some(form)) = (&*start, model.form()) {
+                form.starting = true;
+            }
+            let when = if action == Action::Queue { When::InTurn } else { When::Now };
+            vec![Effect::Begin { start, when }]
+        }
         (Popup::Prompt { input, then, .. }, Action::Accept) => answered(model, &input.text(), then),
         (popup, _) => {
             model.popups.push(popup);
@@ -407,7 +467,8 @@ fn answered(model: &mut Model, name: &str, then: Asked) -> Vec<Effect> {
         return Vec::new();
     }
     if let Some(effect) = presets::answered(&name, &then) {
-        return vec![effect];
+        let is_name = !matches!(then, Asked::ExportPreset(_));
+        return if is_name { presets::unless_it_hides(model, &name, effect) } else { vec![effect] };
     }
     let taken = model.presets.has_saved(&name);
     let (effect, own) = match then {
@@ -424,5 +485,5 @@ fn answered(model: &mut Model, name: &str, then: Asked) -> Vec<Effect> {
         model.popups.push(Popup::Confirm { title: "Replace", text, then: Then::Effect(effect) });
         return Vec::new();
     }
-    vec![effect]
+    if own { vec![effect] } else { presets::unless_it_hides(model, &name, effect) }
 }

@@ -1,6 +1,6 @@
 //! A frame: the screen, the key bar, what was just said, and popups on top.
 
-use super::draw::{put, put_ends, span, top};
+use super::draw::{below, put, put_ends, span, top};
 use super::keys::{Action, BINDINGS, Context, key_name};
 use super::look::Look;
 use super::model::{Model, Screen};
@@ -11,7 +11,6 @@ use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Span;
-use ratatui::widgets::{Clear, Widget};
 
 /// Draws the model, whatever the size of the terminal.
 pub fn view(model: &Model, frame: &mut Frame) {
@@ -24,7 +23,9 @@ pub fn paint(model: &Model, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
+    let said = notice_lines(area, model);
     let screen = screen_area(area);
+    let screen = top(screen, screen.height - said.len() as u16);
     match model.screen() {
         Screen::Runs => runs::view(buf, screen, model),
         Screen::Compare(compare) => compare::view(buf, screen, compare, model.look),
@@ -35,8 +36,8 @@ pub fn paint(model: &Model, buf: &mut Buffer) {
     for popup in &model.popups {
         popup::view(buf, screen, popup, model);
     }
-    notice(buf, screen, model);
-    if screen.height < area.height {
+    notice(buf, below(screen_area(area), screen.height), said, model);
+    if area.height > 1 {
         key_bar(buf, Rect { y: area.bottom() - 1, height: 1, ..area }, model);
     }
     if !model.look.letters {
@@ -59,23 +60,26 @@ pub fn screen_area(area: Rect) -> Rect {
 /// Lines that what was said may take at most.
 const NOTICE_LINES: usize = 3;
 
-/// What was just said, over the last lines of the screen.
-fn notice(buf: &mut Buffer, screen: Rect, model: &Model) {
-    let Some(notice) = &model.notice else { return };
-    let look = model.look;
-    let style = if notice.bad { look.bad() } else { look.good() };
+/// What was just said, in lines: they have a place of their own, between the screen and the key bar.
+fn notice_lines(area: Rect, model: &Model) -> Vec<String> {
+    let Some(notice) = &model.notice else { return Vec::new() };
+    let screen = screen_area(area);
     let room = usize::from(screen.width).saturating_sub(2);
     let most = NOTICE_LINES.min(usize::from(screen.height / 4)).max(1);
     let mut lines = wrap(&notice.text, room);
     if lines.len() > most {
         let rest = lines.split_off(most - 1).join(" ");
-        lines.push(cut(&rest, room, look.glyphs().ellipsis));
+        lines.push(cut(&rest, room, model.look.glyphs().ellipsis));
     }
-    let height = (lines.len() as u16).min(screen.height);
-    let last = Rect { y: screen.bottom() - height, height, ..screen };
-    Clear.render(last, buf);
+    lines.truncate(usize::from(screen.height));
+    lines
+}
+
+fn notice(buf: &mut Buffer, area: Rect, lines: Vec<String>, model: &Model) {
+    let bad = model.notice.as_ref().is_some_and(|notice| notice.bad);
+    let style = if bad { model.look.bad() } else { model.look.good() };
     for (line, text) in lines.into_iter().enumerate() {
-        put(buf, last, line as u16, vec![span(format!(" {text}"), style.patch(look.strong()))]);
+        put(buf, area, line as u16, vec![span(format!(" {text}"), style.patch(model.look.strong()))]);
     }
 }
 
@@ -86,9 +90,9 @@ fn is_shared(action: Action) -> bool {
 
 /// The keys of the top layer at the left, those of every screen at the right: what does nothing now is left out.
 fn key_bar(buf: &mut Buffer, area: Rect, model: &Model) {
-    let context = model.context();
-    let own = popup::key_spans(context, |action| model.can(action) && !is_shared(action), model.look);
-    let shared = popup::key_spans(context, |action| model.can(action) && is_shared(action), model.look);
+    let (context, focus) = (model.context(), model.focus());
+    let own = popup::key_spans(context, focus, |action| model.can(action) && !is_shared(action), model.look);
+    let shared = popup::key_spans(context, focus, |action| model.can(action) && is_shared(action), model.look);
     let mut left = vec![span(" ", model.look.faint())];
     left.extend(own);
     // Half a word helps nobody: what does not fit is in the help.
@@ -106,14 +110,16 @@ pub fn key_at(model: &Model, area: Rect, at: Position) -> Option<KeyCode> {
     if area.height < 2 || at.y + 1 != area.bottom() {
         return None;
     }
-    let labels =
-        |shared| popup::labels(model.context(), move |action| model.can(action) && is_shared(action) == shared);
+    let labels = |shared| {
+        popup::labels(model.context(), model.focus(), move |action| model.can(action) && is_shared(action) == shared)
+    };
     let look = model.look;
     let columns = |key, label| width(&key_name(key, look.unicode)) + 1 + width(label);
-    let total: usize = popup::key_spans(model.context(), |action| model.can(action) && is_shared(action), look)
-        .iter()
-        .map(Span::width)
-        .sum();
+    let total: usize =
+        popup::key_spans(model.context(), model.focus(), |action| model.can(action) && is_shared(action), look)
+            .iter()
+            .map(Span::width)
+            .sum();
     let right = usize::from(area.width).saturating_sub(total);
     let place = usize::from(at.x);
     let (mut start, group) = if place >= right { (right, true) } else { (1, false) };

@@ -135,6 +135,67 @@ fn an_answer_that_nobody_could_read_is_an_error() {
 }
 
 #[test]
+fn a_list_is_filtered_sorted_and_has_the_columns_that_are_asked_for() {
+    let home = Home::new();
+    finished(&home, "one", 4, 0.9);
+    finished(&home, "two", 2, 0.8);
+    let third = finished(&home, "three", 6, 0.95);
+    let names = |words: &[&str]| -> Vec<String> {
+        let answer = home.autolora(&[["ls", "--json"].as_slice(), words].concat());
+        assert_eq!(answer.code, Some(0), "{answer:?}");
+        answer.lines().iter().map(|run| run["name"].as_str().unwrap().to_string()).collect()
+    };
+    assert_eq!(names(&[]), ["one", "two", "three"], "oldest first");
+    assert_eq!(names(&["--sort", "score"]), ["three", "one", "two"], "best first");
+    assert_eq!(names(&["--sort", "score:asc"]), ["two", "one", "three"]);
+    assert_eq!(names(&["--sort", "mean-rank:desc"]), ["three", "one", "two"]);
+    assert_eq!(names(&["--sort", "name"]), ["one", "three", "two"]);
+    assert_eq!(names(&["--sort", "started:asc"]), ["one", "two", "three"]);
+    assert_eq!(names(&["--filter", "state:fin -name:one"]), ["two", "three"]);
+    assert_eq!(names(&["--filter", "-tw"]), ["one", "three"]);
+    assert_eq!(names(&["--filter", "state:failed"]), Vec::<String>::new());
+    let text = home.autolora(&["ls", "--columns", "name,score,mean-rank,parameters", "--sort", "score"]).out;
+    let expected = "name   score            mean rank  parameters\n\
+                    three  0.9500 accuracy  6.00       60\n\
+                    one    0.9000 accuracy  4.00       40\n\
+                    two    0.8000 accuracy  2.00       20\n";
+    assert_eq!(text, expected);
+    ends(&home.autolora(&["ls", "--sort", "scor"]), 2, "did you mean score?");
+    ends(&home.autolora(&["ls", "--columns", "name,mean-rnk"]), 2, "did you mean mean-rank?");
+    ends(&home.autolora(&["ls", "--sort", "score:up"]), 2, "asc or desc");
+
+    let damaged = || -> Vec<Value> {
+        home.autolora(&["ls", "--json"]).lines().iter().map(|run| run["damaged"].clone()).collect()
+    };
+    assert_eq!(damaged(), [Value::Null, Value::Null, Value::Null]);
+    fs::write(third.path().join("run.json"), "").unwrap();
+    assert_eq!(damaged()[2], json!("run.json is empty"));
+    fs::remove_file(third.events_path()).unwrap();
+    fs::create_dir(third.events_path()).unwrap();
+    let said = damaged()[2].as_str().unwrap().to_string();
+    assert!(said.contains("events.jsonl"), "{said}");
+    let text = home.autolora(&["ls", "--filter", "state:unread"]).out;
+    assert!(text.contains("unreadable") && !text.contains("finished"), "{text}");
+}
+
+#[test]
+fn a_run_tells_when_it_was_made_and_from_which() {
+    let home = Home::new();
+    let parent = finished(&home, "one", 4, 0.9);
+    let new = NewRun { name: "child", parent: Some(parent.id()), ..NewRun::default() };
+    Store::new(&home.path("home")).create(new).unwrap();
+    let show = |zone: &str| Answer::of(home.command(&["show", "child"]).env("TZ", zone).output().unwrap()).out;
+    let text = show("UTC");
+    assert!(text.contains(&format!("parent   made from {} (one)", parent.id())), "{text}");
+    let created = home.show("child")["created"].as_str().unwrap().to_string();
+    let minute = created[..16].replace('T', " ");
+    assert!(text.contains(&format!("started  {minute}\n")) && created.ends_with('Z'), "{text} {created}");
+    assert!(!show("UTC-3").contains(&minute), "told in local time");
+    fs::remove_dir_all(parent.path()).unwrap();
+    assert!(show("UTC").contains("(not there any more)"));
+}
+
+#[test]
 fn runs_are_compared_in_settings_ranks_and_scores() {
     let home = Home::new();
     let first = finished(&home, "one", 4, 0.9);

@@ -1,6 +1,7 @@
 //! Runs by the real binary: started, watched, paused, killed, resumed, stopped, removed.
 
 mod compare;
+mod evaluate;
 mod export;
 mod generation;
 mod notify;
@@ -394,6 +395,8 @@ fn bad_usage_exits_2_and_makes_no_run() {
         vec!["run", "quick.toml", "--set", "lora.rank=0"],
         vec!["run", "quick.toml", "--name", "last"],
         vec!["ls", "--frob"],
+        vec!["ls", "--sort", "scor"],
+        vec!["ls", "--columns", "name,stat"],
     ] {
         let answer = home.autolora(&arguments);
         assert_eq!(answer.code, Some(2), "{arguments:?}: {answer:?}");

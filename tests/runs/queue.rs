@@ -82,6 +82,31 @@ fn queued_runs_run_one_after_the_other_in_an_order_that_can_be_changed() {
 }
 
 #[test]
+fn who_starts_on_a_device_in_use_is_told_on_stderr_and_not_kept() {
+    let home = Home::new();
+    let first = home.autolora(&["run", "quick.toml", "--detach", "--set", &format!("search.steps={LONG}")]);
+    assert!(!first.err.contains("in use"), "{first:?}");
+    let first = first.out.trim().to_string();
+    let told = format!("cpu is in use by run {first} (quick); both will be slower");
+    let sets = SHORT.iter().flat_map(|set| ["--set", set]);
+    let arguments: Vec<&str> = ["run", "quick.toml", "--detach", "--name", "second"].into_iter().chain(sets).collect();
+    let second = home.autolora(&arguments);
+    assert!(second.code == Some(0) && second.err.contains(&format!("{told}; --queue waits")), "{second:?}");
+    let second = second.out.trim().to_string();
+    assert_eq!(home.run_dir(&second).file_name().and_then(|name| name.to_str()), Some(second.as_str()), "the id alone");
+    home.wait_for_state(&second, "finished");
+    let retrained = home.autolora(&["retrain", &second, "--detach"]);
+    assert!(retrained.code == Some(0) && retrained.err.contains(&told), "{retrained:?}");
+    home.wait_for_state(retrained.out.trim(), "finished");
+    // Who waits need not be told.
+    let queued = queue(&home, "third");
+    assert_eq!(home.autolora(&["stop", &queued]).code, Some(0));
+    let resumed = home.autolora(&["resume", &queued]);
+    assert!(resumed.code == Some(0) && resumed.err.contains(&told) && resumed.out.is_empty(), "{resumed:?}");
+    assert_eq!(home.autolora(&["stop", &first]).code, Some(0));
+}
+
+#[test]
 fn a_waiter_that_is_killed_is_a_crash_at_once_and_keeps_nobody_waiting() {
     let home = Home::new();
     let first = home.detach(LONG);

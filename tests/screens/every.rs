@@ -1,13 +1,16 @@
 //! Every screen and every popup once, in each state that looks different: a picture of each at three sizes, and its colours.
 //! A new screen is a new line of the table; what holds for all of them is tested on all of them.
 
+use crate::asked::{crowded, crowded_card};
 use crate::fixtures::*;
 use crate::form::{
     before_the_start, card, dataset_followed, difference, offline, on, picking, presets, refused, with_download, wrong,
 };
 use crate::generation::{writing, written};
-use crate::runs::{at_a_cursor, comparing, damaged, deleting_a_parent, long_names, many, with_long_note};
-use crate::theatre::{away, keys, monitor, with_gpu};
+use crate::runs::{at_a_cursor, comparing, damaged, deleting_a_parent, long_names, many, twins, with_long_note};
+use crate::stages::{away, changing_its_rule, looking_on, many_kinds, on_a_gpu, restless, retrained, with_gpu};
+use crate::theatre::{keys, monitor};
+use crate::values::with_a_search_taken;
 use autolora::experiment::{PresetDoc, Source};
 use autolora::run::event::{Event, Phase};
 use autolora::run::view::State;
@@ -57,6 +60,9 @@ pictures! {
     runs_delete: told(pressed(with_runs(rows()), "jjj"), [Msg::Weighed(vec![weight("20261122-235959-abcd")])]),
     runs_delete_several: deleting_several(),
     runs_delete_parent: deleting_a_parent(),
+    runs_twins: twins(),
+    runs_export: pressed(with_runs(rows()), "jjjE"),
+    runs_export_folder: coded(pressed(with_runs(rows()), "jjjE"), &[KeyCode::Enter]),
     runs_damaged: damaged(),
     runs_unreadable: pressed(damaged(), "j"),
     runs_details: pressed(with_long_note(), "i"),
@@ -65,14 +71,14 @@ pictures! {
 
     compare_reading: pressed(with_runs(rows()), "vvc"),
     compare_curves: comparing(2),
-    compare_settings: pressed(comparing(2), "]"),
+    compare_settings: pressed(comparing(2), "["),
     compare_ranks: pressed(comparing(2), "]]"),
-    compare_scores: pressed(comparing(2), "["),
+    compare_scores: pressed(comparing(2), "]"),
     compare_cursor: at_a_cursor(),
     compare_eight_curves: comparing(8),
-    compare_eight_settings: pressed(comparing(8), "]"),
+    compare_eight_settings: pressed(comparing(8), "["),
     compare_eight_ranks: pressed(comparing(8), "]]"),
-    compare_eight_scores: pressed(comparing(8), "["),
+    compare_eight_scores: pressed(comparing(8), "]"),
 
     presets: pressed(presets(), "j"),
     presets_filter: pressed(presets(), "/st"),
@@ -85,6 +91,9 @@ pictures! {
     form_group: pressed(form(PRESET), "]]]]jj"),
     form_generation: form("[model]\nid = \"gpt2\"\n[data]\ntask = \"generation\"\n[evaluate]\nnum_beams = 10\n"),
     form_rerun: again(),
+    form_search_taken: with_a_search_taken(),
+    form_shipped: form(include_str!("../../presets/glue-cola.toml")),
+    form_changed: changed(),
     form_dataset_followed: dataset_followed().0,
     form_typing: pressed(coded(on(PRESET, "data.text"), &[KeyCode::Enter]), "sentence-2"),
     form_filter: pressed(form(PRESET), "/lr"),
@@ -104,6 +113,8 @@ pictures! {
     preflight_download: before_the_start(Some(with_download())),
     preflight_offline: before_the_start(Some(offline())),
     preflight_broken: broken(),
+    preflight_crowded: crowded_card(Some(card())),
+    crowded: crowded(),
 
     monitor_reading: coded(with_runs(rows()), &[KeyCode::Enter]),
     monitor_glimpse: glimpse(),
@@ -116,7 +127,8 @@ pictures! {
     monitor_paused: at_rest(Event::Paused { phase: Phase::Search, step: 120 }, State::Paused),
     monitor_stopped: at_rest(stopped(), State::Stopped),
     monitor_stalled: searching().watched(State::Stalled),
-    monitor_crashed: searching().watched(State::Crashed),
+    monitor_crashed: after_a_checkpoint().watched(State::Crashed),
+    monitor_crashed_early: preparing().watched(State::Crashed),
     monitor_failed: failed().watched(State::Failed),
     monitor_allocate: allocating().watched(State::Running),
     monitor_retrain: log_of(|log| log.prepared().warmup(20).search(300).allocate().retrain()).watched(State::Running),
@@ -126,15 +138,25 @@ pictures! {
     monitor_large: pressed(large().watched(State::Running), "jjjjjjjjjjjjjjll"),
 
     theatre_past: pressed(searching().watched(State::Running), "m[[[[[[[["),
+    theatre_past_finished: pressed(finished().watched(State::Finished), "[[[["),
+    theatre_rule_changed: full(changing_its_rule(), Pane::History),
+    theatre_past_rule: pressed(changing_its_rule().watched(State::Running), "[[[[[[[[["),
+    theatre_fresh: looking_on(),
+    theatre_many_kinds: pressed(many_kinds().watched(State::Running), "jllllll"),
+    theatre_retrained: retrained().watched(State::Finished),
+    theatre_said: told(searching().watched(State::Running), [Msg::Done("demo pauses after its next checkpoint".into())]),
+    theatre_turns: full(restless(), Pane::Log),
     theatre_changes: pressed(searching().watched(State::Running), "m[[[[[[[[d"),
     theatre_jump: pressed(searching().watched(State::Running), ":"),
     theatre_what_if: pressed(searching().watched(State::Running), "wlllll"),
     theatre_what_if_value: pressed(searching().watched(State::Running), "we"),
     theatre_what_if_kept: coded(pressed(finished().watched(State::Finished), "wj"), &[KeyCode::Enter]),
+    theatre_what_if_same: coded(pressed(finished().watched(State::Finished), "w"), &[KeyCode::Enter]),
     theatre_what_if_large: pressed(large().watched(State::Running), "wllll"),
     theatre_card: away(7300.0),
     theatre_figures: read_out(),
     theatre_machine: with_gpu(),
+    theatre_full_gpu: full(on_a_gpu(), Pane::Machine),
     theatre_log_filter: pressed(searching().watched(State::Running), "/warning"),
     theatre_full_map: full(large(), Pane::Map),
     theatre_full_module: full(finished(), Pane::Module),
@@ -210,6 +232,21 @@ pub fn again() -> Model {
     told(with_runs(rows()), [Msg::RerunOpened { doc, name: "demo-2".into(), parent }])
 }
 
+/// A value changed in the middle of a form.
+fn changed() -> Model {
+    let mut model = on(PRESET, "lora.rank");
+    keys(&mut model, &[KeyCode::Enter]);
+    press(&mut model, "16");
+    keys(&mut model, &[KeyCode::Enter]);
+    model
+}
+
+fn after_a_checkpoint() -> Log {
+    let mut log = searching();
+    log.push(Event::Checkpoint { phase: Phase::Search, step: 100 });
+    log
+}
+
 fn broken() -> Model {
     let why = "cannot start threads: Resource temporarily unavailable".to_owned();
     told(before_the_start(None), [Msg::Preflight { number: 1, stage: Stage::Broken(why) }])
@@ -274,7 +311,8 @@ fn at_rest(end: Event, state: State) -> Model {
 fn failed() -> Log {
     let error = "the training loss is not a number at step 57 of the search (learning rate of the weights 0.3, of the selection 0.01)";
     let advice = "lower search.weights.lr, for instance to 0.001, or set search.clip_norm to 1.0, and resume";
-    log_of(|log| log.prepared().warmup(20).search(56).fail(error, advice))
+    let checkpoint = Event::Checkpoint { phase: Phase::Search, step: 50 };
+    log_of(|log| log.prepared().warmup(20).search(56).push(checkpoint).fail(error, advice))
 }
 
 fn allocating() -> Log {

@@ -6,6 +6,7 @@ use autolora::run::event::{
 };
 use autolora::run::machine::Machine;
 use autolora::run::notes::Notes;
+use autolora::run::outlook::Left;
 use autolora::run::view::{RunView, State};
 use autolora::tui::look::Look;
 use autolora::tui::model::{Model, Screen};
@@ -13,7 +14,7 @@ use autolora::tui::monitor::{Head, Monitor, Then};
 use autolora::tui::msg::{Effect, Msg, Weight};
 use autolora::tui::palette::Depth;
 use autolora::tui::presets::PresetRow;
-use autolora::tui::runs::RunRow;
+use autolora::tui::runs::{Ranked, RunRow};
 use autolora::tui::update::update;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
@@ -74,6 +75,9 @@ pub fn row(id: &str, name: &str, state: State) -> RunRow {
         phase: Some(Phase::Search),
         step: 120,
         total: 300,
+        warms_up: false,
+        left: None,
+        ranks: None,
         score: None,
         best: None,
         last: None,
@@ -82,6 +86,7 @@ pub fn row(id: &str, name: &str, state: State) -> RunRow {
         data: "builtin:demo".into(),
         started: Some("2026-11-23T20:33:12.512Z".into()),
         parent: None,
+        parent_name: None,
         notes: Notes::default(),
         error: None,
         damage: None,
@@ -103,12 +108,18 @@ pub fn rows() -> Vec<RunRow> {
         row("20261118-110000-0005", "next", State::Queued),
     ];
     (rows[1].phase, rows[1].step, rows[1].total) = (Some(Phase::Retrain), 12_345, 99_999);
+    rows[0].left = Some(Left { seconds: 371.0, at_least: false });
+    rows[1].left = Some(Left { seconds: 12_000.0, at_least: true });
+    rows[0].ranks = Some(Ranked { mean: 3.17, parameters: Some(3648), allocated: false });
+    rows[1].ranks = Some(Ranked { mean: 4.5, parameters: Some(1_234_567), allocated: true });
+    rows[3].ranks = Some(Ranked { mean: 2.83, parameters: Some(33_792), allocated: true });
     (rows[0].best, rows[0].last) = (Some((97, 0.3127)), Some((120, 0.3342)));
     rows[0].notes.tags = vec!["paper".into(), "lr-sweep".into()];
     rows[3].notes.star = true;
     rows[3].took = Some(754.0);
     rows[3].notes.note = "the one in the report".into();
     rows[3].parent = Some("20261121-110000-0002".into());
+    rows[3].parent_name = Some("slow".into());
     rows[1].model = "/models/all-MiniLM-L6-v2".into();
     rows[1].data = "/data/glue/SST-2/train.tsv".into();
     rows[3].score = Some(("matthews_correlation".into(), 0.4312));
@@ -238,6 +249,16 @@ impl Log {
 
     pub fn search(&mut self, steps: usize) -> &mut Log {
         self.search_like(steps, 0)
+    }
+
+    /// The selection alone from one step to another.
+    pub fn selected(&mut self, steps: std::ops::RangeInclusive<usize>) -> &mut Log {
+        for step in steps {
+            let (modules, ranks) = self.selection(step);
+            let energy = modules.clone();
+            self.push(Event::Selection(Selected { phase: Phase::Search, step, modules, ranks, energy }));
+        }
+        self
     }
 
     /// A search that is worse the higher `worse` is.
@@ -402,9 +423,19 @@ impl Log {
             ..Head::default()
         };
         update(&mut model, Msg::Opened(Box::new(head)));
-        update(&mut model, self.followed(state));
+        for effect in update(&mut model, self.followed(state)) {
+            if let Effect::LookAtAdapter(run) = effect {
+                update(&mut model, Msg::Adapter { run, files: adapter_files() });
+            }
+        }
         model
     }
+}
+
+/// What lies in the folder of an adapter.
+pub fn adapter_files() -> Vec<(String, u64)> {
+    let files = [("adapter_model.safetensors", 10_952), ("README.md", 2_411), ("adapter_config.json", 1_204)];
+    files.map(|(name, size)| (name.to_owned(), size)).to_vec()
 }
 
 /// The log of the demo in the middle of its search.

@@ -85,7 +85,7 @@ pub fn written() -> Log {
 #[test]
 fn the_form_of_generation_has_what_matters_there() {
     let mut model = form("[model]\nid = \"gpt2\"\n[data]\ntask = \"generation\"\n[evaluate]\nnum_beams = 10\n");
-    press(&mut model, "jjj");
+    press(&mut model, "jj");
     update(&mut model, key(KeyCode::Right));
     let form = model.form().unwrap();
     assert_eq!(form.doc.get_typed("data.task").as_deref(), Some("classification"));

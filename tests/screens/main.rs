@@ -1,6 +1,7 @@
 //! Every screen and popup as a picture, keys as (before, keys, after), and any keys on any size without a panic.
 
 mod any;
+mod asked;
 mod every;
 mod fixtures;
 mod form;
@@ -8,8 +9,10 @@ mod generation;
 mod keys;
 mod mouse;
 mod runs;
+mod stages;
 mod styles;
 mod theatre;
+mod values;
 
 use autolora::run::view::State;
 use autolora::tui::model::Model;

@@ -10,7 +10,7 @@ use autolora::tui::keys::Context;
 use autolora::tui::model::{Model, Screen};
 use autolora::tui::monitor::Head;
 use autolora::tui::msg::{Effect, Msg, Watching, Weight};
-use autolora::tui::runs::{Annotation, Column, RunRow};
+use autolora::tui::runs::{Annotation, Column, ExportFormat, RunRow};
 use autolora::tui::update::update;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -88,7 +88,7 @@ pub fn deleting_a_parent() -> Model {
 /// Losses of three runs, smooth and close, at a step.
 pub fn at_a_cursor() -> Model {
     let mut model = comparing(3);
-    press(&mut model, "oo");
+    press(&mut model, "o");
     for _ in 0..8 {
         effects(&mut model, KeyCode::Left);
     }
@@ -224,7 +224,7 @@ fn columns_are_hidden_moved_and_kept() {
     assert!(!model.runs.kept.shown().contains(&Column::State), "shown and hidden again, in its place");
     press(&mut model, "j");
     let Effect::Keep(kept) = char_effect(&mut model, 'J') else { panic!() };
-    assert_eq!(kept.shown()[..2], [Column::Progress, Column::Phase]);
+    assert_eq!(kept.shown()[..2], [Column::Left, Column::Progress]);
     let Effect::Keep(kept) = char_effect(&mut model, 'u') else { panic!() };
     assert_eq!(kept.shown(), Column::USUAL);
     assert!(effects(&mut model, KeyCode::Char('g')).is_empty());
@@ -367,18 +367,26 @@ fn a_run_that_could_not_be_read_for_a_while_is_shown_again_and_said_so_once() {
 fn the_runs_of_a_comparison_that_do_not_fit_are_reached_by_arrows() {
     let mut model = comparing(8);
     press(&mut model, "]]");
-    model.size = (80, 24);
-    let heading = |model: &Model| frame(model, 80, 24).lines().find(|line| line.contains("1 demo")).map(str::to_owned);
+    model.size = (60, 24);
+    let heading = |model: &Model| frame(model, 60, 24).lines().find(|line| line.contains("1 demo")).map(str::to_owned);
     let seen = |model: &Model, run: &str| {
-        let shown = frame(model, 80, 24);
+        let shown = frame(model, 60, 24);
         shown.lines().skip(10).any(|line| line.contains(run))
     };
     assert!(heading(&model).is_some());
-    assert!(!seen(&model, "8 last"));
+    assert!(!seen(&model, "8 las"));
     press(&mut model, "llllllllllll");
-    assert!(seen(&model, "8 last") && seen(&model, "1 demo"), "{}", frame(&model, 80, 24));
+    assert!(seen(&model, "8 las") && seen(&model, "1 demo"), "{}", frame(&model, 60, 24));
     press(&mut model, "h");
-    assert!(!seen(&model, "8 last"), "one step back is one step");
+    assert!(!seen(&model, "8 las"), "one step back is one step");
+}
+
+#[test]
+fn eight_runs_are_compared_beside_each_other_at_160_columns() {
+    let model = comparing(8);
+    let drawn = frame(&model, 160, 45);
+    assert_eq!(drawn.matches("8 la").count(), 3, "in scores, ranks and settings: {drawn}");
+    assert!(drawn.contains("smooth 0.6"), "as the monitor");
 }
 
 #[test]
@@ -429,7 +437,7 @@ fn control_characters_of_tags_and_settings_never_reach_the_terminal() {
     let settings = Some(Box::new(experiment));
     let head = Head { id: "20261123-203310-a1b2".into(), name: evil.into(), settings, ..Head::default() };
     update(&mut compared, Msg::Opened(Box::new(head)));
-    press(&mut compared, "]");
+    press(&mut compared, "[");
     for model in [listed, compared] {
         let shown = frame(&model, 120, 40);
         assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
@@ -443,6 +451,60 @@ fn control_c_leaves_from_the_filter_and_the_comparison() {
     press(&mut typing, "/q?");
     for mut model in [typing, comparing(2)] {
         assert!(matches!(update(&mut model, control_c())[..], [Effect::Quit(130)]));
+    }
+}
+
+/// Runs of one name: of a day, of other days, and made from each other.
+pub fn twins() -> Model {
+    let mut rows = rows();
+    for at in [2, 3, 5] {
+        rows[at].name = "demo".into();
+        rows[at].started = Some(format!("2026-11-2{at}T08:0{at}:00.000Z"));
+    }
+    rows[0].parent = Some(rows[3].id.clone());
+    rows[0].parent_name = Some("demo".into());
+    with_runs(rows)
+}
+
+#[test]
+fn runs_of_one_name_are_told_apart_at_any_width() {
+    let model = twins();
+    let is_demo = |line: &&str| line.chars().skip(4).take(9).collect::<String>().contains("demo");
+    for columns in [80, 120, 200] {
+        let drawn = frame(&model, columns, 24);
+        let lines: Vec<&str> = drawn.lines().filter(is_demo).take(4).collect();
+        assert!(lines[1].contains("\u{21b3} demo"), "{drawn}");
+        // Two are of one day, so that at 80 columns the end of the id tells them apart; wider, the column of the starts does.
+        let apart = if columns == 80 {
+            ["0002", "a1b2", "abcd", "1234"]
+        } else {
+            ["11-25 08:05", "11-23 20:33", "11-23 08:03", "11-22 08:02"]
+        };
+        for (line, mark) in lines.iter().zip(apart) {
+            assert!(line.contains(mark), "{mark}: {drawn}");
+        }
+    }
+}
+
+#[test]
+fn a_finished_run_is_exported_from_both_screens() {
+    let mut model = with_runs(rows());
+    assert!(effects(&mut model, KeyCode::Char('E')).is_empty());
+    assert!(notice(&model).contains("only a finished run"), "{}", notice(&model));
+    press(&mut model, "jjj");
+    let finished = finished().watched(State::Finished);
+    for (mut model, run) in [(model, rows()[3].id.clone()), (finished, rows()[0].id.clone())] {
+        press(&mut model, "E");
+        assert_eq!(model.context(), Context::Prompt);
+        assert!(frame(&model, 80, 24).contains("merged: a whole model"));
+        press(&mut model, "onnx");
+        assert!(effects(&mut model, KeyCode::Enter).is_empty());
+        assert!(notice(&model).contains("peft, merged or config"), "{}", notice(&model));
+        assert!(effects(&mut model, KeyCode::Enter).is_empty(), "the usual one is offered");
+        press(&mut model, "~/out");
+        let Effect::ExportRun { run: found, format, folder, .. } = effect(&mut model, KeyCode::Enter) else { panic!() };
+        assert_eq!((found, format, folder.as_str()), (run, ExportFormat::Peft, "~/out"));
+        assert!(model.popups.is_empty() && notice(&model).contains("as peft"), "{}", notice(&model));
     }
 }
 

@@ -224,7 +224,7 @@ fn what_went_wrong_has_the_colour_of_errors_and_is_bold_without() {
     let wrongs = [
         ("monitor_failed", "failed in search"),
         ("monitor_failed", "the training loss is not a number"),
-        ("monitor_crashed", "the worker died in search"),
+        ("monitor_crashed", "died in search"),
         ("monitor_lost", "cannot read /runs/x"),
         ("runs_failed_selected", "the loss is not a number"),
         ("runs_complained", "mark 2 to 8 runs"),

@@ -1,9 +1,9 @@
 //! The rank theatre: other moments, other choices, panes, and what happened while one was away.
 
 use crate::fixtures::*;
+use crate::stages::*;
 use autolora::experiment::Rule;
 use autolora::run::event::{Event, Phase, Selected};
-use autolora::run::machine::{Gpu, Machine};
 use autolora::run::view::State;
 use autolora::tui::keys::Context;
 use autolora::tui::model::{Model, Popup};
@@ -129,6 +129,17 @@ fn after_the_allocation_a_choice_is_for_a_new_run() {
 }
 
 #[test]
+fn a_choice_that_changes_no_rank_says_so_before_a_run_is_made_of_it() {
+    let mut model = finished().watched(State::Finished);
+    press(&mut model, "w");
+    assert!(frame(&model, 120, 40).contains("0 of 4 modules differ"), "{}", frame(&model, 120, 40));
+    assert!(keys(&mut model, &[KeyCode::Enter]).is_empty());
+    let shown = frame(&model, 80, 24).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(shown.contains("retrain with the same ranks"), "{shown}");
+    assert!(matches!(&keys(&mut model, &[KeyCode::Char('y')])[..], [Effect::Retrain { .. }]));
+}
+
+#[test]
 fn a_value_can_be_typed_and_a_wrong_one_is_told() {
     let mut model = searching().watched(State::Running);
     press(&mut model, "we");
@@ -198,55 +209,7 @@ fn the_log_is_filtered_and_scrolled() {
     press(&mut model, "kkkkk");
     assert!(frame(&model, 80, 24).contains("note 34") && !frame(&model, 80, 24).contains("note 39"));
     press(&mut model, "g");
-    assert!(frame(&model, 80, 24).contains("800 rows to train"));
-}
-
-/// A search on a GPU that is slowed down, its pane with the focus.
-pub fn with_gpu() -> Model {
-    let gpu = Gpu {
-        index: 0,
-        name: "NVIDIA H100 80GB HBM3".into(),
-        used_bytes: 31_200_000_000,
-        total_bytes: 85_500_000_000,
-        load_percent: Some(97),
-        temperature: Some(71),
-        power: Some(688.4),
-        power_limit: Some(700.0),
-        throttled: vec!["power cap".into()],
-    };
-    let machine = Machine {
-        host_used_bytes: 61_000_000_000,
-        host_total_bytes: 128_000_000_000,
-        load: 3.2,
-        cores: 16,
-        worker_cores: Some(1.1),
-        gpu: Some(gpu),
-    };
-    let mut log = searching();
-    log.push(Event::Machine { phase: Phase::Search, machine });
-    let mut model = log.watched(State::Running);
-    monitor(&mut model).focus = Pane::Machine;
-    model
-}
-
-/// The monitor of a run that was looked at after its search step 40, so many seconds ago.
-pub fn away(away_s: f64) -> Model {
-    let mut log = searching();
-    log.say("warning", "the loss jumped");
-    let mut model = with_runs(rows());
-    let run = "20261123-203312-a1b2";
-    model.screens.push(autolora::tui::model::Screen::Monitor(Box::new(autolora::tui::monitor::Monitor::new(run))));
-    let head = Head {
-        id: run.into(),
-        name: "demo".into(),
-        settings: Some(Box::default()),
-        seen: Some(Seen { seq: 25 + 2 * 40, time: "2026-11-23T20:40:00.000Z".into() }),
-        away_s: Some(away_s),
-        ..Head::default()
-    };
-    update(&mut model, Msg::Opened(Box::new(head)));
-    update(&mut model, log.filled(State::Running, 25 + 2 * 40));
-    model
+    assert!(frame(&model, 80, 24).contains("a worker starts on turing"));
 }
 
 #[test]
@@ -422,4 +385,218 @@ fn no_line_of_a_help_is_cut_at_80_columns() {
             assert!(columns <= 72, "{context:?}: {columns} columns: {line:?}");
         }
     }
+}
+
+#[test]
+fn a_moment_of_the_past_is_drawn_by_the_rule_that_held_then() {
+    let mut model = changing_its_rule().watched(State::Running);
+    assert_eq!(monitor(&mut model).line(), Some(0.2));
+    press(&mut model, ":");
+    update(
+        &mut model,
+        Msg::Key(crossterm::event::KeyEvent::new(KeyCode::Char('u'), crossterm::event::KeyModifiers::CONTROL)),
+    );
+    press(&mut model, "80");
+    keys(&mut model, &[KeyCode::Enter]);
+    assert_eq!(monitor(&mut model).line(), Some(0.125));
+    assert!(frame(&model, 80, 24).contains("kept: at least 0.125"), "{}", frame(&model, 80, 24));
+    press(&mut model, ">");
+    assert_eq!(monitor(&mut model).line(), Some(0.2), "step 81 was the first by the new rule");
+    // A choice that is kept is in the settings at once; the past stays as it was.
+    press(&mut model, "<");
+    monitor(&mut model).head.as_mut().unwrap().settings.as_mut().unwrap().allocation.rule = Rule::Energy;
+    assert_eq!(monitor(&mut model).line(), Some(0.125));
+    press(&mut model, ".");
+    let mut log = changing_its_rule();
+    log.push(Event::Allocation { phase: Phase::Search, rule: Rule::Energy, threshold: Some(0.3), budget: None });
+    let mut model = log.watched(State::Running);
+    assert!(frame(&model, 120, 40).contains("by energy"));
+    press(&mut model, "<");
+    assert!(!frame(&model, 120, 40).contains("by energy") && monitor(&mut model).line() == Some(0.2));
+}
+
+#[test]
+fn the_result_gives_way_to_the_past_where_there_is_little_room() {
+    let mut model = finished().watched(State::Finished);
+    assert!(frame(&model, 80, 24).contains("result, held-out split"));
+    press(&mut model, "[");
+    assert!(!frame(&model, 80, 24).contains("result, held-out split"));
+    assert!(frame(&model, 80, 24).contains("losses of the search"));
+    press(&mut model, ".");
+    assert!(frame(&model, 80, 24).contains("result, held-out split"));
+}
+
+#[test]
+fn esc_takes_back_the_filter_before_the_screen() {
+    let mut model = searching().watched(State::Running);
+    press(&mut model, "/warning");
+    keys(&mut model, &[KeyCode::Enter]);
+    press(&mut model, "f");
+    keys(&mut model, &[KeyCode::Esc]);
+    assert!(monitor(&mut model).log.filter.is_empty() && monitor(&mut model).full);
+    keys(&mut model, &[KeyCode::Esc]);
+    assert!(!monitor(&mut model).full);
+    keys(&mut model, &[KeyCode::Esc]);
+    assert_eq!(model.context(), Context::Runs);
+}
+
+#[test]
+fn who_comes_back_finds_the_monitor_as_it_was_left() {
+    let log = searching();
+    let mut model = log.watched(State::Running);
+    press(&mut model, "jl<<<m.");
+    monitor(&mut model).focus = Pane::Figures;
+    press(&mut model, "hhhx");
+    let cursor = monitor(&mut model).figures.cursor;
+    assert!(cursor.is_some());
+    keys(&mut model, &[KeyCode::Esc, KeyCode::Enter]);
+    assert!(monitor(&mut model).view.modules.is_empty(), "nothing is read yet");
+    update(&mut model, log.filled(State::Running, u64::MAX));
+    let monitor = monitor(&mut model);
+    assert_eq!((monitor.cursor, monitor.focus, monitor.figures.cursor), ((1, 1), Pane::Figures, cursor));
+    assert_eq!(monitor.moment.mark.and_then(|mark| monitor.view.snapshots.step(mark)), Some(117));
+}
+
+#[test]
+fn what_changes_before_ones_eyes_is_marked_for_a_while_and_is_no_news() {
+    let mut model = looking_on();
+    let shown = frame(&model, 80, 24);
+    assert!(shown.contains(" just now") && shown.contains('▼') && !shown.contains("since you looked"), "{shown}");
+    let mut log = Log::new();
+    log.prepared().search(35).selected(36..=120);
+    let records: Vec<_> = log.records().iter().skip(76).cloned().collect();
+    let places = records.iter().map(|record| record.seq).collect();
+    let run = "20261123-203312-a1b2".into();
+    update(&mut model, Msg::Followed { run, records, places, state: State::Running });
+    assert!(!frame(&model, 80, 24).contains("just now"), "{}", frame(&model, 80, 24));
+    // What changed while one was away stays as it was told.
+    let mut model = away(7300.0);
+    keys(&mut model, &[KeyCode::Enter]);
+    let told = |model: &Model| line_with(&frame(model, 120, 40), "changed since you looked").to_owned();
+    let before = told(&model);
+    let mut later = searching();
+    let from = later.records().len();
+    later.selected(121..=150);
+    let records: Vec<_> = later.records()[from..].to_vec();
+    let places = records.iter().map(|record| record.seq).collect();
+    let run = "20261123-203312-a1b2".into();
+    update(&mut model, Msg::Followed { run, records, places, state: State::Running });
+    let count = |line: &str| line.split(" changed since").next()?.split(' ').next_back()?.parse::<usize>().ok();
+    assert!(count(&before).is_some_and(|count| count > 0), "{before}");
+    assert_eq!(count(&before), count(&told(&model)));
+}
+
+#[test]
+fn every_kind_of_module_is_reached_and_the_edges_say_how_many_are_beyond() {
+    let mut model = many_kinds().watched(State::Running);
+    let heading = |model: &Model| frame(model, 80, 24).lines().nth(4).unwrap_or_default().to_owned();
+    let heading = |model: &Model| {
+        let shown = frame(model, 80, 24);
+        shown
+            .lines()
+            .find(|line| line.contains("_proj") || line.contains("router"))
+            .map_or_else(|| heading(model), str::to_owned)
+    };
+    assert!(heading(&model).contains("layer") && heading(&model).contains('›'), "{}", heading(&model));
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..10 {
+        seen.extend(heading(&model).split_whitespace().map(str::to_owned));
+        press(&mut model, "l");
+    }
+    let kinds = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "fc1", "fc2", "router"];
+    assert!(kinds.iter().all(|kind| seen.contains(*kind)), "{seen:?}");
+    assert!(heading(&model).contains("‹ 5") && !heading(&model).contains('›'), "{}", heading(&model));
+}
+
+#[test]
+fn the_key_bar_names_the_keys_of_the_pane_with_the_focus_first() {
+    let mut model = finished().watched(State::Finished);
+    let bar = |model: &Model| {
+        frame(model, 120, 40).lines().last().unwrap_or_default().trim_start_matches(['"', ' ']).to_owned()
+    };
+    assert!(bar(&model).starts_with("< earlier  w what if  Tab pane"), "{}", bar(&model));
+    monitor(&mut model).focus = Pane::Figures;
+    assert!(bar(&model).starts_with("c phase  v figures  x axis  y log  o smooth  Tab pane"), "{}", bar(&model));
+    monitor(&mut model).focus = Pane::Log;
+    assert!(bar(&model).starts_with("f full  / find  Tab pane"), "{}", bar(&model));
+    // They hold wherever the focus is.
+    monitor(&mut model).focus = Pane::Map;
+    press(&mut model, "x");
+    assert!(frame(&model, 120, 40).contains("epoch"));
+}
+
+#[test]
+fn a_read_out_is_in_the_unit_of_the_axis() {
+    let mut model = searching().watched(State::Running);
+    monitor(&mut model).focus = Pane::Figures;
+    keys(&mut model, &[KeyCode::Left]);
+    assert!(frame(&model, 120, 40).contains("step 120"));
+    press(&mut model, "x");
+    assert!(frame(&model, 120, 40).contains("epoch 2.40, step 120"), "{}", frame(&model, 120, 40));
+    press(&mut model, "x");
+    assert!(frame(&model, 120, 40).contains("tokens 61.4k, step 120"), "{}", frame(&model, 120, 40));
+}
+
+#[test]
+fn what_is_said_covers_no_line() {
+    let mut model = searching().watched(State::Running);
+    let last = "12 rows of the validation split";
+    assert!(frame(&model, 80, 24).contains(last));
+    update(&mut model, Msg::Done("demo pauses after its next checkpoint".into()));
+    let shown = frame(&model, 80, 24);
+    assert!(shown.contains(last) && shown.contains("demo pauses after"), "{shown}");
+    update(&mut model, Msg::Failed("a long story ".repeat(30)));
+    assert!(frame(&model, 80, 24).contains(last), "{}", frame(&model, 80, 24));
+}
+
+#[test]
+fn a_retrained_run_names_the_run_whose_search_it_took_and_leads_there_and_back() {
+    let mut model = retrained().watched(State::Finished);
+    let parent = rows()[3].id.clone();
+    assert!(line_with(&frame(&model, 160, 45), "demo").contains(&format!("retrained from {parent}")));
+    assert!(line_with(&frame(&model, 80, 24), "demo").contains("from "), "{}", frame(&model, 80, 24));
+    press(&mut model, "jP");
+    assert_eq!(monitor(&mut model).run, parent);
+    assert_eq!(model.watching(), autolora::tui::msg::Watching::Run(parent));
+    keys(&mut model, &[KeyCode::Esc]);
+    assert_eq!(monitor(&mut model).run, "20261123-203312-a1b2");
+    keys(&mut model, &[KeyCode::Esc]);
+    assert_eq!(model.context(), Context::Runs);
+    let mut model = searching().watched(State::Running);
+    press(&mut model, "P");
+    assert!(model.notice.as_ref().is_some_and(|notice| notice.text.contains("its own search")), "{:?}", model.notice);
+}
+
+#[test]
+fn a_finished_run_says_where_its_adapter_is_and_what_the_machine_did_over_all() {
+    let mut model = finished().watched(State::Finished);
+    assert!(frame(&model, 80, 24).contains("adapter  /runs/20261123-203312-a1b2/adapter  14.6 kB"));
+    monitor(&mut model).focus = Pane::Result;
+    press(&mut model, "f");
+    let shown = frame(&model, 120, 40);
+    for said in [
+        "PeftModel.from_pretrained(model, \"/runs/20261123-203312-a1b2/adapter\")",
+        "adapter_model.safetensors 11.0 kB",
+        "rank 2: 1 module, rank 3: 3 modules",
+        "0.2475 better than head alone",
+    ] {
+        assert!(shown.contains(said), "no {said:?} in\n{shown}");
+    }
+    let model = {
+        let mut model = on_a_gpu().watched(State::Finished);
+        monitor(&mut model).focus = Pane::Machine;
+        press(&mut model, "f");
+        model
+    };
+    let shown = frame(&model, 120, 40);
+    assert!(shown.contains("host memory at most 70.6 GB") && shown.contains("mean load 78 %"), "{shown}");
+    assert!(shown.contains("GPU load, %") && shown.contains("peaks and means until"), "{shown}");
+}
+
+#[test]
+fn baselines_that_are_planned_are_in_the_chain_of_phases_from_the_start() {
+    let mut model = searching().watched(State::Running);
+    assert!(!frame(&model, 80, 24).contains("baseline"));
+    monitor(&mut model).head.as_mut().unwrap().settings.as_mut().unwrap().baseline.head_only = true;
+    assert!(frame(&model, 80, 24).contains("evaluate › baseline › export"), "{}", frame(&model, 80, 24));
 }

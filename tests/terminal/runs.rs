@@ -116,7 +116,7 @@ fn runs_are_starred_tagged_compared_made_again_and_deleted_and_the_columns_are_r
     session.sees("3 marked");
     session.send("c");
     session.sees("AutoLoRA  compare");
-    session.send("\t");
+    session.send("[");
     session.sees("runtime.seed");
     session.stays_silent();
     session.send("\x1b");

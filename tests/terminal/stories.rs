@@ -11,7 +11,7 @@ fn say(session: &mut Session, setting: &str, value: &str, unit: &str) {
     session.send(&format!("\r\r\x15{value}\r"));
     session.sees(&format!(" {value} {unit}"));
     session.send("\x1b");
-    session.sees("lora.targets");
+    session.sees("▸ common");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn the_demo_of_generation_from_the_presets_to_its_score_and_its_texts() {
     session.sees("▸ demo-generation");
     session.send("\r");
     session.sees("ready to start");
-    session.sees("evaluate.max_new_tokens");
+    session.sees("c_attn");
     say(&mut session, "search.epochs", "0.5", "epochs");
     say(&mut session, "retrain.epochs", "1", "epochs");
     session.send("S");

@@ -50,7 +50,7 @@ fn a_run_outlives_the_terminal_that_started_it_and_is_scrubbed_steered_and_stopp
     first.send("\r\r\x15400\r");
     first.sees(" 400 epochs");
     first.send("\x1b");
-    first.sees("lora.targets");
+    first.sees("▸ common");
     first.send("S");
     first.sees("emerging: mean rank");
     first.send("q");
@@ -94,7 +94,7 @@ fn a_run_outlives_the_terminal_that_started_it_and_is_scrubbed_steered_and_stopp
     second.sees("ranks at step ");
     second.send("p.");
     second.sees("emerging ranks");
-    second.misses("at step");
+    second.misses("ranks at step");
 
     second.send("w");
     second.sees("selection value at least 0.125");
@@ -140,9 +140,19 @@ fn a_finished_search_is_allocated_by_another_rule_in_a_new_run_which_is_compared
     assert_eq!(child["selection"], parent["selection"], "the search is the parent's");
     assert_eq!(child["state"], "finished");
 
-    // Beside each other: what differs, and what became of it.
+    // Its adapter, for others.
     session.send("\x1b");
     session.sees("2 in all");
+    let out = home.join("out");
+    session.send("E");
+    session.sees("merged: a whole model");
+    session.send("\r");
+    session.sees("Folder to write");
+    session.send(&format!("{}\r", out.display()));
+    session.sees("is written to");
+    assert!(out.join("adapter_config.json").is_file() && out.join("adapter_model.safetensors").is_file());
+
+    // Beside each other: what differs, and what became of it.
     session.send("V");
     session.sees("2 marked");
     session.send("c");

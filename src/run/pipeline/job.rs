@@ -75,7 +75,7 @@ pub struct Job<'a, 'b> {
 }
 
 /// Prefix of [`Job::adapter`] in checkpoints.
-const ADAPTER: &str = "adapter";
+pub(super) const ADAPTER: &str = "adapter";
 
 impl<'a, 'b> Job<'a, 'b> {
     /// A run at its beginning.
@@ -235,7 +235,7 @@ fn phases(job: &mut Job, checkpoint: Option<Checkpoint>) -> Progressed {
 }
 
 /// Data that changed under a run would give a result that nothing explains.
-fn check_inputs(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Result<(), Fault> {
+pub(super) fn check_inputs(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Result<(), Fault> {
     let changed: Vec<&str> =
         before.iter().filter(|(key, hash)| now.get(*key) != Some(hash)).map(|(k, _)| &**k).collect();
     if changed.is_empty() {

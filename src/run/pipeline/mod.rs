@@ -1,5 +1,6 @@
 //! The job of a worker: the phases of a run, one after the other, each from the checkpoint where it was left.
 
+pub mod again;
 mod baseline;
 mod evaluate;
 mod init_from;

@@ -12,7 +12,7 @@ mod mark;
 mod seat;
 mod turn;
 
-pub use listing::{AtDevice, Listing};
+pub use listing::{AtDevice, Crowd, Listing};
 pub use mark::{Entry, Mark};
 pub use seat::{Seat, seats};
 pub use turn::{Look, Ticket, Turn};

@@ -117,6 +117,24 @@ fn of_several_devices_the_first_free_one_is_taken_and_other_devices_hold_nobody_
 }
 
 #[test]
+fn a_device_is_crowded_where_no_slot_of_any_that_may_be_taken_is_free() {
+    let (home, queue) = home();
+    let crowd = |keys: &[&str]| queue.look().unwrap().crowd(&seat(keys)).map(|crowd| crowd.to_string());
+    assert_eq!((crowd(&["cpu"]), crowd(&[])), (None, None));
+    let take = |name: &str, key: &str| queue.take_now(&run(&home, name), &seat(&[key])).unwrap().unwrap().0;
+    let _first = take("a", "cuda-0");
+    let told = crowd(&["cuda-0"]).unwrap();
+    assert!(told.starts_with("cuda-0 is in use by run ") && told.ends_with(" (a); both will be slower"), "{told}");
+    assert_eq!((crowd(&["cuda-0", "cuda-1"]), crowd(&["cpu"])), (None, None), "the other one is free");
+    let _second = take("b", "cuda-1");
+    assert!(crowd(&["cuda-0", "cuda-1"]).unwrap().starts_with("cuda-0 "));
+    queue.set_slots("cuda-1", 2).unwrap();
+    assert_eq!(crowd(&["cuda-0", "cuda-1"]), None);
+    let _more = ["c", "d", "e"].map(|name| take(name, "cuda-0"));
+    assert!(crowd(&["cuda-0"]).unwrap().ends_with(" and 1 more; all will be slower"));
+}
+
+#[test]
 fn slots_are_as_many_as_the_user_says() {
     let (home, queue) = home();
     let mut tickets = ["a", "b", "c"].map(|name| draw(&home, &queue, name, &["cpu"]));

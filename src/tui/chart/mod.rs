@@ -23,6 +23,21 @@ pub struct Curve<'a> {
     pub mark: &'static str,
 }
 
+/// A value as a line across, on a part of the axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Level {
+    pub value: f64,
+    pub from: f64,
+    pub to: f64,
+}
+
+impl Level {
+    /// From end to end.
+    pub fn all_along(value: f64) -> Level {
+        Level { value, from: f64::NEG_INFINITY, to: f64::INFINITY }
+    }
+}
+
 /// What is drawn, and how.
 #[derive(Default)]
 pub struct Plot<'a> {
@@ -34,7 +49,7 @@ pub struct Plot<'a> {
     /// So many of the last curves have their marks behind their ends, so that no colour is needed to tell them apart.
     pub named: usize,
     /// Values that are drawn as a line across, e.g. a threshold.
-    pub levels: &'a [f64],
+    pub levels: &'a [Level],
     pub axis: Axis,
     /// What to say beside the axis.
     pub note: &'a str,
@@ -87,7 +102,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     if let Some((from, to)) = plot.range {
         range.x = (from, to);
     }
-    for level in plot.levels.iter().map(|level| scaled(*level, plot.log)).filter(|level| level.is_finite()) {
+    for level in plot.levels.iter().map(|level| scaled(level.value, plot.log)).filter(|level| level.is_finite()) {
         range.y = (range.y.0.min(level), range.y.1.max(level));
     }
     range.widen();
@@ -97,7 +112,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     let dots = if braille { (2, 4) } else { (1, 1) };
     let size = (usize::from(inner.width) * dots.0, usize::from(inner.height) * dots.1);
     for level in plot.levels {
-        draw_level(buf, inner, &range, scaled(*level, plot.log), look);
+        draw_level(buf, inner, &range, *level, plot.log, look);
     }
     for (place, style) in [(plot.moment, look.accent()), (plot.cursor, look.strong())] {
         draw_place(buf, inner, &range, place, style, look);
@@ -123,8 +138,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     scale(buf, area, inner, &range, plot, look);
     for level in plot.levels {
         // Its figure stands at the scale, since curves may hide the line.
-        if let Some(y) = level_row(inner, &range, scaled(*level, plot.log)) {
-            let text = format!("{:>7} {}", figure(*level), look.glyphs().pointer);
+        if let Some(y) = level_row(inner, &range, scaled(level.value, plot.log)) {
+            let text = format!("{:>7} {}", figure(level.value), look.glyphs().pointer);
             buf.set_stringn(area.x, y, text, usize::from(MARGIN), look.strong());
         }
     }
@@ -141,10 +156,15 @@ fn row_of(range: &Range, value: f64, height: u16) -> u16 {
 }
 
 /// A line across, below the curves.
-fn draw_level(buf: &mut Buffer, plot: Rect, range: &Range, level: f64, look: Look) {
-    let Some(y) = level_row(plot, range, level) else { return };
-    let glyph = look.glyphs().rule;
-    buf.set_stringn(plot.x, y, glyph.repeat(usize::from(plot.width)), usize::from(plot.width), look.faint());
+fn draw_level(buf: &mut Buffer, plot: Rect, range: &Range, level: Level, log: bool, look: Look) {
+    let Some(y) = level_row(plot, range, scaled(level.value, log)) else { return };
+    let column = |x: f64| {
+        let share = ((x - range.x.0) / (range.x.1 - range.x.0)).clamp(0.0, 1.0);
+        (share * f64::from(plot.width.saturating_sub(1))).round() as u16
+    };
+    let (first, last) = (column(level.from), column(level.to));
+    let columns = usize::from((last + 1).saturating_sub(first));
+    buf.set_stringn(plot.x + first, y, look.glyphs().rule.repeat(columns), columns, look.faint());
 }
 
 /// A line down, below the curves.
@@ -327,7 +347,7 @@ mod tests {
             let plot = Plot {
                 curves: &[curve(), curve()],
                 named,
-                levels: &[place.unwrap_or(0.5)],
+                levels: &[Level { to: place.unwrap_or(9.0), ..Level::all_along(place.unwrap_or(0.5)) }],
                 log,
                 range,
                 moment: place,

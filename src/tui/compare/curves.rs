@@ -23,18 +23,20 @@ pub fn draw(buf: &mut Buffer, area: Rect, compare: &Compare, look: Look) {
         0.0 => Vec::new(),
         weight => raw.iter().map(|points| smoothed(points, weight)).collect(),
     };
-    let mut curves: Vec<Curve> = Vec::new();
-    if !smooth.is_empty() && raw.len() <= MOST_RAW {
-        curves.extend(raw.iter().map(|points| Curve { points, style: look.faint(), mark: "." }));
-    }
+    let beneath: Vec<Curve> = match smooth.is_empty() || raw.len() > MOST_RAW {
+        true => Vec::new(),
+        false => raw.iter().map(|points| Curve { points, style: look.faint(), mark: "." }).collect(),
+    };
     let shown = if smooth.is_empty() { &raw } else { &smooth };
-    curves.extend(shown.iter().zip(&compare.sides).enumerate().map(|(place, (points, side))| Curve {
+    let curve = |(place, (points, side)): (usize, (_, &Side))| Curve {
         points,
         style: look.series(side.hue),
         mark: MARKS[place % MARKS.len()],
-    }));
+    };
+    let curves: Vec<Curve> = shown.iter().map(Vec::as_slice).zip(&compare.sides).enumerate().map(curve).collect();
     let plot = Plot {
         curves: &curves,
+        beneath: &beneath,
         named: compare.sides.len(),
         axis: lens.axis,
         log: lens.log,

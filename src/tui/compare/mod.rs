@@ -27,14 +27,14 @@ const FORGET_AT: usize = 64;
 pub enum Pane {
     #[default]
     Curves,
-    Settings,
-    Ranks,
     Scores,
+    Ranks,
+    Settings,
 }
 
 impl Pane {
     /// All, in the order of Tab.
-    pub const ALL: [Pane; 4] = [Pane::Curves, Pane::Settings, Pane::Ranks, Pane::Scores];
+    pub const ALL: [Pane; 4] = [Pane::Curves, Pane::Scores, Pane::Ranks, Pane::Settings];
 
     /// Its heading.
     pub fn title(self) -> &'static str {
@@ -92,7 +92,7 @@ impl Compare {
             sides: runs.map(|(id, name, hue)| Side { id, name, hue, ..Side::default() }).collect(),
             pane: Pane::default(),
             losses: Losses::default(),
-            lens: Lens::default(),
+            lens: Lens::smooth(),
             cursor: None,
             settings: Vec::new(),
             scroll: [0; 4],

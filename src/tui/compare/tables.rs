@@ -9,10 +9,14 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 use unicode_width::UnicodeWidthChar;
 
-/// Columns of a run's column: at least, at most.
-const LEAST: usize = 10;
+/// Columns of a run's column, a blank behind it included: at least, up to where it is as wide as its cells, and at most.
+const LEAST: usize = 7;
+const SNUG: usize = 10;
 const MOST: usize = 26;
-/// Columns of the names of the lines, at most.
+/// Runs up to which there is room for whole numbers.
+const MANY: usize = 4;
+/// Columns of the names of the lines: what they are cut to where more runs have room then, and at most.
+const LEAST_LABEL: usize = 20;
 const MOST_LABEL: usize = 44;
 
 /// A table: the heading stays, the lines scroll.
@@ -33,13 +37,16 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(compare: &Compare, labels: usize, room: u16) -> Columns {
+    fn of(compare: &Compare, labels: usize, cells: usize, room: u16) -> Columns {
         let (room, count) = (usize::from(room), compare.sides.len());
-        // A name is whole where that leaves the first runs their columns: its end says what it is.
-        let least = (count.min(3) * LEAST).min(room * 3 / 5);
-        let label = labels.min(MOST_LABEL).min(room.saturating_sub(least + 2).max(8)) + 2;
+        let least = (cells + 1).clamp(LEAST, SNUG);
+        // A name is whole where all runs, or the first three, have their columns beside it: its end says what it is.
+        let of_runs = (count.min(3) * least).min(room * 3 / 5);
+        let whole = labels.min(MOST_LABEL).min(room.saturating_sub(of_runs + 2).max(8));
+        let beside_all = room.saturating_sub(count * least + 2);
+        let label = whole.min(beside_all.max(LEAST_LABEL.min(whole))) + 2;
         let rest = room.saturating_sub(label);
-        let fits = (rest / LEAST).clamp(1, count.max(1));
+        let fits = (rest / least).clamp(1, count.max(1));
         let most_shift = count.saturating_sub(fits.max(2));
         let shift = compare.shift.min(most_shift);
         let others = (1 + shift..count).take(fits.saturating_sub(1));
@@ -50,12 +57,18 @@ impl Columns {
             most_shift,
         }
     }
+
+    /// How many runs are left out between the first and the next one, and behind the last.
+    fn left_out(&self, count: usize) -> (usize, usize) {
+        let next = self.runs.get(1).map_or(1, |run| *run);
+        let last = self.runs.last().map_or(0, |run| run + 1);
+        (next.saturating_sub(1), count.saturating_sub(last))
+    }
 }
 
 /// The most runs that can be left out of a table of so many columns.
 pub fn most_shift(compare: &Compare, room: u16, look: Look) -> usize {
-    let labels = content(compare, look).map_or(0, |content| content.label_width());
-    Columns::of(compare, labels, room).most_shift
+    content(compare, look).map_or(0, |content| content.columns(compare, room, look).most_shift)
 }
 
 /// What a cell says, with its style.
@@ -71,15 +84,19 @@ struct Content {
 }
 
 impl Content {
-    fn label_width(&self) -> usize {
-        self.rows.iter().map(|(label, _)| width(label)).max().unwrap_or(0)
+    fn columns(&self, compare: &Compare, room: u16, look: Look) -> Columns {
+        let labels = self.rows.iter().map(|(label, _)| width(label)).max().unwrap_or(0);
+        // The mark of the best may stand in the blank behind a column.
+        let bare = |(text, _): &Cell| width(text.trim_end_matches(look.glyphs().said));
+        let cells = self.rows.iter().flat_map(|(_, cells)| cells).map(bare).max().unwrap_or(0);
+        Columns::of(compare, labels, cells, room)
     }
 }
 
 /// The table of the pane that has the focus, or of another one.
 pub fn table(compare: &Compare, pane: Pane, room: u16, look: Look) -> Option<Table> {
     let content = content_of(compare, pane, look)?;
-    let columns = Columns::of(compare, content.label_width(), room);
+    let columns = content.columns(compare, room, look);
     let ellipsis = look.glyphs().ellipsis;
     if content.rows.is_empty() {
         let lines = vec![vec![span(content.nothing, look.faint())]];
@@ -92,20 +109,30 @@ pub fn table(compare: &Compare, pane: Pane, room: u16, look: Look) -> Option<Tab
         let text = format!("run 1, {first}-{last} of {} {}", compare.sides.len(), look.glyphs().left_right);
         facts.insert(0, span(text, look.accent()));
     }
+    let (before, behind) = columns.left_out(compare.sides.len());
     let mut heading = vec![plain(" ".repeat(columns.label))];
-    for run in &columns.runs {
+    for (place, run) in columns.runs.iter().enumerate() {
         let text = format!("{} {}", run + 1, name_in(compare, *run, columns.width - 3, ellipsis));
         heading.push(span(
             pad(&text, columns.width - 1, ellipsis),
             look.series(compare.sides[*run].hue).patch(look.strong()),
         ));
-        heading.push(plain(" "));
+        // Runs that are out of sight leave a mark where they would stand.
+        let is_cut = (place == 0 && before > 0) || (place + 1 == columns.runs.len() && behind > 0);
+        heading.push(if is_cut { span(ellipsis, look.accent()) } else { plain(" ") });
     }
     let line = |(label, cells): (String, Vec<Cell>)| {
-        let label = cut_front(&label, columns.label - 2, ellipsis);
+        let label = match pane {
+            Pane::Ranks => cut_front(&initials(&label, columns.label - 2), columns.label - 2, ellipsis),
+            _ => cut_front(&label, columns.label - 2, ellipsis),
+        };
         let mut spans = vec![span(pad(&label, columns.label, ""), Style::new())];
         for run in &columns.runs {
             let (text, style) = cells.get(*run).cloned().unwrap_or_default();
+            if width(&text) == columns.width {
+                spans.push(span(text, style));
+                continue;
+            }
             // What differs between two paths is at their ends.
             let room = columns.width - 1;
             let text = if text.contains('/') { cut_front(&text, room, ellipsis) } else { text };
@@ -164,6 +191,7 @@ fn of_ranks(compare: &Compare, look: Look) -> Content {
     let mut rows: Vec<(String, Vec<Cell>)> = Vec::new();
     if !modules.is_empty() {
         let parameters = |total: &crate::run::compare::Total| match total.mean_rank {
+            Some(_) if compare.sides.len() > MANY => (in_few(total.parameters), look.strong()),
             Some(_) => (grouped(total.parameters), look.strong()),
             None => ("-".to_owned(), look.faint()),
         };
@@ -174,9 +202,10 @@ fn of_ranks(compare: &Compare, look: Look) -> Content {
                 return (String::new(), Style::new());
             }
             let percent = 100.0 * (total.parameters as f64 / base as f64 - 1.0);
-            match format!("{percent:+.1} %") {
-                same if same == "+0.0 %" || same == "-0.0 %" => ("=".to_owned(), look.faint()),
-                other => (other, look.accent()),
+            match format!("{percent:+.1}") {
+                same if same == "+0.0" || same == "-0.0" => ("=".to_owned(), look.faint()),
+                _ if percent.abs() >= 10.0 => (format!("{percent:+.0} %"), look.accent()),
+                other => (format!("{other} %"), look.accent()),
             }
         };
         rows.push(("  to the first".into(), totals.iter().enumerate().map(share).collect()));
@@ -186,19 +215,19 @@ fn of_ranks(compare: &Compare, look: Look) -> Content {
         rows.push(("mean rank".into(), totals.iter().map(mean).collect()));
         let kind = |total: &crate::run::compare::Total| match (total.mean_rank, total.allocated) {
             (None, _) => (String::new(), Style::new()),
-            (_, true) => ("allocated".to_owned(), look.faint()),
-            (_, false) => ("emerging".to_owned(), look.faint()),
+            (_, true) => ("final".to_owned(), look.faint()),
+            (_, false) => ("so far".to_owned(), look.faint()),
         };
-        rows.push((String::new(), totals.iter().map(kind).collect()));
+        rows.push(("ranks are".into(), totals.iter().map(kind).collect()));
     }
     for module in &modules {
         let cell = |run: usize| {
             let Some(rank) = module.ranks[run] else { return ("-".to_owned(), look.faint()) };
             match module.difference(run) {
-                _ if run == 0 => (format!("{rank:>3}"), Style::new()),
-                Some(0) => (format!("{rank:>3}   ="), look.faint()),
-                Some(difference) => (format!("{rank:>3} {difference:>+3}"), look.strong()),
-                None => (format!("{rank:>3}"), Style::new()),
+                _ if run == 0 => (format!("{rank:>2}"), Style::new()),
+                Some(0) => (format!("{rank:>2}  ="), look.faint()),
+                Some(difference) => (format!("{rank:>2} {difference:>+2}"), look.strong()),
+                None => (format!("{rank:>2}"), Style::new()),
             }
         };
         let label = module.path.strip_prefix(prefix).unwrap_or(&module.path);
@@ -229,7 +258,7 @@ fn of_scores(compare: &Compare, look: Look) -> Content {
         let cell = |(run, value): (usize, &Option<f64>)| match value {
             None => ("-".to_owned(), look.faint()),
             Some(value) if score.best.contains(&run) => {
-                (format!("{} {}", figure(*value), glyphs.said), look.good().patch(look.strong()))
+                (format!("{}{}", figure(*value), glyphs.said), look.good().patch(look.strong()))
             }
             Some(value) => (figure(*value), Style::new()),
         };
@@ -237,6 +266,34 @@ fn of_scores(compare: &Compare, look: Look) -> Content {
         (clean(&label).into_owned(), score.values.iter().enumerate().map(cell).collect())
     };
     Content { rows: found.into_iter().map(row).collect(), nothing: "no figures yet", facts }
+}
+
+/// A module's path in so many columns, where that is possible: names of what it is in become their first letters, from the
+/// left; the layer's number and the last name stay.
+fn initials(path: &str, columns: usize) -> String {
+    let mut parts: Vec<&str> = path.split('.').collect();
+    for at in 0..parts.len().saturating_sub(1) {
+        if width(&parts.join(".")) <= columns {
+            break;
+        }
+        let is_number = parts[at].chars().all(|c| c.is_ascii_digit());
+        let first = parts[at].chars().next().map_or(0, char::len_utf8);
+        if !is_number {
+            parts[at] = &parts[at][..first];
+        }
+    }
+    parts.join(".")
+}
+
+/// A count in six columns: `33,792`, `295k`, `1.2M`.
+fn in_few(count: usize) -> String {
+    match count {
+        0..100_000 => grouped(count),
+        100_000..999_500 => format!("{:.0}k", count as f64 / 1e3),
+        999_500..99_950_000 => format!("{:.1}M", count as f64 / 1e6),
+        99_950_000..999_500_000 => format!("{:.0}M", count as f64 / 1e6),
+        _ => format!("{:.1}G", count as f64 / 1e9),
+    }
 }
 
 /// What all paths begin with, up to a dot.
@@ -288,6 +345,36 @@ mod tests {
         let compare = Compare::new(runs);
         let found: Vec<String> = (0..4).map(|run| name_in(&compare, run, 8, "…")).collect();
         assert_eq!(found, ["…lr-1e-3", "…lr-2e-3", "other-l…", "x"]);
+    }
+
+    #[test]
+    fn a_path_keeps_its_layer_and_its_last_name() {
+        let path = "11.attention.self.query";
+        assert_eq!(
+            [23, 20, 14, 3].map(|room| initials(path, room)),
+            [path, "11.a.self.query", "11.a.s.query", "11.a.s.query"]
+        );
+        assert_eq!(initials("", 3), "");
+    }
+
+    #[test]
+    fn counts_fit_into_six_columns() {
+        let counts = [0, 3264, 99_999, 294_912, 999_999, 1_234_567, 99_999_999, 123_456_789, 7_300_000_000];
+        let found = counts.map(in_few);
+        assert_eq!(found, ["0", "3,264", "99,999", "295k", "1.0M", "1.2M", "100M", "123M", "7.3G"]);
+    }
+
+    #[test]
+    fn eight_runs_stand_beside_each_other_in_half_of_a_wide_terminal() {
+        let compare = Compare::new((0..8).map(|at| (at.to_string(), "run".to_owned(), at)));
+        for (labels, cells) in [(22, 6), (39, 6), (24, 6)] {
+            let columns = Columns::of(&compare, labels, cells, 78);
+            assert_eq!((columns.runs.len(), columns.left_out(8)), (8, (0, 0)), "{labels}");
+        }
+        let narrow = Columns::of(&compare, 22, 9, 78);
+        assert_eq!((narrow.runs.len(), narrow.left_out(8)), (5, (0, 3)));
+        let two = Compare::new((0..2).map(|at| (at.to_string(), "run".to_owned(), at)));
+        assert_eq!(Columns::of(&two, 39, 12, 78).label, 41, "a name is whole where there is room");
     }
 
     #[test]

@@ -95,13 +95,17 @@ pub fn groups() -> Vec<&'static str> {
     groups
 }
 
-/// The lines of a group, for a run that writes texts (`generation`) or one of another task.
-pub fn fields_of(group: &str, generation: bool) -> Vec<Field> {
-    if group == COMMON_TITLE {
-        let common = if generation { COMMON_OF_GENERATION } else { COMMON };
-        let common = common.iter().filter_map(|key| setting(key)).map(Field::Setting);
-        return std::iter::once(Field::RunName).chain(common).collect();
-    }
+/// The lines of the first group: the name, what the preset says (`said`), then the rest of what most runs touch, for a run
+/// that writes texts (`generation`) or one of another task.
+pub fn first_fields(said: &[&'static str], generation: bool) -> Vec<Field> {
+    let common = if generation { COMMON_OF_GENERATION } else { COMMON };
+    let others = common.iter().filter(|key| !said.contains(key));
+    let settings = said.iter().chain(others).filter_map(|key| setting(key)).map(Field::Setting);
+    std::iter::once(Field::RunName).chain(settings).collect()
+}
+
+/// The lines of a table of the registry.
+pub fn fields_of(group: &str) -> Vec<Field> {
     SETTINGS.iter().filter(|setting| setting.group() == group).map(Field::Setting).collect()
 }
 
@@ -121,22 +125,29 @@ mod tests {
     #[test]
     fn every_common_setting_is_in_the_registry() {
         for (generation, common) in [(false, COMMON), (true, COMMON_OF_GENERATION)] {
-            assert_eq!(fields_of(COMMON_TITLE, generation).len(), common.len() + 1);
+            assert_eq!(first_fields(&[], generation).len(), common.len() + 1);
         }
     }
 
     #[test]
+    fn what_the_preset_says_comes_first_and_nothing_twice() {
+        let keys: Vec<&str> = first_fields(&["lora.rank", "retrain.lr"], false).into_iter().map(Field::key).collect();
+        assert_eq!(keys[..4], ["name", "lora.rank", "retrain.lr", "model.id"]);
+        assert_eq!(keys.len(), 1 + COMMON.len() + 1);
+    }
+
+    #[test]
     fn the_task_stays_where_it_is_when_it_changes() {
-        let place =
-            |generation| fields_of(COMMON_TITLE, generation).iter().position(|field| field.key() == "data.task");
-        assert_eq!(place(false), place(true));
-        assert!(place(true).is_some());
+        for said in [&[][..], &["model.id", "search.epochs"], &["model.id", "data.task", "evaluate.metric"]] {
+            let place = |generation| first_fields(said, generation).iter().position(|field| field.key() == "data.task");
+            assert_eq!(place(false), place(true));
+            assert!(place(true).is_some());
+        }
     }
 
     #[test]
     fn the_groups_hold_every_setting_once() {
-        let shown =
-            groups().into_iter().filter(|group| *group != COMMON_TITLE).flat_map(|group| fields_of(group, false));
+        let shown = groups().into_iter().filter(|group| *group != COMMON_TITLE).flat_map(fields_of);
         let keys: Vec<&str> = shown.map(Field::key).collect();
         let mut all: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
         all.sort_unstable();

@@ -1,5 +1,6 @@
 //! The form: a preset that is edited, checked at every change, and started.
 
+mod about;
 mod dataset;
 mod fields;
 pub mod problems;
@@ -16,10 +17,10 @@ use super::picker::{Picker, Purpose, What};
 use super::preflight::Preflight;
 use super::presets::DifferenceView;
 use super::text::clean;
-use crate::experiment::{Choice, PresetDoc, Problem, Task, check, difference_of, read};
+use crate::experiment::{Choice, PresetDoc, Problem, SETTINGS, Setting, Task, check, difference_of, read};
 use crate::run::lifecycle::When;
 use crossterm::event::KeyEvent;
-use fields::{Field, fields_of, found, groups};
+use fields::{COMMON_TITLE, Field, fields_of, first_fields, found, groups};
 use problems::in_order;
 
 /// The setting that others follow.
@@ -43,10 +44,14 @@ pub struct Form {
     pub flights: u64,
     /// Whether the run has been asked for.
     pub starting: bool,
-    /// The text as it was loaded or saved.
-    kept: String,
+    /// The preset as it was loaded or saved.
+    kept: PresetDoc,
+    /// What it said when it was loaded: shown first, and in its place also where it is taken back.
+    first: Vec<&'static str>,
     group: usize,
     field: usize,
+    /// Where the cursor was when the filter was begun.
+    left: usize,
     editing: Option<LineInput>,
     /// What to find; the settings shown are those found where it is not empty.
     filter: LineInput,
@@ -56,8 +61,10 @@ pub struct Form {
 impl Form {
     /// A form on a preset.
     pub fn new(doc: PresetDoc) -> Form {
-        let kept = doc.text();
+        let said = |setting: &&Setting| doc.get(setting.key).is_some();
         let mut form = Form {
+            kept: doc.clone(),
+            first: SETTINGS.iter().filter(said).map(|setting| setting.key).collect(),
             doc,
             name: String::new(),
             parent: None,
@@ -66,9 +73,9 @@ impl Form {
             edit: 0,
             flights: 0,
             starting: false,
-            kept,
             group: 0,
             field: 0,
+            left: 0,
             editing: None,
             filter: LineInput::default(),
             filtering: false,
@@ -79,20 +86,20 @@ impl Form {
 
     /// Whether something is not saved.
     pub fn is_changed(&self) -> bool {
-        self.doc.text() != self.kept
+        self.doc.text() != self.kept.text()
     }
 
     /// Notes that a run has started from it, which keeps what it says.
     pub fn started(&mut self) {
         self.starting = false;
-        self.kept = self.doc.text();
+        self.kept = self.doc.clone();
     }
 
     /// Notes that it is saved under a name.
     pub fn saved(&mut self, name: &str) {
-        self.kept = self.doc.text();
         self.saved_as = Some(name.to_owned());
         self.doc.name = name.to_owned();
+        self.kept = self.doc.clone();
     }
 
     /// Where keys go.
@@ -114,7 +121,15 @@ impl Form {
         if self.is_filtered() {
             return found(&self.filter.text());
         }
-        groups().get(self.group).map_or_else(Vec::new, |group| fields_of(group, self.is_generation()))
+        groups().get(self.group).map_or_else(Vec::new, |group| self.fields_in(group))
+    }
+
+    /// The lines of a group. The first one begins with what the preset says: what holds is not to be looked for.
+    fn fields_in(&self, group: &str) -> Vec<Field> {
+        match group {
+            COMMON_TITLE => first_fields(&self.first, self.is_generation()),
+            group => fields_of(group),
+        }
     }
 
     /// Whether the lines are those that a filter found.
@@ -122,11 +137,23 @@ impl Form {
         self.filtering || !self.filter.is_empty()
     }
 
-    /// Ends the filter.
-    pub fn show_groups(&mut self) {
+    /// Ends the filter and shows a group from its first line.
+    fn show_group(&mut self, group: usize) {
         self.filter = LineInput::default();
         self.filtering = false;
-        self.field = 0;
+        (self.group, self.field) = (group, 0);
+    }
+
+    /// Ends the filter: the cursor stays on the setting that was found; while the filter is still typed, it goes back to
+    /// where it was.
+    pub fn leave_filter(&mut self) {
+        let found = self.focus().filter(|_| !self.filtering);
+        let left = self.left;
+        self.show_group(self.group);
+        self.field = left.min(self.fields().len().saturating_sub(1));
+        if let Some(found) = found {
+            self.go_to(found.key());
+        }
     }
 
     /// The line with the cursor.
@@ -138,8 +165,16 @@ impl Form {
     pub fn said(&self, field: Field) -> Option<String> {
         match field {
             Field::RunName => Some(self.name.clone()).filter(|name| !name.is_empty()),
-            Field::Setting(setting) => self.doc.get_typed(setting.key),
+            Field::Setting(setting) => self.doc.get_meant(setting.key),
         }
+    }
+
+    /// What a line's value was when the preset was loaded or saved, where it is another now: `None` in it where it was not
+    /// said.
+    pub fn said_before(&self, field: Field) -> Option<Option<String>> {
+        let Field::Setting(setting) = field else { return None };
+        let before = self.kept.get_meant(setting.key);
+        (before != self.doc.get_meant(setting.key)).then_some(before)
     }
 
     /// What is wrong with a line.
@@ -165,16 +200,15 @@ impl Form {
         }
     }
 
-    /// Puts the cursor on a setting, in the first group that shows it.
+    /// Puts the cursor on a setting, in the group that is shown, else in the first one that has it.
     pub fn go_to(&mut self, key: &str) {
-        let generation = self.is_generation();
-        let mut places = groups().into_iter().enumerate().flat_map(|(group, title)| {
-            fields_of(title, generation).into_iter().enumerate().map(move |(field, line)| (group, field, line))
-        });
-        if let Some((group, field, _)) = places.find(|(_, _, line)| line.key() == key) {
-            self.show_groups();
+        let place = |group: &str| self.fields_in(group).into_iter().position(|line| line.key() == key);
+        let present = groups().into_iter().enumerate().skip(self.group).take(1);
+        let mut places = present.chain(groups().into_iter().enumerate());
+        if let Some((group, field)) = places.find_map(|(at, group)| Some((at, place(group)?))) {
+            self.show_group(group);
             self.editing = None;
-            (self.group, self.field) = (group, field);
+            self.field = field;
         }
     }
 
@@ -207,7 +241,17 @@ impl Form {
                 self.name = text.trim().to_owned();
                 return Ok(Vec::new());
             }
-            Some(Field::Setting(setting)) => self.doc.set_typed(setting.key, text)?,
+            Some(Field::Setting(setting)) => {
+                let before = self.doc.text();
+                self.doc.set_typed_here(setting.key, text)?;
+                if self.doc.text() == before {
+                    return Ok(Vec::new());
+                }
+                // Back at a default that the preset leaves to the program, it is left to it again.
+                if self.kept.get(setting.key).is_none() && self.doc.says_default(setting.key) {
+                    self.doc.unset(setting.key);
+                }
+            }
         }
         Ok(self.edited())
     }
@@ -217,11 +261,17 @@ impl Form {
         let Some(Field::Setting(setting)) = self.focus() else { return None };
         What::of(setting.key)?;
         let value = shown_value(self, Field::Setting(setting)).unwrap_or_default();
-        Some(Picker::new(Purpose::Setting(setting.key), &value, self.doc.folder.clone()))
+        Some(Picker::new(Purpose::Setting(setting.key), &value))
     }
 
     /// Counts an edit and checks what it made.
     fn edited(&mut self) -> Vec<Effect> {
+        if self.doc.says_the_same(&self.kept) {
+            // Nothing is left of the edits, nor of what they did to the text.
+            let name = std::mem::take(&mut self.doc.name);
+            self.doc = self.kept.clone();
+            self.doc.name = name;
+        }
         self.edit += 1;
         self.look_over();
         vec![self.check()]
@@ -386,7 +436,7 @@ fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
         },
         Action::Cancel => {
             if form.editing.take().is_none() {
-                form.show_groups();
+                form.leave_filter();
             }
             Ok(Vec::new())
         }
@@ -403,6 +453,9 @@ fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
             Ok(Vec::new())
         }
         Action::Filter => {
+            if !form.is_filtered() {
+                form.left = form.field;
+            }
             form.filtering = true;
             form.field = 0;
             Ok(Vec::new())
@@ -410,8 +463,7 @@ fn on_form(form: &mut Form, action: Action) -> Result<Vec<Effect>, String> {
         Action::NextGroup | Action::PreviousGroup => {
             let count = groups().len();
             let step = if action == Action::NextGroup { 1 } else { count - 1 };
-            form.group = (form.group + step) % count;
-            form.show_groups();
+            form.show_group((form.group + step) % count);
             Ok(Vec::new())
         }
         moving => {

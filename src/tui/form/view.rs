@@ -1,15 +1,13 @@
-//! The form: groups at the left, settings at the right, what the one with the cursor means below.
+//! The form: groups at the left, settings at the right, what the one with the cursor means below or beside them.
 
+use super::about::{beside, under};
 use super::fields::{COMMON_TITLE, Field, fields_of, groups};
-use super::problems::has_field;
-use super::{Form, as_typed, shown_value};
-use crate::experiment::Kind;
-use crate::tui::draw::{below, inset, plain, put, put_ends, rule, span, top};
+use super::{Form, shown_value};
+use crate::tui::draw::{below, inset, plain, put, put_ends, span, top};
 use crate::tui::input::LineInput;
 use crate::tui::look::Look;
 use crate::tui::model::first_line;
-use crate::tui::picker::What;
-use crate::tui::text::{cut, pad, width, wrap};
+use crate::tui::text::{cut, cut_inside, pad, width};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -21,12 +19,21 @@ const GROUPS_WIDTH: u16 = 24;
 const GROUPS_FROM: u16 = 64;
 /// Lines about the setting with the cursor: rule, help, range, problem.
 const ABOUT_LINES: u16 = 6;
+/// Columns from which they stand beside the settings, with a gap between.
+const BESIDE_FROM: u16 = 110;
+const GAP: u16 = 3;
+/// Columns that they have there at most.
+const BESIDE_MOST: u16 = 90;
 
 /// Draws the screen.
 pub fn view(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
     let area = inset(area, 1);
     title(buf, area, form, look);
-    let about_lines = if area.height >= 14 { ABOUT_LINES } else { area.height.saturating_sub(4).min(3) };
+    let about_lines = match area.height {
+        _ if area.width >= BESIDE_FROM => 0,
+        14.. => ABOUT_LINES,
+        height => height.saturating_sub(4).min(3),
+    };
     let body = below(top(area, area.height.saturating_sub(about_lines)), 2);
     let has_groups = area.width >= GROUPS_FROM;
     if has_groups {
@@ -34,9 +41,15 @@ pub fn view(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
     }
     let left = if has_groups { GROUPS_WIDTH } else { 0 };
     let list = Rect { x: body.x + left, width: body.width - left, ..body };
+    if about_lines == 0 && area.width >= BESIDE_FROM {
+        let panel = (list.width / 2).min(BESIDE_MOST);
+        let list = Rect { width: list.width - panel - GAP, ..list };
+        field_list(buf, list, form, look);
+        beside(buf, Rect { x: list.right() + GAP, width: panel, ..body }, form, look);
+        return;
+    }
     field_list(buf, list, form, look);
-    let room = value_room(form, list.width);
-    about(buf, below(area, area.height.saturating_sub(about_lines)), form, room, look);
+    under(buf, below(area, area.height.saturating_sub(about_lines)), form, value_room(form, list.width), look);
 }
 
 fn title(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
@@ -75,10 +88,7 @@ fn group_list(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
         let name = group.rsplit_once('.').map_or((*group).to_owned(), |(_, name)| format!("  {name}"));
         let wrong = match *group {
             COMMON_TITLE => 0,
-            group => fields_of(group, form.is_generation())
-                .into_iter()
-                .filter(|field| form.problem(*field).is_some())
-                .count(),
+            group => fields_of(group).into_iter().filter(|field| form.problem(*field).is_some()).count(),
         };
         let mut spans = vec![span(format!("{pointer} {name}"), style)];
         if wrong > 0 {
@@ -99,7 +109,8 @@ fn label(form: &Form, field: Field) -> &'static str {
 
 fn label_width(form: &Form, columns: u16) -> usize {
     let longest = form.fields().into_iter().map(|field| width(label(form, field))).max().unwrap_or(0);
-    longest.min(usize::from(columns / 2))
+    // A name is told whole below; values have a little more than half.
+    longest.min(usize::from(columns) * 9 / 20)
 }
 
 /// Columns of the values in a list of so many.
@@ -126,7 +137,8 @@ fn field_list(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
         let has_cursor = index == form.field && !form.filtering;
         let mut spans = marks(form, *field, has_cursor, look);
         let style = if has_cursor { look.strong() } else { Style::new() };
-        spans.push(span(pad(label(form, *field), label_width, look.glyphs().ellipsis), style));
+        let label = cut_inside(label(form, *field), label_width, look.glyphs().ellipsis).text();
+        spans.push(span(pad(&label, label_width, ""), style));
         spans.push(plain("  "));
         spans.extend(value_spans(form, *field, has_cursor, value_room(form, area.width), look));
         put(buf, area, line as u16, spans);
@@ -165,7 +177,7 @@ fn value_spans(form: &Form, field: Field, has_cursor: bool, room: usize, look: L
     };
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
     let room = room.saturating_sub(width(&unit));
-    vec![span(cut(&text, room, look.glyphs().ellipsis), style), span(unit, look.faint())]
+    vec![span(cut_inside(&text, room, look.glyphs().ellipsis).text(), style), span(unit, look.faint())]
 }
 
 /// A line that is typed, its cursor a reversed cell.
@@ -188,49 +200,4 @@ pub fn input_spans(input: &LineInput, room: usize, has_cursor: bool, look: Look)
     let mut rest = rest.chars();
     let under = rest.next().unwrap_or(' ');
     vec![span(before, look.strong()), span(under.to_string(), look.selected()), span(rest.as_str(), look.strong())]
-}
-
-/// Help, range and problem of the line with the cursor, and its value where it is longer than `room`.
-fn about(buf: &mut Buffer, area: Rect, form: &Form, room: usize, look: Look) {
-    let Some(field) = form.focus() else {
-        rule(buf, area, 0, "", Vec::new(), look);
-        return;
-    };
-    let words = |text: String| cut(&text, usize::from(area.width), look.glyphs().ellipsis);
-    let state = if form.said(field).is_some() { "said in the preset" } else { "default" };
-    let Field::Setting(setting) = field else {
-        rule(buf, area, 0, "name", Vec::new(), look);
-        put(buf, area, 1, vec![plain(words("what to call the run; several runs may have one name".into()))]);
-        return;
-    };
-    rule(buf, area, 0, setting.key, vec![span(state, look.faint())], look);
-    let mut line = 1;
-    for text in wrap(setting.help, usize::from(area.width)) {
-        put(buf, area, line, vec![plain(text)]);
-        line += 1;
-    }
-    let default = (setting.default)().map_or("unset".to_owned(), |value| as_typed(&value));
-    let change = match (field.words().is_empty(), setting.kind) {
-        (false, Kind::Bool | Kind::Choice(_)) => format!("; {} changes it", look.glyphs().left_right),
-        _ if What::of(setting.key).is_some() => "; Enter lists what there is".into(),
-        _ => String::new(),
-    };
-    let allowed = format!("{}, default {default}{change}", setting.kind.allowed());
-    for text in wrap(&allowed, usize::from(area.width)) {
-        put(buf, area, line, vec![span(text, look.faint())]);
-        line += 1;
-    }
-    if let Some(value) = form.said(field).filter(|value| width(value) > room) {
-        put(buf, area, line, vec![plain(words(value))]);
-        line += 1;
-    }
-    // A problem without a place of its own is shown wherever the cursor is, or nobody would see it.
-    let keyless = || form.problems.iter().find(|problem| !has_field(problem));
-    let Some(problem) = form.problem(field).or_else(keyless) else { return };
-    let help = problem.help.as_ref().map_or(String::new(), |help| format!("; {help}"));
-    let text = format!("{} {} {}{help}", look.glyphs().error, problem.key, problem.message);
-    for text in wrap(&text, usize::from(area.width)) {
-        put(buf, area, line, vec![span(text, look.bad())]);
-        line += 1;
-    }
 }

@@ -1,5 +1,6 @@
 //! Keys on the monitor.
 
+use super::scene::Scene;
 use super::{Curve, Go, Monitor, Pane, WhatIf};
 use crate::experiment::{Choice, Task};
 use crate::run::retrain::words;
@@ -164,10 +165,16 @@ fn keep(model: &mut Model) -> Vec<Effect> {
         return vec![Effect::ChooseAllocation { run, choice }];
     }
     if !monitor.view.snapshots.is_empty() && monitor.state != Some(State::Running) {
-        let text = format!(
-            "The ranks of {name} are allocated. Start a new run that takes its search as it is, allocates by {}, and retrains?",
-            words(&choice)
-        );
+        let (modules, words) = (monitor.view.modules.len(), words(&choice));
+        let text = if Scene::of(monitor).changes() == 0 {
+            format!(
+                "By {words} no rank is another than those of {name}: 0 of {modules} modules differ, and a new run would retrain with the same ranks. Start one all the same?"
+            )
+        } else {
+            format!(
+                "The ranks of {name} are allocated. Start a new run that takes its search as it is, allocates by {words}, and retrains?"
+            )
+        };
         let then = Then::Effect(Effect::Retrain { run, choice });
         model.popups.push(Popup::Confirm { title: "Retrain", text, then });
         return Vec::new();
@@ -184,6 +191,7 @@ impl Monitor {
                 "no texts yet: samples are written while the run is evaluated"
             }
             Action::Samples => "there are no samples: only runs that generate text write some",
+            Action::Parent => "this run made its own search",
             Action::Changes => "no moment is marked: m marks the one that is shown",
             Action::WhatIf | Action::EarlierStep | Action::LaterStep | Action::Earlier | Action::Later => NOTHING_YET,
             Action::Replay | Action::Mark | Action::Jump => NOTHING_YET,

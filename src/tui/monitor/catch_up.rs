@@ -1,6 +1,7 @@
 //! What happened since the run was last looked at: a card for whoever comes back after a while.
 
 use super::Monitor;
+use crate::run::chronicle::tail;
 use crate::run::event::Phase;
 use crate::run::history::Metric;
 use crate::run::view::{RunView, State};
@@ -122,7 +123,7 @@ fn flips(monitor: &Monitor, then: &Then) -> Option<String> {
         .enumerate()
         .filter_map(|(module, rank)| {
             let was = before.get(module).copied().flatten();
-            let path = super::meter::tail(&monitor.view.modules.get(module)?.path);
+            let path = tail(&monitor.view.modules.get(module)?.path);
             (was != *rank).then(|| format!("{path} {} to {}", word(was), word(*rank)))
         })
         .collect();

@@ -143,7 +143,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let (styles, marks) = (styles(look), MARKS);
     let cursor = figures.cursor.and_then(|step| index_of(curves, step));
     let moment = monitor.past_step().filter(|_| phase == Phase::Search).and_then(|step| index_of(curves, step));
-    let values = Values { curves, metrics: &metrics, raw: &raw, at: cursor.or(moment), look };
+    let values = Values { curves, metrics: &metrics, raw: &raw, at: cursor.or(moment), axis: figures.lens.axis, look };
     // The numbers count for more than their names, and whose they are.
     let name = figures.group.name();
     let ways = [(format!("{name}{of}"), true), (name.into(), true), (name.into(), false)];
@@ -192,6 +192,7 @@ struct Values<'a> {
     raw: &'a [Vec<(f64, f64)>],
     /// The logged step that they are of; the newest where none.
     at: Option<usize>,
+    axis: Axis,
     look: Look,
 }
 
@@ -200,7 +201,13 @@ impl Values<'_> {
         let look = self.look;
         let mut spans = Vec::new();
         if let Some(index) = self.at {
-            spans.push(span(format!("step {}", self.curves.steps()[index]), look.strong()));
+            let step = format!("step {}", self.curves.steps()[index]);
+            // In the unit of the axis, since that is where one reads it off.
+            let place = match self.axis {
+                Axis::Step => step,
+                axis => format!("{} {}, {step}", axis.name(), chart::place(axis, self.curves.x(axis, index))),
+            };
+            spans.push(span(place, look.strong()));
         }
         for (i, metric) in self.metrics.iter().enumerate() {
             let shown = &self.raw[i];

@@ -5,7 +5,7 @@ use super::{Monitor, Pane};
 use crate::experiment::Choice;
 use crate::run::event::sum_of;
 use crate::run::view::State;
-use crate::tui::draw::{plain, put, span};
+use crate::tui::draw::{plain, put, put_ends, span};
 use crate::tui::look::Look;
 use crate::tui::model::first_line;
 use crate::tui::text::{grouped, pad, width};
@@ -23,6 +23,9 @@ const DARKEST: f64 = 1.75;
 const MOST_BLOCKS: usize = 32;
 /// Lines that the map needs besides its rows: rule, headings, sums.
 pub const FRAME_LINES: u16 = 3;
+/// Columns of a heading at most; and at least, where they are cut so that more kinds fit.
+const MOST_HEADING: usize = 18;
+const LEAST_HEADING: usize = 10;
 /// Columns of a share of the energy: ` 12%`.
 const SHARE_WIDTH: usize = 4;
 
@@ -55,7 +58,17 @@ fn terms(monitor: &Monitor) -> usize {
 fn cell_width(monitor: &Monitor, shares: bool) -> usize {
     let blocks = terms(monitor).min(MOST_BLOCKS);
     let heading = monitor.grid.kinds.iter().map(|kind| width(kind)).max().unwrap_or(0);
-    (blocks + 2 + rank_width(monitor) + if shares { SHARE_WIDTH } else { 0 }).max(heading.min(18))
+    (blocks + 2 + rank_width(monitor) + if shares { SHARE_WIDTH } else { 0 }).max(heading.min(MOST_HEADING))
+}
+
+/// Columns of a cell: where not all kinds fit, long headings are cut, so that more of them are in sight.
+fn drawn_width(monitor: &Monitor, columns: u16, shares: bool) -> usize {
+    let whole = cell_width(monitor, shares);
+    if needed(monitor, shares) <= usize::from(columns) {
+        return whole;
+    }
+    let blocks = terms(monitor).min(MOST_BLOCKS);
+    (blocks + 2 + rank_width(monitor)).max(LEAST_HEADING).min(whole)
 }
 
 fn rank_width(monitor: &Monitor) -> usize {
@@ -91,7 +104,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
         Source::Tried => "ranks as tried".to_owned(),
     };
     // A rule with a line is told by the legend.
-    let rule = if scene.line.is_none() { format!(" by {}", monitor.rule_shown().name()) } else { String::new() };
+    let rule = monitor.rule_shown().filter(|_| scene.line.is_none());
+    let rule = rule.map_or(String::new(), |rule| format!(" by {}", rule.name()));
     let title = format!("{title}{rule}{}", difference(scene));
     // The rule's own frame, and the mark of the focus.
     let room = usize::from(area.width).saturating_sub(width(&title) + 11);
@@ -110,14 +124,15 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
         return;
     }
     let shares = draws_shares(monitor, scene, area.width);
-    let columns = shown_columns(monitor, area.width, shares);
-    headings(buf, area, monitor, columns.clone(), shares, look);
+    let cell = drawn_width(monitor, area.width, shares);
+    let columns = shown_columns(monitor, area.width, cell);
+    headings(buf, area, monitor, columns.clone(), cell, look);
     let height = usize::from(area.height.saturating_sub(FRAME_LINES));
     let rows = monitor.grid.layers.len();
     let first = first_line(monitor.cursor.0, rows, height);
     let mut line = 2;
     for row in first..rows.min(first + height) {
-        put(buf, area, line, row_spans(monitor, scene, row, columns.clone(), shares, look));
+        put(buf, area, line, row_spans(monitor, scene, row, columns.clone(), (cell, shares), look));
         line += 1;
     }
     put(buf, area, line, sums(monitor, scene, area.width, look));
@@ -129,16 +144,24 @@ fn difference(scene: &Scene) -> String {
     let differ = if changes == 1 { "differs" } else { "differ" };
     match scene.against {
         Some(Against::Mark(step)) => format!(", {changes} {differ} from step {step}"),
-        Some(Against::LastLook(_)) if changes > 0 => format!(", {changes} changed since you looked"),
-        Some(Against::LastLook(_) | Against::Actual) | None => String::new(),
+        Some(Against::LastLook(_)) if changes > 0 => format!(", {changes} changed since you looked{}", just_now(scene)),
+        Some(Against::LastLook(_) | Against::Actual) | None => just_now(scene),
+    }
+}
+
+/// How many ranks changed before one's eyes.
+fn just_now(scene: &Scene) -> String {
+    match scene.fresh() {
+        0 => String::new(),
+        count => format!(", {count} just now"),
     }
 }
 
 /// The kinds that fit, with the cursor's among them.
-fn shown_columns(monitor: &Monitor, columns: u16, shares: bool) -> std::ops::Range<usize> {
+fn shown_columns(monitor: &Monitor, columns: u16, cell: usize) -> std::ops::Range<usize> {
     let kinds = monitor.grid.kinds.len();
     let room = usize::from(columns).saturating_sub(label_width(monitor));
-    let fit = (room / (cell_width(monitor, shares) + 2)).clamp(1, kinds.max(1));
+    let fit = (room / (cell + 2)).clamp(1, kinds.max(1));
     let first = first_line(monitor.cursor.1, kinds, fit);
     first..kinds.min(first + fit)
 }
@@ -181,24 +204,38 @@ fn legend(scene: &Scene, room: usize, look: Look) -> Vec<Span<'static>> {
     [long, two(&grouped)].into_iter().find(fits).unwrap_or_else(|| two(&short))
 }
 
-fn headings(
-    buf: &mut Buffer,
-    area: Rect,
-    monitor: &Monitor,
-    columns: std::ops::Range<usize>,
-    shares: bool,
-    look: Look,
-) {
-    let (cell, ellipsis) = (cell_width(monitor, shares), look.glyphs().ellipsis);
-    let mut text = pad("layer", label_width(monitor), ellipsis);
+/// The kinds in sight, and at the edges how many are beyond, where the cursor leads to them.
+fn headings(buf: &mut Buffer, area: Rect, monitor: &Monitor, columns: std::ops::Range<usize>, cell: usize, look: Look) {
+    let (label, ellipsis) = (label_width(monitor), look.glyphs().ellipsis);
+    let [left, right] = look.glyphs().beyond;
+    put(
+        buf,
+        area,
+        1,
+        match columns.start {
+            0 => vec![span("layer", look.faint())],
+            before => vec![span(format!("{left} {before}"), look.accent())],
+        },
+    );
+    let beyond = monitor.grid.kinds.len() - columns.end;
+    let free = usize::from(area.width).saturating_sub(label + columns.len() * (cell + 2));
+    let more = match beyond {
+        0 => String::new(),
+        beyond if free > 8 => format!(" {beyond} more {right}"),
+        beyond => format!(" {beyond} {right}"),
+    };
+    let mut text = String::new();
     for column in columns.clone() {
+        let taken = if column + 1 == columns.end { width(&more).saturating_sub(free) } else { 0 };
         text.push_str("  ");
-        text.push_str(&pad(&monitor.grid.kinds[column], cell, ellipsis));
+        text.push_str(&pad(&monitor.grid.kinds[column], cell.saturating_sub(taken), ellipsis));
     }
-    let hidden = monitor.grid.kinds.len() - columns.len();
-    let more = if hidden > 0 { format!(" +{hidden} more") } else { String::new() };
-    let room = usize::from(area.width).saturating_sub(width(&more));
-    put(buf, area, 1, vec![span(pad(&text, room, ellipsis), look.faint()), span(more, look.faint())]);
+    let place =
+        Rect { x: area.x + (label as u16).min(area.width), width: area.width.saturating_sub(label as u16), ..area };
+    put(buf, place, 1, vec![span(text, look.faint())]);
+    if beyond > 0 {
+        put_ends(buf, area, 1, Vec::new(), vec![span(more, look.accent())]);
+    }
 }
 
 fn row_spans(
@@ -206,7 +243,7 @@ fn row_spans(
     scene: &Scene,
     row: usize,
     columns: std::ops::Range<usize>,
-    shares: bool,
+    (cell, shares): (usize, bool),
     look: Look,
 ) -> Vec<Span<'static>> {
     let label = label_width(monitor);
@@ -215,8 +252,8 @@ fn row_spans(
         let has_cursor = monitor.cursor == (row, column);
         spans.push(if has_cursor { span(format!(" {}", look.glyphs().pointer), look.strong()) } else { plain("  ") });
         match monitor.grid.module(row, column) {
-            Some(module) => spans.extend(cell_spans(monitor, scene, module, has_cursor, shares, look)),
-            None => spans.push(plain(" ".repeat(cell_width(monitor, shares)))),
+            Some(module) => spans.extend(cell_spans(monitor, scene, module, has_cursor, (cell, shares), look)),
+            None => spans.push(plain(" ".repeat(cell))),
         }
     }
     spans
@@ -227,7 +264,7 @@ fn cell_spans(
     scene: &Scene,
     module: usize,
     has_cursor: bool,
-    shares: bool,
+    (cell, shares): (usize, bool),
     look: Look,
 ) -> Vec<Span<'static>> {
     let blocks = terms(monitor).min(MOST_BLOCKS);
@@ -253,9 +290,10 @@ fn cell_spans(
     }
     spans.push(plain(" "));
     spans.push(span(format!("{text:>0$}", rank_width(monitor)), style));
-    spans.push(match scene.changed_from(module) {
-        None => plain(" "),
-        Some(before) => span(if before < rank { look.glyphs().up } else { look.glyphs().down }, look.warning()),
+    spans.push(match (scene.freshly(module), scene.changed_from(module)) {
+        (Some(rose), _) => span(look.glyphs().fresh[usize::from(!rose)], look.good()),
+        (None, None) => plain(" "),
+        (None, Some(before)) => span(if before < rank { look.glyphs().up } else { look.glyphs().down }, look.warning()),
     });
     let mut used = blocks + 2 + rank_width(monitor);
     if shares {
@@ -263,7 +301,7 @@ fn cell_spans(
         spans.push(span(format!("{:>3.0}%", 100.0 * share), look.faint()));
         used += SHARE_WIDTH;
     }
-    spans.push(plain(" ".repeat(cell_width(monitor, shares).saturating_sub(used))));
+    spans.push(plain(" ".repeat(cell.saturating_sub(used))));
     spans
 }
 

@@ -2,7 +2,9 @@
 
 use super::scene::Scene;
 use super::{Monitor, Pane};
-use crate::tui::chart::{self, Curve, Plot};
+use crate::run::chronicle::tail;
+use crate::run::view::Held;
+use crate::tui::chart::{self, Curve, Level, Plot};
 use crate::tui::draw::{below, span};
 use crate::tui::look::Look;
 use crate::tui::palette::SERIES;
@@ -28,7 +30,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
     let changes = flips.filter(|flip| flip.module as usize == index).count();
     let changes = format!("{changes} {}", if changes == 1 { "change" } else { "changes" });
     let long = scene.line.map_or(changes.clone(), |line| format!("threshold {line:.3}, {changes}"));
-    let path = super::meter::tail(&module.path);
+    let path = tail(&module.path);
     let fits = width(&path) + width(&long) + 23 <= usize::from(area.width);
     let facts = vec![span(if fits { long } else { changes }, look.faint())];
     let room = usize::from(area.width).saturating_sub(facts[0].width() + 18);
@@ -46,7 +48,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
         false => format!("{}{}", look.glyphs().marks[term % SERIES], term + 1),
     };
     let names: Vec<String> = (0..k).map(name).collect();
-    let levels: Vec<f64> = scene.line.into_iter().collect();
+    let levels = levels(monitor, scene);
     let step =
         |index: Option<usize>| index.and_then(|index| monitor.view.snapshots.step(index)).map(|step| step as f64);
     let plot = Plot {
@@ -59,4 +61,20 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
         ..Plot::default()
     };
     chart::draw(buf, below(area, 1), &plot, look);
+}
+
+/// What the values were measured against: one line, or as many as there were choices in the search.
+fn levels(monitor: &Monitor, scene: &Scene) -> Vec<Level> {
+    let view = &monitor.view;
+    // What is tried holds all along, and so does the choice of a run that took the search of another.
+    let is_one = monitor.what_if.is_some() || view.held.len() < 2 || view.inherited.is_some() && !monitor.is_past();
+    if is_one {
+        return scene.line.map(Level::all_along).into_iter().collect();
+    }
+    let last = view.snapshots.len().saturating_sub(1);
+    let begins = |from: usize| view.snapshots.step(from.min(last)).map_or(f64::INFINITY, |step| step as f64);
+    let ends = view.held.iter().skip(1).map(|held| begins(held.from)).chain([f64::INFINITY]);
+    let level =
+        |(held, to): (&Held, f64)| Some(Level { value: view.line_at(held.from, None)?, from: begins(held.from), to });
+    view.held.iter().zip(ends).filter_map(level).collect()
 }

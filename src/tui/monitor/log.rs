@@ -1,6 +1,7 @@
 //! The log of the run for people: its end, or a part that is looked at, filtered by words.
 
 use super::{Monitor, Pane, machine};
+use crate::run::chronicle::CHECKPOINT;
 use crate::tui::draw::{put, span};
 use crate::tui::form::input_spans;
 use crate::tui::input::LineInput;
@@ -36,6 +37,9 @@ impl Monitor {
     /// The messages that the filter leaves, oldest first.
     pub fn messages(&self) -> Vec<&Message> {
         let words: Vec<String> = self.log.filter.text().to_lowercase().split_whitespace().map(str::to_owned).collect();
+        if words.is_empty() {
+            return self.view.log.iter().collect();
+        }
         self.view.log.iter().filter(|(_, level, message)| self.log.takes(&words, level, message)).collect()
     }
 }
@@ -89,7 +93,11 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, na
     }
     let mut line = 1;
     for (time, level, parts) in shown.into_iter().rev() {
-        let style = if level == "warning" { look.warning() } else { Style::new() };
+        let style = match level.as_str() {
+            "warning" => look.warning(),
+            CHECKPOINT => look.faint(),
+            _ => Style::new(),
+        };
         for (n, part) in parts.into_iter().enumerate() {
             let start = if n == 0 { format!("{} ", clock(time, zone)) } else { " ".repeat(usize::from(TIME_WIDTH)) };
             put(buf, area, line, vec![span(start, look.faint()), span(part, style)]);

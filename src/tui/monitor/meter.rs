@@ -2,6 +2,7 @@
 //! safe to stop.
 
 use super::Monitor;
+use crate::run::chronicle::tail;
 use crate::run::event::Phase;
 use crate::run::view::State;
 use crate::search::stability::Verdict;
@@ -56,11 +57,4 @@ pub fn line(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>> {
     };
     let facts = ways.iter().map(joined).find(|facts| width(facts) <= room).unwrap_or_default();
     vec![span(format!("{mark} {word}"), style), plain(facts)]
-}
-
-/// The end of a module's path: from its layer on.
-pub fn tail(path: &str) -> String {
-    let parts: Vec<&str> = path.split('.').collect();
-    let layer = parts.iter().position(|part| part.parse::<usize>().is_ok()).unwrap_or(0);
-    parts[layer..].join(".")
 }

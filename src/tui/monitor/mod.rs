@@ -1,6 +1,7 @@
 //! The monitor of one run: a fold over its log, a moment of its search, a choice that is tried, and panes to look at.
 
 mod act;
+mod adapter;
 mod catch_up;
 mod changes;
 mod figures;
@@ -14,13 +15,16 @@ mod module;
 mod moment;
 mod outcome;
 mod panes;
+mod report;
 mod samples;
 mod scene;
 mod status;
 mod view;
+mod ways;
 mod what_if;
 
 pub use act::{act, act_what_if};
+pub use adapter::AdapterFile;
 pub use catch_up::Then;
 pub use changes::changes;
 pub use figures::Figures;
@@ -30,6 +34,7 @@ pub use panes::Pane;
 pub use samples::all_lines as sample_lines;
 pub use status::short;
 pub use view::view;
+pub use ways::Ways;
 pub use what_if::WhatIf;
 
 use super::seen::Seen;
@@ -37,6 +42,7 @@ use crate::experiment::Experiment;
 use crate::run::event::{Phase, Record};
 use crate::run::view::{RunView, State};
 use grid::Grid;
+use ways::Again;
 
 /// Who a run is, read once when the monitor opens.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,6 +97,14 @@ pub struct Monitor {
     pub full: bool,
     /// Where the run stood at the last look, once that event was read.
     pub then: Option<Then>,
+    /// Snapshots that there were when the user came: what changes later changes before their eyes.
+    pub came: Option<usize>,
+    /// What was looked at before, until it is there again.
+    again: Option<Again>,
+    /// The run from which this one was opened, as the one whose search it took.
+    pub child: Option<String>,
+    /// Files of the adapter of a finished run: none before they are asked for, empty before the answer.
+    pub adapter: Option<Vec<AdapterFile>>,
     /// Why the run cannot be read.
     pub lost: Option<String>,
 }
@@ -114,6 +128,10 @@ impl Monitor {
             focus: Pane::default(),
             full: false,
             then: None,
+            came: None,
+            again: None,
+            child: None,
+            adapter: None,
             lost: None,
         }
     }
@@ -134,8 +152,9 @@ impl Monitor {
 
     /// Shows a run with all of its history. Gives what happened since the last look, where that was a while ago.
     pub fn fill(&mut self, view: RunView, state: State, then: Option<Then>) -> Option<Vec<String>> {
-        (self.view, self.then, self.read) = (view, then, None);
+        (self.came, self.view, self.then, self.read) = (Some(view.snapshots.len()), view, then, None);
         self.settle(state);
+        self.look_again();
         catch_up::card(self)
     }
 
@@ -152,6 +171,15 @@ impl Monitor {
         self.lost = None;
         self.mend_moment();
         self.arrange();
+    }
+
+    /// Whether the files of the adapter are to be looked at: once, when the run is finished.
+    pub fn wants_adapter(&mut self) -> bool {
+        let wants = self.adapter.is_none() && self.adapter_dir().is_some();
+        if wants {
+            self.adapter = Some(Vec::new());
+        }
+        wants
     }
 
     /// Arranges the modules anew where there are others.

@@ -2,6 +2,7 @@
 
 use super::scene::{Scene, is_kept};
 use super::{Monitor, Pane};
+use crate::run::chronicle::tail;
 use crate::run::view::ModuleView;
 use crate::tui::draw::{plain, put, span};
 use crate::tui::look::Look;
@@ -60,7 +61,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
     // The path counts for more than the share of energy, which the map has, too.
     let room = |facts: &str| usize::from(area.width).saturating_sub(width(facts) + 11);
     let mut facts = facts(&shown);
-    if room(&facts) < width(&super::meter::tail(&shown.module.path)) + 2 {
+    if room(&facts) < width(&tail(&shown.module.path)) + 2 {
         shown.share = None;
         facts = self::facts(&shown);
     }

@@ -155,5 +155,6 @@ impl Monitor {
         self.moment.at = self.moment.at.filter(exists);
         self.moment.mark = self.moment.mark.filter(exists);
         self.moment.playing &= self.moment.at.is_some();
+        self.came = self.came.map(|came| came.min(len));
     }
 }

@@ -1,15 +1,16 @@
 //! What came out: figures of the run beside its baselines.
 
-use super::{Monitor, Pane};
+use super::{Monitor, Pane, report};
 use crate::run::fold::evaluated_words;
 use crate::run::view::is_better_less;
-use crate::tui::draw::{put, span};
+use crate::tui::draw::{below, plain, put, span};
 use crate::tui::look::Look;
 use crate::tui::text::{figure, pad, width};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
+use ratatui::widgets::{Clear, Widget};
 
 /// Columns that a figure takes, at least.
 const LEAST_WIDTH: usize = 6;
@@ -65,8 +66,23 @@ impl Blocks {
 pub fn lines(monitor: &Monitor, room: u16) -> u16 {
     match names(monitor).len() {
         0 => 0,
-        count => u16::try_from(count.div_ceil(Blocks::of(monitor, room).count)).unwrap_or(u16::MAX - 2) + 2,
+        count => {
+            let adapter = u16::from(monitor.adapter_dir().is_some());
+            u16::try_from(count.div_ceil(Blocks::of(monitor, room).count)).unwrap_or(u16::MAX - 3) + 2 + adapter
+        }
     }
+}
+
+/// Draws the figures and below them all else that is known, on an area of its own.
+pub fn draw_whole(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
+    draw(buf, area, monitor, look);
+    // The adapter's line is told in full there.
+    let figures = lines(monitor, area.width).saturating_sub(u16::from(monitor.adapter_dir().is_some()));
+    let below = below(area, figures);
+    Clear.render(below, buf);
+    // A blank line between the two, where there is room.
+    let gap = u16::from(below.height > 8);
+    report::draw(buf, self::below(below, gap), monitor, look);
 }
 
 /// Draws the figures, a line each, a column for the run and for each baseline.
@@ -94,6 +110,12 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
         for (line, name) in names.iter().enumerate() {
             put(buf, block, 2 + line as u16, row(monitor, name, name_width, &columns, look));
         }
+    }
+    let line = 2 + u16::try_from(in_block).unwrap_or(u16::MAX - 2);
+    let room = usize::from(area.width).saturating_sub(9);
+    // Where there is no line for it, figures count for more.
+    if let Some(adapter) = monitor.adapter_words(room, look.glyphs().ellipsis).filter(|_| hidden == 0) {
+        put(buf, area, line, vec![span("adapter  ", look.faint()), plain(adapter)]);
     }
 }
 

@@ -4,9 +4,12 @@ use super::Monitor;
 use super::what_if::Outcome;
 use crate::experiment::{AllocationSettings, Rule};
 use crate::run::settled::stability;
-use crate::run::view::shares_of_energy;
+use crate::run::view::{By, shares_of_energy};
 use crate::search::allocation::{line_of, reaches};
 use crate::search::stability::Stability;
+
+/// Steps for which a change of rank that happens before one's eyes is marked.
+const FRESH_STEPS: usize = 25;
 
 /// Where the ranks of a frame come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct Scene {
     pub against: Option<Against>,
     /// Ranks that they are compared with; empty where there are none.
     before: Vec<Option<usize>>,
+    /// Modules whose rank changed a moment ago, while one looks on, and whether it rose.
+    fresh: Vec<Option<bool>>,
     /// Share of each module in the energy of all, where the log has energies.
     pub shares: Option<Vec<f64>>,
     /// What a value must reach, where the rule has such a line.
@@ -64,7 +69,8 @@ impl Scene {
             Some(outcome) => outcome.ranks.iter().copied().map(Some).collect(),
             None => actual,
         };
-        Scene { source, ranks, tried, against, before, shares: shares(monitor), line: monitor.line() }
+        let fresh = if source == Source::Emerging { monitor.fresh_changes() } else { Vec::new() };
+        Scene { source, ranks, tried, against, before, fresh, shares: shares(monitor), line: monitor.line() }
     }
 
     /// Rank and change of a module: the rank that it is compared with where that is another.
@@ -76,6 +82,16 @@ impl Scene {
     pub fn changed_from(&self, module: usize) -> Option<Option<usize>> {
         let before = *self.before.get(module)?;
         (before != self.rank(module)).then_some(before)
+    }
+
+    /// Whether a module's rank rose a moment ago, or fell, while one looks on.
+    pub fn freshly(&self, module: usize) -> Option<bool> {
+        self.fresh.get(module).copied().flatten()
+    }
+
+    /// Modules of which that is so.
+    pub fn fresh(&self) -> usize {
+        self.fresh.iter().flatten().count()
     }
 
     /// Modules whose rank is another now.
@@ -94,9 +110,25 @@ fn compared(monitor: &Monitor, source: Source, actual: &[Option<usize>]) -> (Opt
     }
     let seen = monitor.then.as_ref().and_then(|then| then.snapshot).filter(|_| source == Source::Emerging);
     match seen.and_then(|index| Some((index, snapshots.step(index)?))) {
-        Some((index, step)) => (Some(Against::LastLook(step)), snapshots.ranks_at(index)),
+        Some((index, step)) => (Some(Against::LastLook(step)), while_away(monitor, index, actual)),
         None => (None, Vec::new()),
     }
+}
+
+/// Ranks at a snapshot that was seen, of modules whose rank had changed by the time that the user came back; of the others
+/// those that they have now: what changes before one's eyes is no news.
+fn while_away(monitor: &Monitor, seen: usize, actual: &[Option<usize>]) -> Vec<Option<usize>> {
+    let snapshots = &monitor.view.snapshots;
+    let before = snapshots.ranks_at(seen);
+    let Some(came) = monitor.came.map(|came| came.checked_sub(1).map_or(Vec::new(), |last| snapshots.ranks_at(last)))
+    else {
+        return before;
+    };
+    let changed = |(module, rank): (usize, &Option<usize>)| match came.get(module) {
+        Some(then) if then != rank => *rank,
+        _ => actual.get(module).copied().flatten(),
+    };
+    before.iter().enumerate().map(changed).collect()
 }
 
 fn shares(monitor: &Monitor) -> Option<Vec<f64>> {
@@ -118,17 +150,50 @@ impl Monitor {
         self.view.allocation.clone().or_else(said).unwrap_or_default()
     }
 
-    /// The rule that the ranks are of, as they are shown.
-    pub fn rule_shown(&self) -> Rule {
-        self.what_if.as_ref().map_or_else(|| self.allocation().rule, |what_if| what_if.rule)
+    /// The rule that the ranks are of, as they are shown: of the past the one that held then, where that is known.
+    pub fn rule_shown(&self) -> Option<Rule> {
+        if let Some(what_if) = &self.what_if {
+            return Some(what_if.rule);
+        }
+        match self.moment.at.map(|at| self.view.by(at)) {
+            // What is said may have been chosen later; nothing was where this is all that held.
+            Some(Some(By::Line(_))) if self.view.held.len() > 1 || self.view.inherited.is_some() => None,
+            Some(Some(By::Choice(choice))) => Some(choice.rule),
+            _ => Some(self.allocation().rule),
+        }
     }
 
-    /// What a selection value must reach to be kept, where the rule that holds, or that is tried, has such a line.
+    /// What a selection value must reach to be kept, where the rule that holds, or held at the moment that is shown, or that
+    /// is tried, has such a line.
     pub fn line(&self) -> Option<f64> {
-        match &self.what_if {
-            Some(what_if) => line_of(&what_if.choice(), self.view.rank),
-            None => self.view.line(self.settings().map(|settings| &settings.allocation)),
+        let said = self.settings().map(|settings| &settings.allocation);
+        match (&self.what_if, self.moment.at) {
+            (Some(what_if), _) => line_of(&what_if.choice(), self.view.rank),
+            (None, Some(at)) => self.view.line_at(at, said),
+            (None, None) => self.view.line(said),
         }
+    }
+
+    /// Of each module whether its rank rose in the last few steps, or fell; only what changed since the user came.
+    fn fresh_changes(&self) -> Vec<Option<bool>> {
+        let snapshots = &self.view.snapshots;
+        let (Some(came), Some(newest)) = (self.came, snapshots.len().checked_sub(1)) else { return Vec::new() };
+        let Some(now) = snapshots.step(newest) else { return Vec::new() };
+        let first = snapshots.index_at(now.saturating_sub(FRESH_STEPS)).unwrap_or(0).max(came.saturating_sub(1));
+        let flips = snapshots.flips_between(first, newest);
+        if flips.is_empty() {
+            return Vec::new();
+        }
+        let before = snapshots.ranks_at(first);
+        let mut fresh = vec![None; self.view.modules.len()];
+        for module in flips.iter().map(|flip| flip.module as usize) {
+            let (before, now) = (before.get(module).copied().flatten(), self.view.modules.get(module));
+            let now = now.and_then(|module| module.rank);
+            if let Some(change) = fresh.get_mut(module).filter(|_| before != now) {
+                *change = Some(before < now);
+            }
+        }
+        fresh
     }
 
     /// What a module's values are measured against: that line, else their mean.

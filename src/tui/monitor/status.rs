@@ -2,10 +2,10 @@
 
 use super::Monitor;
 use crate::run::event::Phase;
-use crate::run::view::State;
+use crate::run::view::{RunView, State};
 use crate::tui::draw::{bar, plain, put_ends, span};
 use crate::tui::look::Look;
-use crate::tui::text::{bytes, cut, duration, moment, rough_duration, width, wrap};
+use crate::tui::text::{bytes, cut, cut_inside, duration, moment, rough_duration, width, wrap};
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -39,6 +39,17 @@ pub fn title(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     } else if area.width >= 100 {
         left.push(span(format!("  {id}"), look.faint()));
     }
+    if let Some(parent) = &monitor.view.inherited {
+        let text = if area.width >= 140 {
+            format!("  retrained from {parent}")
+        } else if area.width >= 100 {
+            format!("  from {parent}")
+        } else {
+            // Runs of one day are told apart by their ends.
+            format!("  from {}", cut_inside(parent, 13, look.glyphs().ellipsis).text())
+        };
+        left.push(span(text, look.faint()));
+    }
     let data = monitor.head.as_ref().map_or("", |head| &head.data);
     let facts = [short(&monitor.view.model), short(data), &monitor.view.task, &monitor.view.device];
     let mut facts: Vec<&str> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
@@ -61,7 +72,9 @@ pub fn phases(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>>
 fn chain(monitor: &Monitor, then: &str, look: Look) -> Vec<Span<'static>> {
     let glyphs = look.glyphs();
     let finished = monitor.state == Some(State::Finished);
-    let has_baseline = monitor.view.phase == Some(Phase::Baseline) || !monitor.view.baseline.is_empty();
+    let has_baseline = monitor.view.phase == Some(Phase::Baseline)
+        || !monitor.view.baseline.is_empty()
+        || !finished && plans_baseline(monitor);
     let mut spans = Vec::new();
     for phase in Phase::ALL.into_iter().filter(|phase| *phase != Phase::Baseline || has_baseline) {
         if !spans.is_empty() {
@@ -79,6 +92,18 @@ fn chain(monitor: &Monitor, then: &str, look: Look) -> Vec<Span<'static>> {
     spans
 }
 
+/// Whether the settings ask for baselines that can be scored.
+fn plans_baseline(monitor: &Monitor) -> bool {
+    let asked = monitor.settings().is_some_and(|said| said.baseline.head_only || said.baseline.uniform.is_some());
+    // Before the data is read, nobody knows of held-out rows.
+    asked && (monitor.view.test_rows > 0 || monitor.view.modules.is_empty())
+}
+
+/// The most memory that the worker of a run had.
+pub fn peak_memory(view: &RunView) -> Option<u64> {
+    view.timing.get("peak_rss_bytes").map(|bytes| *bytes as u64).max(view.peak_rss_bytes)
+}
+
 /// How far the phase is, with rate and time left; or what became of the run.
 pub fn progress(monitor: &Monitor, columns: u16, zone: &TimeZone, look: Look) -> Vec<Span<'static>> {
     let view = &monitor.view;
@@ -92,11 +117,11 @@ pub fn progress(monitor: &Monitor, columns: u16, zone: &TimeZone, look: Look) ->
         Some(State::Paused) => vec![plain(format!("paused in {place}{}; r resumes", worked()))],
         Some(State::Stopped) => vec![plain(format!("stopped in {place}{}; r resumes", worked()))],
         Some(State::Crashed) => {
-            let text = format!("the worker died in {place}: r resumes from the last checkpoint");
+            let text = format!("died in {place}: r {}", view.resumes());
             vec![span(text, look.bad())]
         }
         Some(State::Failed) => {
-            let text = format!("failed in {place}: r resumes from the last checkpoint");
+            let text = format!("failed in {place}: r {}", view.resumes());
             vec![span(text, look.bad())]
         }
         Some(State::Stalled) => {
@@ -164,12 +189,11 @@ fn ended(monitor: &Monitor, columns: u16, zone: &TimeZone) -> String {
         (Some((day, _)), Some((same, clock))) if day == same => clock.to_owned(),
         _ => to,
     };
-    let peak = view.timing.get("peak_rss_bytes").map(|bytes| *bytes as u64).max(view.peak_rss_bytes);
     let phases = if phases.len() > 1 { format!(": {}", phases.join(", ")) } else { String::new() };
     let facts = [
         phases,
         format!("; {from} to {to}"),
-        peak.map_or(String::new(), |rss| format!("; {} of memory at most", bytes(rss))),
+        peak_memory(view).map_or(String::new(), |rss| format!("; {} of memory at most", bytes(rss))),
     ];
     for fact in facts {
         if width(&line) + width(&fact) <= usize::from(columns) {

@@ -59,6 +59,7 @@ impl Frame<'_> {
         match pane {
             // What is tried is told below the map.
             Pane::Map => self.map_and_choice(buf, area),
+            Pane::Result => outcome::draw_whole(buf, area, self.monitor, self.look),
             Pane::History if area.height >= bars + 2 * history::LEAST_LINES => {
                 self.pane(buf, top(area, area.height - bars), pane);
                 self.pane(buf, below(area, area.height - bars), Pane::Module);
@@ -76,7 +77,7 @@ impl Frame<'_> {
             Pane::Figures => figures::draw(buf, area, monitor, *look),
             Pane::Samples => samples::draw(buf, area, monitor, *look),
             Pane::Result => outcome::draw(buf, area, monitor, *look),
-            Pane::Machine => machine::draw(buf, area, monitor, *look),
+            Pane::Machine => machine::draw(buf, area, monitor, zone, *look),
             Pane::Log => log::draw(buf, area, monitor, zone, monitor.focus != Pane::Machine, *look),
         }
     }
@@ -105,7 +106,8 @@ impl Frame<'_> {
     fn narrow(&self, buf: &mut Buffer, area: Rect) {
         let whole = area.height;
         let monitor = self.monitor;
-        let area = self.outcome_on_top(buf, area, whole / 3);
+        // What came out gives way to what is looked at: a moment of the past.
+        let area = if monitor.is_past() { area } else { self.outcome_on_top(buf, area, whole / 3) };
         if monitor.what_if.is_some() {
             let map = (self.rows() + heat::FRAME_LINES).min(area.height.saturating_sub(what_if::LINES));
             let choice = self.choice_lines(area.height);

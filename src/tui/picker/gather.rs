@@ -14,14 +14,18 @@ use std::path::{Path, PathBuf};
 const MOST: usize = 400;
 const LOOKED_AT: usize = 20_000;
 
-/// Looks around.
+/// Looks around from the working directory.
 pub fn gather(ask: &Ask) -> Found {
+    gather_from(ask, Path::new("."))
+}
+
+fn gather_from(ask: &Ask, working: &Path) -> Found {
     let mut candidates = match &ask.what {
         What::Models if ask.folder.is_empty() => models(&Hub::from_env()),
         What::Datasets => datasets(&Hub::from_env()),
         What::Targets => targets(),
         What::Devices => devices(Path::new("/proc/driver/nvidia/gpus")),
-        _ => listed(ask),
+        _ => listed(ask, working),
     };
     let more = candidates.len().saturating_sub(MOST);
     candidates.truncate(MOST);
@@ -160,13 +164,8 @@ fn devices(driver: &Path) -> Vec<Candidate> {
 }
 
 /// The entries of a folder that may be meant: folders to go into, and what the setting takes.
-fn listed(ask: &Ask) -> Vec<Candidate> {
-    let typed = expand_tilde(&ask.folder);
-    let folder = match &ask.base {
-        Some(base) => base.join(&typed),
-        None if typed.as_os_str().is_empty() => PathBuf::from("."),
-        None => typed,
-    };
+fn listed(ask: &Ask, working: &Path) -> Vec<Candidate> {
+    let folder = working.join(expand_tilde(&ask.folder));
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten().take(LOOKED_AT) {
         let Ok(name) = entry.file_name().into_string() else { continue };
@@ -214,8 +213,8 @@ fn of_folder(what: &What, text: String, path: &Path) -> Candidate {
 mod tests {
     use super::*;
 
-    fn ask(what: What, folder: &str, base: &Path) -> Ask {
-        Ask { what, folder: folder.into(), base: Some(base.to_owned()) }
+    fn gathered(what: What, folder: &str, working: &Path) -> Found {
+        gather_from(&Ask { what, folder: folder.into() }, working)
     }
 
     fn texts(found: &Found) -> Vec<&str> {
@@ -229,11 +228,11 @@ mod tests {
         for name in ["train.tsv", "notes.txt", ".hidden.tsv", "test.jsonl", "my.toml"] {
             fs::write(place.path().join(name), "x\n").unwrap();
         }
-        let found = gather(&ask(What::Files, "", place.path()));
+        let found = gathered(What::Files, "", place.path());
         assert_eq!(texts(&found), ["test.jsonl", "train.tsv", "more/"]);
         assert!(found.candidates[2].enters && !found.candidates[0].enters);
-        assert_eq!(texts(&gather(&ask(What::Presets, "./", place.path()))), ["./my.toml", "./more/"]);
-        assert_eq!(gather(&ask(What::Files, "no/such/", place.path())), Found::default());
+        assert_eq!(texts(&gathered(What::Presets, "./", place.path())), ["./my.toml", "./more/"]);
+        assert_eq!(gathered(What::Files, "no/such/", place.path()), Found::default());
     }
 
     #[test]
@@ -244,7 +243,7 @@ mod tests {
         }
         fs::write(place.path().join("model/config.json"), "{\"model_type\": \"bert\"}").unwrap();
         fs::write(place.path().join("model/model.safetensors"), [0; 2000]).unwrap();
-        let found = gather(&ask(What::Models, "./", place.path()));
+        let found = gathered(What::Models, "./", place.path());
         assert_eq!(texts(&found), ["./model", "./folder/"]);
         assert_eq!(found.candidates[0].fact, "2.0 kB, bert");
     }
@@ -268,7 +267,7 @@ mod tests {
         for number in 0..MOST + 7 {
             fs::write(place.path().join(format!("{number:04}.csv")), "").unwrap();
         }
-        let found = gather(&ask(What::Files, "", place.path()));
+        let found = gathered(What::Files, "", place.path());
         assert_eq!((found.candidates.len(), found.more), (MOST, 7));
     }
 

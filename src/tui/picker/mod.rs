@@ -19,7 +19,6 @@ use super::msg::Effect;
 use super::text::clean;
 use crate::experiment::parse::looks_like_path;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use std::path::PathBuf;
 
 /// What is picked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +55,8 @@ impl What {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
     pub what: What,
-    /// The folder as it is typed, with its last slash; empty where none is.
+    /// The folder as it is typed, with its last slash; empty where none is. A relative one starts at the working directory.
     pub folder: String,
-    /// Where relative paths start; none: the working directory.
-    pub base: Option<PathBuf>,
 }
 
 /// What was found.
@@ -147,13 +144,13 @@ enum Picked {
 }
 
 impl Picker {
-    /// One on the present value, and what to look for. Relative paths start at `base`.
-    pub fn new(purpose: Purpose, value: &str, base: Option<PathBuf>) -> (Picker, Effect) {
+    /// One on the present value, and what to look for.
+    pub fn new(purpose: Purpose, value: &str) -> (Picker, Effect) {
         let what = match purpose {
             Purpose::Setting(key) => What::of(key).unwrap_or(What::Files),
             Purpose::Import => What::Presets,
         };
-        let ask = Ask { what, folder: folder_of(what, value).to_owned(), base };
+        let ask = Ask { what, folder: folder_of(what, value).to_owned() };
         let picker = Picker {
             purpose,
             input: LineInput::new(value),
@@ -358,7 +355,7 @@ mod tests {
     use super::*;
 
     fn picker(key: &'static str, value: &str, candidates: &[&str]) -> Picker {
-        let (mut picker, Effect::Gather(ask)) = Picker::new(Purpose::Setting(key), value, None) else { panic!() };
+        let (mut picker, Effect::Gather(ask)) = Picker::new(Purpose::Setting(key), value) else { panic!() };
         let candidate =
             |text: &&str| Candidate { enters: text.ends_with('/'), ..Candidate::new(*text, Origin::Catalogue, "") };
         picker.take(&ask, Found { candidates: candidates.iter().map(candidate).collect(), more: 0 });

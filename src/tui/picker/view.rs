@@ -5,7 +5,7 @@ use crate::tui::draw::{plain, span};
 use crate::tui::form::input_spans;
 use crate::tui::look::Look;
 use crate::tui::model::first_line;
-use crate::tui::text::{cut, pad, width, wrap};
+use crate::tui::text::{cut, cut_inside, pad, width, wrap};
 use ratatui::style::Style;
 use ratatui::text::Span;
 
@@ -85,12 +85,15 @@ fn count(picker: &Picker, shown: usize) -> String {
     }
 }
 
-/// Columns of the texts: as wide as the widest, so that the facts stand in a column.
+/// Columns of the texts: as wide as the widest, so that the facts stand in a column; but the facts, which tell what is to be
+/// chosen between, have the room that they need, up to three fifths, and the texts are cut inside.
 fn text_columns(picker: &Picker, columns: usize) -> usize {
-    let widest = picker.matches.iter().map(|found| width(&picker.candidate(found).text)).max().unwrap_or(0);
-    let room = columns.saturating_sub(2);
-    let facts = if has_origins(picker) { ORIGINS + 2 } else { 2 };
-    widest.clamp(12, (room.saturating_sub(facts) * 2 / 3).max(12)).min(room)
+    let all = || picker.matches.iter().map(|found| picker.candidate(found));
+    let widest = all().map(|candidate| width(&candidate.text)).max().unwrap_or(0).max(12);
+    let facts = all().map(|candidate| width(&candidate.fact)).max().unwrap_or(0);
+    let origins = if has_origins(picker) { ORIGINS + 2 } else { 0 };
+    let room = columns.saturating_sub(2 + origins + 2);
+    widest.min(room.saturating_sub(facts).max(room * 2 / 5)).max(12).min(columns.saturating_sub(2))
 }
 
 fn has_origins(picker: &Picker) -> bool {
@@ -117,7 +120,8 @@ fn row_spans(picker: &Picker, row: usize, columns: usize, texts: usize, look: Lo
     };
     let Some(found) = picker.matches.get(place) else { return spans };
     let candidate = picker.candidate(found);
-    spans.extend(marked(&pad(&candidate.text, texts, ellipsis), &found.marks, has_cursor, look));
+    let (text, marks) = cut_with_marks(&candidate.text, &found.marks, texts, ellipsis);
+    spans.extend(marked(&pad(&text, texts, ellipsis), &marks, has_cursor, look));
     if has_origins(picker) {
         spans.push(span(format!("  {:<ORIGINS$}", candidate.origin.name()), look.faint()));
     }
@@ -125,6 +129,19 @@ fn row_spans(picker: &Picker, row: usize, columns: usize, texts: usize, look: Lo
     spans.push(plain("  "));
     spans.push(span(cut(&candidate.fact, room, ellipsis), Style::new()));
     spans
+}
+
+/// A text cut inside, and which of its characters are marked then.
+fn cut_with_marks(text: &str, marks: &[u32], columns: usize, ellipsis: &str) -> (String, Vec<u32>) {
+    let cut = cut_inside(text, columns, ellipsis);
+    let count = |text: &str| text.chars().count() as u32;
+    let (start, end) = (count(&cut.start), count(text).saturating_sub(count(&cut.end)));
+    let kept = marks.iter().filter_map(|mark| match *mark {
+        mark if mark < start => Some(mark),
+        mark if mark >= end => Some(mark - end + start + count(&cut.gap)),
+        _ => None,
+    });
+    (cut.text(), kept.collect())
 }
 
 /// A text whose marked characters stand out.
@@ -144,4 +161,15 @@ fn marked(text: &str, marks: &[u32], has_cursor: bool, look: Look) -> Line {
     }
     spans.push(span(piece, if in_hit { hit } else { base }));
     spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_follow_what_is_cut_inside() {
+        assert_eq!(cut_with_marks("abcdefghij", &[0, 4, 9], 7, "…"), ("abc…hij".into(), vec![0, 6]));
+        assert_eq!(cut_with_marks("abcdef", &[1, 5], 7, "…"), ("abcdef".into(), vec![1, 5]));
+    }
 }

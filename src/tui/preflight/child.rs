@@ -1,8 +1,9 @@
 //! The process that tries the run: a viewer opens no device.
 
 use super::Stage;
-use crate::experiment::PresetDoc;
+use crate::experiment::{PresetDoc, read};
 use crate::run::preflight::Card;
+use crate::run::queue::Crowd;
 use crate::tui::msg::Msg;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -39,6 +40,10 @@ impl Flight {
         let (at, mut doc) = (Arc::clone(&self.at), doc.clone());
         // All of it may block, and a key must not wait.
         thread::spawn(move || {
+            let device = read(&doc.source(), &[], &[]).experiment.runtime.device;
+            if let Some(crowd) = Crowd::at(&device) {
+                tell(Msg::PreflightCrowded { number, text: crowd.to_string() });
+            }
             let tell = move |stage| tell(Msg::Preflight { number, stage });
             // Relative paths start where the preset is, and the process does not know where that is.
             doc.anchor();

@@ -20,6 +20,8 @@ pub struct Preflight {
     /// Which preflight it is: what an earlier one says is not for it.
     pub number: u64,
     pub stage: Stage,
+    /// Who uses the device, where it has no free slot.
+    pub crowd: Option<String>,
     /// The first line that is shown.
     pub scroll: usize,
 }
@@ -37,13 +39,14 @@ pub enum Stage {
 impl Preflight {
     /// One that has been asked for.
     pub fn new(number: u64) -> Preflight {
-        Preflight { number, stage: Stage::Working("reading the settings".into()), scroll: 0 }
+        Preflight { number, stage: Stage::Working("reading the settings".into()), crowd: None, scroll: 0 }
     }
 
     /// Whether an action does something.
     pub fn can(&self, action: Action) -> bool {
         match action {
             Action::Accept => self.refusal().is_none(),
+            Action::Queue => self.refusal().is_none() && self.crowd.is_some(),
             Action::Edit => self.key().is_some(),
             _ => true,
         }
@@ -52,7 +55,7 @@ impl Preflight {
     /// Why an action does nothing.
     pub fn why_not(&self, action: Action) -> Option<String> {
         let to_setting = if self.key().is_some() { "e goes to the setting; " } else { "" };
-        let refusal = self.refusal().filter(|_| action == Action::Accept)?;
+        let refusal = self.refusal().filter(|_| matches!(action, Action::Accept | Action::Queue))?;
         Some(format!("not started: {refusal} ({to_setting}S in the form starts all the same)"))
     }
 
@@ -69,26 +72,27 @@ impl Preflight {
     }
 }
 
-/// Takes in what a preflight says.
-pub fn hear(model: &mut Model, number: u64, stage: Stage) {
-    for popup in &mut model.popups {
-        if let Popup::Preflight(preflight) = popup
-            && preflight.number == number
-        {
-            preflight.stage = stage;
-            return;
-        }
-    }
+/// The card of this number, where it is still there.
+pub fn of_number(model: &mut Model, number: u64) -> Option<&mut Preflight> {
+    model.popups.iter_mut().find_map(|popup| match popup {
+        Popup::Preflight(preflight) if preflight.number == number => Some(preflight.as_mut()),
+        _ => None,
+    })
 }
 
 /// An action on the card, which has been taken off.
 pub fn act(model: &mut Model, mut preflight: Box<Preflight>, action: Action, last: usize) -> Vec<Effect> {
     match action {
         Action::Cancel => vec![Effect::EndPreflight],
-        Action::Accept => {
-            let mut effects = vec![Effect::EndPreflight];
-            effects.extend(form::start(model, When::Now));
-            effects
+        Action::Accept | Action::Queue => {
+            let when = if action == Action::Queue { When::InTurn } else { When::Now };
+            // Who was told of others on the device is not asked once more.
+            let told = |start| match preflight.crowd {
+                Some(_) => Effect::Begin { start: Box::new(start), when },
+                None => start,
+            };
+            let started = form::start(model, when).into_iter().map(told);
+            std::iter::once(Effect::EndPreflight).chain(started).collect()
         }
         Action::Edit => {
             go_to_setting(model, &preflight);

@@ -18,6 +18,16 @@ const BESIDE_FROM: usize = 68;
 
 /// The lines of the popup in so many columns.
 pub fn lines(preflight: &Preflight, columns: usize, look: Look) -> Vec<Line> {
+    let crowd = preflight.crowd.iter().flat_map(|crowd| {
+        let told = format!("{crowd}; Q waits in the queue");
+        hanging(look.glyphs().stalled, &told, columns).collect::<Vec<_>>()
+    });
+    let mut lines: Vec<Line> = crowd.map(|line| vec![span(line, look.warning())]).collect();
+    lines.extend(of_stage(preflight, columns, look));
+    lines
+}
+
+fn of_stage(preflight: &Preflight, columns: usize, look: Look) -> Vec<Line> {
     match &preflight.stage {
         Stage::Working(doing) => vec![
             vec![

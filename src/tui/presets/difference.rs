@@ -24,6 +24,9 @@ pub fn lines(view: &DifferenceView, columns: usize, look: Look) -> Vec<Line> {
         return vec![vec![plain("It says nothing else than the defaults.")]];
     }
     let keys = view.rows.iter().map(|(key, ..)| width(key)).max().unwrap_or(0).max(7);
+    if columns < keys + NARROW {
+        return without_defaults(view, keys, columns, look);
+    }
     let room = columns.saturating_sub(keys + 4);
     let defaults =
         view.rows.iter().map(|(_, default, _)| width(default)).max().unwrap_or(0).clamp(7, (room / 2).max(7));
@@ -42,4 +45,18 @@ pub fn lines(view: &DifferenceView, columns: usize, look: Look) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// Columns for both values, below which there is room for the one that is said alone.
+const NARROW: usize = 30;
+
+fn without_defaults(view: &DifferenceView, keys: usize, columns: usize, look: Look) -> Vec<Line> {
+    let of = |(key, _, said): &(&'static str, String, String)| {
+        let mut key = format!("{key:keys$}  ");
+        let lines = wrap(said, columns.saturating_sub(keys + 2)).into_iter();
+        lines
+            .map(|text| vec![plain(std::mem::replace(&mut key, " ".repeat(keys + 2))), span(text, look.strong())])
+            .collect()
+    };
+    view.rows.iter().flat_map(|row| -> Vec<Line> { of(row) }).collect()
 }

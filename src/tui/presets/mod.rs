@@ -12,6 +12,7 @@ use super::model::{Asked, Model, Popup, Screen, Then, moved};
 use super::msg::Effect;
 use super::picker::{Match, Picker, Purpose, matching};
 use super::text::clean;
+use crate::experiment::Presets;
 use crossterm::event::KeyEvent;
 
 /// One preset as the list shows it.
@@ -135,15 +136,32 @@ pub fn renamed(model: &mut Model, from: &str, to: &str) {
     model.say(format!("{from} is called {to} now"));
 }
 
+/// Does what saves a preset under a name, after a question where it would hide one of the program.
+pub fn unless_it_hides(model: &mut Model, name: &str, effect: Effect) -> Vec<Effect> {
+    if !Presets::is_shipped(name) || model.presets.has_saved(name) {
+        return vec![effect];
+    }
+    let text = format!(
+        "{name} is a preset of the program, which yours would hide: from then on {name} means yours, here and on the command line. Save it under this name?"
+    );
+    model.popups.push(Popup::Confirm { title: "The name of a shipped preset", text, then: Then::Effect(effect) });
+    Vec::new()
+}
+
 /// What a typed name or path is asked for, where it needs no other question.
 pub fn answered(text: &str, then: &Asked) -> Option<Effect> {
     Some(match then {
         Asked::RenamePreset(from) => Effect::RenamePreset { from: from.clone(), to: text.to_owned() },
         Asked::ImportPreset(file) => Effect::ImportPreset { file: file.clone(), name: text.to_owned(), replace: false },
         Asked::ExportPreset(name) => Effect::ExportPreset { name: name.clone(), file: text.to_owned(), replace: false },
-        Asked::SaveForm | Asked::CopyPreset(_) | Asked::Step | Asked::Threshold | Asked::Tags(_) | Asked::Note(_) => {
-            return None;
-        }
+        Asked::SaveForm
+        | Asked::CopyPreset(_)
+        | Asked::Step
+        | Asked::Threshold
+        | Asked::Tags(_)
+        | Asked::Note(_)
+        | Asked::ExportFormat { .. }
+        | Asked::ExportFolder { .. } => return None,
     })
 }
 
@@ -163,7 +181,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             return Vec::new();
         }
         Action::Import => {
-            let (picker, gather) = Picker::new(Purpose::Import, "", None);
+            let (picker, gather) = Picker::new(Purpose::Import, "");
             model.popups.push(Popup::Picker(Box::new(picker)));
             return vec![gather];
         }

@@ -1,5 +1,6 @@
 //! Star, tags and note of a run: asked for and taken in.
 
+use super::export;
 use crate::run::notes::{Notes, tags_of};
 use crate::tui::input::LineInput;
 use crate::tui::keys::Action;
@@ -31,7 +32,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Tags or a note were typed; gives back the question where it is another.
+/// Tags, a note, or what to export were typed; gives back the question where it is another.
 pub fn answered(model: &mut Model, line: &str, then: Asked) -> Result<Vec<Effect>, Asked> {
     match then {
         Asked::Tags(run) => Ok(match tags_of(line) {
@@ -42,6 +43,8 @@ pub fn answered(model: &mut Model, line: &str, then: Asked) -> Result<Vec<Effect
             }
         }),
         Asked::Note(run) => Ok(vec![Effect::Annotate { run, change: Annotation::Note(line.to_owned()) }]),
+        Asked::ExportFormat { run, name } => Ok(export::format_said(model, line, run, name)),
+        Asked::ExportFolder { run, name, format } => Ok(export::folder_said(model, line, run, name, format)),
         other => Err(other),
     }
 }

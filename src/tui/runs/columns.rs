@@ -5,7 +5,7 @@ use crate::run::event::Phase;
 use crate::run::view::State;
 use crate::tui::look::Look;
 use crate::tui::monitor::short;
-use crate::tui::text::{duration, figure, moment};
+use crate::tui::text::{duration, figure, grouped, moment, rough_duration};
 use jiff::tz::TimeZone;
 use ratatui::style::Style;
 
@@ -13,11 +13,15 @@ use ratatui::style::Style;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
     State,
-    Phase,
     Progress,
+    Left,
     Score,
+    Phase,
+    Steps,
     Best,
     Started,
+    Rank,
+    Parameters,
     Took,
     Model,
     Data,
@@ -35,29 +39,35 @@ const MOST_NAME: usize = 36;
 
 impl Column {
     /// All, in the order in which they are offered.
-    pub const ALL: [Column; 13] = [
+    pub const ALL: [Column; 17] = [
         Column::State,
-        Column::Phase,
         Column::Progress,
+        Column::Left,
         Column::Score,
         Column::Started,
+        Column::Rank,
+        Column::Parameters,
         Column::Model,
         Column::Data,
         Column::Took,
         Column::Tags,
-        Column::Note,
+        Column::Phase,
+        Column::Steps,
         Column::Best,
+        Column::Note,
         Column::Parent,
         Column::Id,
     ];
 
     /// Those of a table that nobody has changed.
-    pub const USUAL: [Column; 10] = [
+    pub const USUAL: [Column; 12] = [
         Column::State,
-        Column::Phase,
         Column::Progress,
+        Column::Left,
         Column::Score,
         Column::Started,
+        Column::Rank,
+        Column::Parameters,
         Column::Model,
         Column::Data,
         Column::Took,
@@ -71,9 +81,13 @@ impl Column {
             Column::State => "state",
             Column::Phase => "phase",
             Column::Progress => "progress",
+            Column::Left => "time left",
             Column::Score => "score",
+            Column::Steps => "steps",
             Column::Best => "best loss",
             Column::Started => "started",
+            Column::Rank => "mean rank",
+            Column::Parameters => "parameters",
             Column::Took => "took",
             Column::Model => "model",
             Column::Data => "data",
@@ -94,7 +108,11 @@ impl Column {
         match self {
             Column::State => "what the run is doing",
             Column::Phase => "stage of a run that is not finished",
-            Column::Progress => "steps of the phase, and their share",
+            Column::Progress => "the phase, and how much of it is done",
+            Column::Left => "until the end of all phases; of a run at work",
+            Column::Steps => "steps of the phase, done and in all",
+            Column::Rank => "mean of the ranks; faint while they may change",
+            Column::Parameters => "LoRA parameters at these ranks",
             Column::Score => "score; of a run under way its best validation loss",
             Column::Best => "lowest validation loss of the search, and its step",
             Column::Started => "when the run was made",
@@ -114,8 +132,12 @@ impl Column {
             Column::State => 10,
             Column::Phase => 8,
             Column::Progress => 14,
-            // A figure, a blank, and as much as the names of most figures take.
-            Column::Score => 18,
+            Column::Left => 11,
+            // A figure, a blank, and a short name of it.
+            Column::Score => 15,
+            Column::Steps => 13,
+            Column::Rank => 9,
+            Column::Parameters => 11,
             Column::Best => 16,
             Column::Started => 11,
             Column::Took => 11,
@@ -127,35 +149,54 @@ impl Column {
     }
 
     /// What it says of a run.
-    pub fn cell(self, row: &RunRow, zone: &TimeZone, look: Look) -> (String, Style) {
-        let plain = |text: String| (text, Style::new());
+    pub fn text(self, row: &RunRow, zone: &TimeZone) -> String {
         match self {
-            Column::State if row.unreadable.is_some() => (row.state_word().to_owned(), look.bad()),
+            Column::State => row.state_word().to_owned(),
+            Column::Phase if row.state == State::Finished => String::new(),
+            Column::Phase => row.phase.map_or("", Phase::name).into(),
+            Column::Progress => progress(row),
+            Column::Steps => steps(row),
+            Column::Left => row.left.map_or(String::new(), |left| until(left.seconds)),
+            Column::Score => match (row.score.is_some(), row.figure()) {
+                (_, None) => String::new(),
+                (true, Some((name, value))) => format!("{} {}", figure(value), in_short(name)),
+                (false, Some((name, value))) => format!("{} {name}", figure(value)),
+            },
+            Column::Best => row.best.map_or(String::new(), |(step, loss)| format!("{} at {step}", figure(loss))),
+            // Year and century are in the lines below; here every column counts.
+            Column::Started => row.started.as_deref().map_or(String::new(), |time| short_moment(time, zone)),
+            Column::Took => row.took.map_or(String::new(), duration),
+            Column::Rank => row.ranks.map_or(String::new(), |ranks| format!("{:.2}", ranks.mean)),
+            Column::Parameters => row.ranks.and_then(|ranks| ranks.parameters).map_or(String::new(), grouped),
+            Column::Model => brief(&row.model),
+            Column::Data => brief(&row.data),
+            Column::Tags => row.notes.tags.join(" "),
+            Column::Note => row.notes.note.clone(),
+            Column::Parent => row.parent.clone().unwrap_or_default(),
+            Column::Id => row.id.clone(),
+        }
+    }
+
+    /// The same as the table draws it.
+    pub fn cell(self, row: &RunRow, zone: &TimeZone, look: Look) -> (String, Style) {
+        let text = self.text(row, zone);
+        match self {
+            Column::State if row.unreadable.is_some() => (text, look.bad()),
             Column::State => {
                 let (glyph, style) = look.state(row.state);
-                (format!("{glyph} {}", row.state.name()), style)
+                (format!("{glyph} {text}"), style)
             }
-            Column::Phase if row.state == State::Finished => plain(String::new()),
-            Column::Phase => plain(row.phase.map_or("", Phase::name).into()),
-            Column::Progress => plain(progress(row)),
-            Column::Score => match (&row.score, row.figure()) {
-                (_, None) => plain(String::new()),
-                (Some(_), Some((name, value))) => (format!("{} {}", figure(value), in_short(name)), look.strong()),
-                (None, Some((name, value))) => plain(format!("{} {name}", figure(value))),
-            },
-            Column::Best => plain(row.best.map_or(String::new(), |(step, loss)| format!("{} at {step}", figure(loss)))),
-            Column::Started => {
-                // Year and century are in the lines below; here every column counts.
-                let text = row.started.as_deref().map_or(String::new(), |time| moment(time, zone));
-                plain(text.strip_prefix("20").and_then(|rest| rest.get(3..)).unwrap_or(&text).to_owned())
+            Column::Left if row.left.is_some_and(|left| left.at_least) => {
+                // Of two characters there is no room.
+                (format!("{}{text}", if look.unicode { look.glyphs().at_least } else { ">" }), Style::new())
             }
-            Column::Took => plain(row.took.map_or(String::new(), duration)),
-            Column::Model => plain(brief(&row.model)),
-            Column::Data => plain(brief(&row.data)),
-            Column::Tags => (row.notes.tags.join(" "), look.accent()),
-            Column::Note => plain(row.notes.note.clone()),
-            Column::Parent => (row.parent.clone().unwrap_or_default(), look.faint()),
-            Column::Id => (row.id.clone(), look.faint()),
+            Column::Score if row.score.is_some() => (text, look.strong()),
+            Column::Rank | Column::Parameters if row.ranks.is_some_and(|ranks| !ranks.allocated) => {
+                (text, look.faint())
+            }
+            Column::Tags => (text, look.accent()),
+            Column::Parent | Column::Id => (text, look.faint()),
+            _ => (text, Style::new()),
         }
     }
 }
@@ -164,24 +205,48 @@ impl Column {
 fn in_short(figure: &str) -> &str {
     match figure {
         "matthews_correlation" => "matthews",
-        "entity_precision" => "precision",
-        "entity_recall" => "recall",
-        "entity_f1_strict" => "strict_f1",
+        "entity_f1" => "ent. f1",
+        "entity_f1_strict" => "strictf1",
+        "entity_precision" => "ent. pr.",
+        "entity_recall" => "ent. re.",
+        "perplexity" => "perplex.",
         other => other,
     }
 }
 
-/// Steps and their share where both fit, of a run that is not finished.
+/// The phase and its share, of a run that is not finished.
 fn progress(row: &RunRow) -> String {
+    let phase = if row.warms_up { "warm-up" } else { row.phase.map_or("", Phase::name) };
     match (row.state, row.total) {
         (State::Queued, _) => row.place.map_or(String::new(), |place| format!("place {place}")),
-        (State::Finished, _) | (_, 0) => String::new(),
-        (_, total) => {
-            let percent = 100.0 * row.step as f64 / total as f64;
-            let steps = format!("{}/{total}", row.step);
-            if steps.len() <= 9 { format!("{steps:<9}{percent:>3.0} %") } else { steps }
-        }
+        (State::Finished, _) => String::new(),
+        (_, 0) => phase.to_owned(),
+        (_, total) => format!("{phase:<8} {:>3.0} %", 100.0 * row.step as f64 / total as f64),
     }
+}
+
+/// Steps done and in all, of a run that is not finished.
+fn steps(row: &RunRow) -> String {
+    match (row.state, row.total) {
+        (State::Queued | State::Finished, _) | (_, 0) => String::new(),
+        (_, total) => format!("{}/{total}", row.step),
+    }
+}
+
+/// Time left in few columns: `40 s`, `6 min`, `3 h 20 min`, `12 h`, `4 d`; what is far off is not known to the minute.
+fn until(seconds: f64) -> String {
+    match seconds {
+        _ if (36_000.0..86_400.0).contains(&seconds) => format!("{:.0} h", seconds / 3600.0),
+        _ if seconds >= 86_400.0 && seconds.is_finite() => format!("{:.0} d", seconds / 86_400.0),
+        _ if (3570.0..3600.0).contains(&seconds) => "60 min".into(),
+        _ => rough_duration(seconds),
+    }
+}
+
+/// A start without its year: `11-23 20:33`.
+pub fn short_moment(time: &str, zone: &TimeZone) -> String {
+    let text = moment(time, zone);
+    text.strip_prefix("20").and_then(|rest| rest.get(3..)).unwrap_or(&text).to_owned()
 }
 
 /// A model or dataset in few columns: what is embedded has no need to say so here.
@@ -212,12 +277,21 @@ mod tests {
     use crate::experiment::{Choice, MetricKind};
 
     #[test]
-    fn the_usual_columns_of_80_say_state_phase_progress_and_score() {
-        use Column::{Phase, Progress, Score, State};
-        assert_eq!(fitting(&Column::USUAL, 78), (&[State, Phase, Progress, Score][..], 16));
+    fn the_usual_columns_of_80_say_state_progress_time_left_and_score() {
+        use Column::{Left, Progress, Score, State};
+        assert_eq!(fitting(&Column::USUAL, 78), (&[State, Progress, Left, Score][..], 16));
+        assert_eq!(fitting(&Column::USUAL, 118).0.last(), Some(&Column::Parameters));
         assert_eq!(fitting(&Column::USUAL, 10), (&[][..], 6));
         assert_eq!(fitting(&[], 200), (&[][..], MOST_NAME));
         assert_eq!(fitting(&Column::USUAL, 0), (&[][..], 0));
+    }
+
+    #[test]
+    fn time_left_fits_however_long() {
+        for seconds in [0.0, 89.0, 90.0, 3569.0, 3590.0, 35_999.0, 36_000.0, 86_399.0, 86_400.0, 9e7] {
+            assert!(until(seconds).len() < Column::Left.width(), "{}", until(seconds));
+        }
+        assert_eq!([40.0, 370.0, 12_000.0, 45_000.0, 3e5].map(until), ["40 s", "6 min", "3 h 20 min", "12 h", "3 d"]);
     }
 
     #[test]

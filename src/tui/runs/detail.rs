@@ -1,10 +1,10 @@
 //! The run with the cursor in words.
 
 use super::RunRow;
-use crate::run::view::is_better_less;
+use crate::run::view::{State, is_better_less};
 use crate::tui::draw::{put, rule, span};
 use crate::tui::look::Look;
-use crate::tui::text::{clean, cut, figure, moment, width, wrap};
+use crate::tui::text::{clean, cut, figure, grouped, moment, rough_duration, width, wrap};
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -55,11 +55,11 @@ pub fn lines(row: &RunRow, zone: &TimeZone, columns: usize, look: Look) -> Vec<V
 /// What there is to say, a line each.
 fn fields(row: &RunRow, zone: &TimeZone, look: Look) -> Vec<(&'static str, String, Style)> {
     let started = row.started.as_deref().map_or("not yet".into(), |time| moment(time, zone));
-    let parent = row.parent.as_ref().map_or(String::new(), |parent| format!(", from run {parent}"));
+    let called = row.parent_name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
+    let parent = row.parent.as_ref().map_or(String::new(), |parent| format!(", from run {parent}{called}"));
     let mut fields = vec![
         ("what", format!("model {}, data {}", row.model, row.data), Style::new()),
         ("started", format!("{started}{parent}"), Style::new()),
-        ("folder", row.dir.clone(), Style::new()),
     ];
     if let Some(damage) = &row.damage {
         fields.push(("warning", format!("{damage}; its name is not known"), look.warning()));
@@ -70,7 +70,7 @@ fn fields(row: &RunRow, zone: &TimeZone, look: Look) -> Vec<(&'static str, Strin
     }
     match (&row.error, &row.score) {
         _ if row.unreadable.is_some() => {
-            // The folder stands above.
+            // The folder stands below.
             let brief = |reason: &String| reason.replace(&format!("{}/", row.dir), "");
             fields.extend(row.unreadable.as_ref().map(|reason| ("error", brief(reason), look.bad())));
         }
@@ -82,6 +82,8 @@ fn fields(row: &RunRow, zone: &TimeZone, look: Look) -> Vec<(&'static str, Strin
         }
         (None, None) => {}
     }
+    fields.extend(progress(row).map(|progress| ("progress", progress, Style::new())));
+    fields.extend(ranks(row).map(|ranks| ("ranks", ranks, Style::new())));
     fields.extend(losses(row).map(|losses| ("loss", losses, Style::new())));
     if !row.notes.tags.is_empty() {
         fields.push(("tags", row.notes.tags.join(", "), look.accent()));
@@ -89,7 +91,25 @@ fn fields(row: &RunRow, zone: &TimeZone, look: Look) -> Vec<(&'static str, Strin
     if !row.notes.note.is_empty() {
         fields.push(("note", row.notes.note.clone(), Style::new()));
     }
+    fields.push(("folder", row.dir.clone(), Style::new()));
     fields
+}
+
+/// Where a run is that is not finished, and how long it has to go.
+fn progress(row: &RunRow) -> Option<String> {
+    let phase = row.phase.filter(|_| row.state != State::Finished && row.place.is_none())?;
+    let what = if row.warms_up { ", warm-up" } else { "" };
+    let steps = if row.total > 0 { format!(" {}/{}", row.step, row.total) } else { String::new() };
+    let left = row.left.map_or(String::new(), |left| format!(", {} left in all", left.words(rough_duration)));
+    Some(format!("{}{what}{steps}{left}", phase.name()))
+}
+
+/// The ranks in short.
+fn ranks(row: &RunRow) -> Option<String> {
+    let ranks = row.ranks?;
+    let parameters = ranks.parameters.map_or(String::new(), |count| format!(", {} LoRA parameters", grouped(count)));
+    let kind = if ranks.allocated { "allocated" } else { "emerging" };
+    Some(format!("mean {:.2}{parameters}; {kind}", ranks.mean))
 }
 
 /// Best and latest validation loss, each with its step.

@@ -1,13 +1,15 @@
 //! The folder of the runs, looked at again and again: what did not change is not read again.
 
-use super::RunRow;
+use super::{Ranked, RunRow};
 use crate::experiment::Experiment;
 use crate::run::directory::RunDir;
-use crate::run::event::{Metrics, Phase};
+use crate::run::event::{Event, Metrics, Phase, Record};
 use crate::run::follow::tail;
+use crate::run::history::Metric;
 use crate::run::notes::Notes;
+use crate::run::outlook::Left;
 use crate::run::queue::Queue;
-use crate::run::scan::Scan;
+use crate::run::scan::{Scan, mean_rank};
 use crate::run::state::state;
 use crate::run::store::Store;
 use crate::run::view::{RunView, State};
@@ -103,6 +105,7 @@ impl RunsFolder {
             scan_some(&mut all);
         }
         let mut rows: Vec<RunRow> = all.iter().map(|known| known.row.clone()).collect();
+        name_parents(&mut rows);
         if rows.iter().any(|row| row.state == State::Queued) {
             let queue = Queue::of_user().ok().and_then(|queue| queue.look().ok()).unwrap_or_default();
             for row in &mut rows {
@@ -157,20 +160,36 @@ impl Known {
             row.notes = Notes::read(&self.run).unwrap_or_default();
         }
         if row.unreadable.is_none() && before.is_none_or(|before| before.log != now.log) {
-            let view = tail(&self.run.events_path(), TAIL).map(|records| RunView::of(&records)).unwrap_or_default();
-            (row.phase, row.step, row.total) = (view.phase, view.step, view.total);
-            if let Some((step, total)) = view.warmup {
-                (row.step, row.total) = (step, total);
-            }
-            // The end of a long log may not hold the evaluation any more.
-            let known = row.score.take().filter(|_| view.phase.is_none_or(|phase| phase > Phase::Evaluate));
-            row.score = score(&view.metrics, &self.experiment).or(known);
-            row.took = if view.timing.is_empty() { None } else { view.took() };
-            row.error = view.error.map(|(error, _)| error);
-            if row.model.is_empty() {
-                self.experiment = settings(&self.run);
-                describe(row, &self.experiment);
-            }
+            self.read_end();
+        }
+        if !self.row.state.is_active() {
+            // Whoever died has no time left.
+            self.row.left = None;
+        }
+    }
+
+    /// Takes in what the end of the log says, together with what is known of its beginning.
+    fn read_end(&mut self) {
+        let records = tail(&self.run.events_path(), TAIL).unwrap_or_default();
+        let view = RunView::of(self.scan.prepared.as_deref().into_iter().chain(&records));
+        let row = &mut self.row;
+        if row.model.is_empty() {
+            self.experiment = settings(&self.run);
+            describe(row, &self.experiment);
+        }
+        // The end of a long log may not hold the evaluation any more.
+        let known = row.score.take().filter(|_| view.phase.is_none_or(|phase| phase > Phase::Evaluate));
+        take(row, &view, &self.experiment);
+        row.score = row.score.take().or(known);
+        row.ranks = row.ranks.or_else(|| of_end(&records));
+        self.know_ranks();
+    }
+
+    /// What was allocated counts, wherever in the log it stands.
+    fn know_ranks(&mut self) {
+        if let Some(allocated) = self.scan.allocated {
+            let (mean, parameters) = (allocated.mean_rank, Some(allocated.parameters));
+            self.row.ranks = Some(Ranked { mean, parameters, allocated: true });
         }
     }
 
@@ -184,15 +203,90 @@ impl Known {
         if most == 0 || length == self.scanned {
             return 0;
         }
-        let before = self.scan.offset();
+        let (before, knew) = (self.scan.offset(), self.scan.prepared.is_some());
         // What cannot be read now is tried again when it has changed.
         let at_end = self.scan.advance(&self.run.events_path(), most).unwrap_or(true);
         self.scanned = if at_end { length } else { self.scan.offset() };
         // Of a run at rest once all of it is read: figures that change by reading alone would look like news.
         if at_end || self.row.state.is_active() {
             (self.row.best, self.row.last) = (self.scan.validation.best(), self.scan.validation.last());
+            match self.scan.prepared.is_some() && !knew {
+                // Now the sizes of the modules are known, and how many rows there are.
+                true => self.read_end(),
+                false => self.know_ranks(),
+            }
+        }
+        if !self.row.state.is_active() {
+            self.row.left = None;
+            if at_end {
+                // One worker's names of modules for each of a thousand runs would be much; a next one says them again.
+                self.scan.prepared = None;
+            }
         }
         self.scan.offset().saturating_sub(before)
+    }
+}
+
+/// Takes in where a run is, and what it came to.
+fn take(row: &mut RunRow, view: &RunView, experiment: &Experiment) {
+    (row.phase, row.step, row.total) = (view.phase, view.step, view.total);
+    row.warms_up = view.warmup.is_some();
+    if let Some((step, total)) = view.warmup {
+        (row.step, row.total) = (step, total);
+    }
+    row.score = score(&view.metrics, experiment);
+    row.took = if view.timing.is_empty() { None } else { view.took() };
+    row.error = view.error.as_ref().map(|(error, _)| error.clone());
+    row.left = left(view, experiment);
+    let ranks: Vec<usize> = view.modules.iter().filter_map(|module| module.rank).collect();
+    row.ranks = mean_rank(ranks.iter().copied()).map(|mean| Ranked {
+        mean,
+        parameters: Some(view.lora_parameters()).filter(|parameters| *parameters > 0 || mean == 0.0),
+        allocated: view.allocated || view.ended == Some(State::Finished),
+    });
+}
+
+/// Time left of all phases; of the present one where the pace of a later one is not known.
+fn left(view: &RunView, experiment: &Experiment) -> Option<Left> {
+    let of_phase = || Some(Left { seconds: view.left_s?, at_least: has_more(view, experiment) });
+    view.left_in_all(experiment).or_else(of_phase)
+}
+
+/// Whether a phase that takes its time follows the present one, or may.
+fn has_more(view: &RunView, experiment: &Experiment) -> bool {
+    let controls = &experiment.baseline;
+    let scores = view.test_rows > 0 || view.train_rows == 0;
+    let compares = scores && (controls.uniform.is_some() || controls.head_only);
+    view.phase.is_some_and(|phase| phase < Phase::Retrain || (phase < Phase::Baseline && compares))
+}
+
+/// The ranks that a run's last word names.
+fn of_end(records: &[Record]) -> Option<Ranked> {
+    let Event::Finished { ranks, .. } = &records.last()?.event else { return None };
+    let mean = mean_rank(ranks.values().copied())?;
+    Some(Ranked { mean, parameters: None, allocated: true })
+}
+
+/// The row of a run of which all of the log was read.
+pub fn row_of(run: &RunDir, view: &RunView, state: State, place: Option<usize>, notes: &Notes) -> RunRow {
+    let experiment = settings(run);
+    let mut row = RunRow { state, place, notes: notes.clone(), ..first_row(run, &experiment) };
+    take(&mut row, view, &experiment);
+    row.left = row.left.filter(|_| state.is_active());
+    (row.best, row.last) = (view.search.least(Metric::ValidationLoss), view.search.last(Metric::ValidationLoss));
+    row
+}
+
+/// The row of a run whose log cannot be read.
+pub fn unreadable_row(run: &RunDir, reason: String) -> RunRow {
+    RunRow { unreadable: Some(reason), ..first_row(run, &settings(run)) }
+}
+
+/// Gives rows the names of the runs that they were made from.
+pub fn name_parents(rows: &mut [RunRow]) {
+    let names: HashMap<String, String> = rows.iter().map(|row| (row.id.clone(), row.name.clone())).collect();
+    for row in rows {
+        row.parent_name = row.parent.as_ref().and_then(|parent| names.get(parent).cloned());
     }
 }
 
@@ -206,6 +300,9 @@ fn first_row(run: &RunDir, experiment: &Experiment) -> RunRow {
         phase: None,
         step: 0,
         total: 0,
+        warms_up: false,
+        left: None,
+        ranks: None,
         score: None,
         best: None,
         last: None,
@@ -214,6 +311,7 @@ fn first_row(run: &RunDir, experiment: &Experiment) -> RunRow {
         data: String::new(),
         started: Some(run.info().created.clone()).filter(|created| !created.is_empty()),
         parent: run.info().parent.clone(),
+        parent_name: None,
         notes: Notes::default(),
         error: None,
         damage: run.damage().map(String::from),

@@ -3,8 +3,10 @@
 mod annotate;
 pub mod columns;
 mod detail;
-mod filter;
+pub mod export;
+pub mod filter;
 pub mod folder;
+mod names;
 pub mod order;
 mod removal;
 mod view;
@@ -12,6 +14,7 @@ mod view;
 pub use annotate::{Annotation, answered, taken as annotated};
 pub use columns::Column;
 pub use detail::lines as detail_lines;
+pub use export::{ExportFormat, ask as ask_export};
 pub use removal::ask as ask_removal;
 pub use view::{column_lines, view};
 
@@ -20,13 +23,13 @@ use super::input::LineInput;
 use super::kept::Kept;
 use super::keys::{Action, Context};
 use super::model::{Model, Popup, Screen, moved};
-use super::monitor::Monitor;
 use super::msg::Effect;
 use super::text::clean;
 use crate::run::best::At;
 use crate::run::compare::{FEWEST, MOST};
 use crate::run::event::Phase;
 use crate::run::notes::Notes;
+use crate::run::outlook::Left;
 use crate::run::view::State;
 use crossterm::event::KeyEvent;
 use order::{Key, Order};
@@ -35,6 +38,16 @@ use order::{Key, Order};
 const FIRST_PRESET: &str = "demo";
 /// The name of the figure that a run under way is known by.
 const UNDER_WAY: &str = "val loss";
+
+/// The ranks of a run in short.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ranked {
+    pub mean: f64,
+    /// LoRA parameters at these ranks, where the sizes of the modules are known.
+    pub parameters: Option<usize>,
+    /// Whether they are allocated, not only emerging.
+    pub allocated: bool,
+}
 
 /// One run as the table shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +62,12 @@ pub struct RunRow {
     /// Step of the phase and its total (0: unknown).
     pub step: usize,
     pub total: usize,
+    /// Whether these are steps of the warm-up.
+    pub warms_up: bool,
+    /// Time left of all phases, while a worker is at work.
+    pub left: Option<Left>,
+    /// The ranks that were found.
+    pub ranks: Option<Ranked>,
     /// The figure of the test split and its name.
     pub score: Option<(String, f64)>,
     /// Lowest and latest validation loss of the search, as far as the log has been read.
@@ -62,6 +81,8 @@ pub struct RunRow {
     pub started: Option<String>,
     /// Id of the run that it was made from.
     pub parent: Option<String>,
+    /// What that one is called, where it is still there.
+    pub parent_name: Option<String>,
     /// What the user keeps about it.
     pub notes: Notes,
     /// Why it failed.
@@ -260,7 +281,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
         Action::Open => {
             if let Some(row) = model.runs.selected() {
-                let monitor = Monitor::new(&row.id);
+                let monitor = model.monitor_of(&row.id);
                 model.screens.push(Screen::Monitor(Box::new(monitor)));
             }
         }

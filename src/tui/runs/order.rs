@@ -67,7 +67,9 @@ impl Key {
             Key::Column(column) => match column {
                 Column::State => ("running first", "running last"),
                 Column::Phase => ("first phase first", "last phase first"),
-                Column::Progress => ("least done first", "most done first"),
+                Column::Progress | Column::Steps => ("least done first", "most done first"),
+                Column::Left => ("soonest first", "latest first"),
+                Column::Rank | Column::Parameters => ("least first", "most first"),
                 Column::Score => ("best first", "worst first"),
                 Column::Best => ("lowest first", "highest first"),
                 Column::Took => ("shortest first", "longest first"),
@@ -112,7 +114,7 @@ impl Order {
             Key::Column(column) => match column {
                 Column::State => turned(rank(a.state).cmp(&rank(b.state))),
                 Column::Phase => known(|row| row.phase.is_none()).then_with(|| turned(a.phase.cmp(&b.phase))),
-                Column::Progress => {
+                Column::Progress | Column::Steps => {
                     let share = |row: &RunRow| row.step as f64 / row.total.max(1) as f64;
                     known(|row| row.total == 0 || row.state == State::Finished)
                         .then_with(|| turned(share(a).total_cmp(&share(b))))
@@ -126,6 +128,18 @@ impl Order {
                 Column::Took => {
                     let took = |row: &RunRow| row.took.unwrap_or(f64::INFINITY);
                     known(|row| row.took.is_none()).then_with(|| turned(took(a).total_cmp(&took(b))))
+                }
+                Column::Left => {
+                    let left = |row: &RunRow| row.left.map_or(f64::INFINITY, |left| left.seconds);
+                    known(|row| row.left.is_none()).then_with(|| turned(left(a).total_cmp(&left(b))))
+                }
+                Column::Rank => {
+                    let mean = |row: &RunRow| row.ranks.map_or(f64::INFINITY, |ranks| ranks.mean);
+                    known(|row| row.ranks.is_none()).then_with(|| turned(mean(a).total_cmp(&mean(b))))
+                }
+                Column::Parameters => {
+                    let count = |row: &RunRow| row.ranks.and_then(|ranks| ranks.parameters);
+                    count(a).is_none().cmp(&count(b).is_none()).then_with(|| turned(count(a).cmp(&count(b))))
                 }
                 Column::Id => turned(b.id.cmp(&a.id)),
                 Column::Model => texts(|row| row.model.clone()),

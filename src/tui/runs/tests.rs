@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-fn row(id: &str, name: &str, state: State) -> RunRow {
+pub fn row(id: &str, name: &str, state: State) -> RunRow {
     RunRow {
         id: id.into(),
         name: name.into(),
@@ -11,6 +11,9 @@ fn row(id: &str, name: &str, state: State) -> RunRow {
         phase: None,
         step: 0,
         total: 0,
+        warms_up: false,
+        left: None,
+        ranks: None,
         score: None,
         best: None,
         last: None,
@@ -19,6 +22,7 @@ fn row(id: &str, name: &str, state: State) -> RunRow {
         data: "glue/sst2".into(),
         started: Some(format!("2026-11-{id}T00:00:00.000Z")),
         parent: None,
+        parent_name: None,
         notes: Notes::default(),
         error: None,
         damage: None,

@@ -1,6 +1,7 @@
 //! The table of runs: the chosen columns that fit, the run with the cursor in words below.
 
 use super::columns::{BEFORE, Column, fitting};
+use super::names::name_of;
 use super::order::{Key, Order};
 use super::{RunRow, Runs, detail, filter, is_sorted_by};
 use crate::run::view::State;
@@ -8,7 +9,7 @@ use crate::tui::draw::{below, inset, plain, put, put_ends, span, top};
 use crate::tui::form::input_spans;
 use crate::tui::look::Look;
 use crate::tui::model::{Model, first_line};
-use crate::tui::text::pad;
+use crate::tui::text::{pad, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -122,8 +123,9 @@ fn row_spans(
         span(mark, styled(mark_style)),
         span(star, styled(look.accent())),
         span(if row.damage.is_some() { "!" } else { " " }, styled(look.warning())),
-        span(pad(&row.name, name_width, glyphs.ellipsis), styled(look.strong())),
     ];
+    let (name, apart) = name_of(row, &model.runs.rows, columns, name_width, &model.zone, look);
+    spans.extend([span(name, styled(look.strong())), span(apart, styled(look.faint()))]);
     for column in columns {
         let (text, style) = column.cell(row, &model.zone, look);
         spans.push(span(format!("  {}", pad(&text, column.width(), glyphs.ellipsis)), styled(style)));
@@ -140,7 +142,10 @@ fn empty(buf: &mut Buffer, area: Rect, model: &Model) {
     }
     if !model.runs.rows.is_empty() {
         put(buf, area, 0, vec![plain("No run has all these words.")]);
-        put(buf, area, 1, vec![span(format!("In a field: {}; -word: without it.", filter::hint()), look.faint())]);
+        let hint = format!("In a field: {}. -word: without it.", filter::hint());
+        for (line, text) in wrap(&hint, usize::from(area.width)).into_iter().enumerate() {
+            put(buf, area, 1 + line as u16, vec![span(text, look.faint())]);
+        }
         return;
     }
     put(buf, area, 0, vec![plain("No runs yet.")]);

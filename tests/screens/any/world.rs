@@ -197,6 +197,8 @@ fn events() -> impl Strategy<Value = Event> {
             phase: Phase::Export, run: String::new(), dir: String::new(), ranks, timing: metrics.clone(), metrics,
         }),
         1 => Just(Event::Unknown),
+        1 => Just(Event::Inherited { phase: Phase::Search, run: rows()[3].id.clone(), dir: String::new() }),
+        1 => (phases(), counts()).prop_map(|(phase, step)| Event::Checkpoint { phase, step }),
     ]
 }
 
@@ -336,9 +338,11 @@ impl News {
 pub fn answer(effect: Effect) -> Option<Msg> {
     let done = || Some(Msg::Done("done".into()));
     match effect {
-        Effect::Start { .. } | Effect::Retrain { .. } => Some(Msg::Started { run: rows()[0].id.clone() }),
+        Effect::Start { .. } | Effect::Retrain { .. } | Effect::Begin { .. } => {
+            Some(Msg::Started { run: rows()[0].id.clone() })
+        }
         Effect::Pause(_) | Effect::Resume(_) | Effect::Stop(_) | Effect::Remove(_) => done(),
-        Effect::ChooseAllocation { .. } | Effect::QueueFirst(_) => done(),
+        Effect::ChooseAllocation { .. } | Effect::QueueFirst(_) | Effect::ExportRun { .. } => done(),
         Effect::Fetch { run, index, .. } => {
             let (modules, ranks) = Log::new().selection(index % 300);
             let event = Event::Selection(Selected {
@@ -350,6 +354,7 @@ pub fn answer(effect: Effect) -> Option<Msg> {
             });
             Some(Msg::Fetched { run, index, record: Box::new(records(vec![event], 0).remove(0)) })
         }
+        Effect::LookAtAdapter(run) => Some(Msg::Adapter { run, files: adapter_files() }),
         Effect::Weigh(runs) => Some(Msg::Weighed(runs.iter().map(|run| weight(run)).collect())),
         Effect::Annotate { run, .. } => {
             let notes = Box::new(Notes { star: true, note: run.clone(), ..Notes::default() });
