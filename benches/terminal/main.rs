@@ -121,7 +121,7 @@ fn measure_case(case: &Case, asked: &Asked, report: &mut Report) {
     add("idle CPU, finished run", Figure::percent(idle.cpu).at_most(0.5));
     add("idle bytes, finished run", Figure::bytes(idle.bytes as f64).at_most(0.0));
 
-    let Keys { half, p99, most, silent } = measure::keys(&mut session, 200);
+    let Keys { half, p99, most, silent } = measure::keys(&mut session, 210);
     add("key to bytes, median", Figure::ms(half));
     add("key to bytes, p99", Figure::ms(p99).at_most(5.0));
     add("key to bytes, slowest", Figure::ms(most));

@@ -133,9 +133,10 @@ pub struct Keys {
 
 pub fn keys(session: &mut Session, count: usize) -> Keys {
     // Over the map, into the help, the table of runs, the form, the presets and back; each changes something.
-    const KEYS: [&str; 20] = [
-        "j", "l", "k", "h", "?", "\x1b", "j", "G", "g", "l", "\x1b", "n", "j", "\x1b[B", "\x1b", "p", "\x1b[B", "\x1b",
-        "\r", "j",
+    // A monitor is found as it was left, so that the cursor has to come back: at an edge a key would change nothing.
+    const KEYS: [&str; 21] = [
+        "j", "l", "k", "h", "?", "\x1b", "j", "G", "g", "l", "h", "\x1b", "n", "j", "\x1b[B", "\x1b", "p", "\x1b[B",
+        "\x1b", "\r", "j",
     ];
     let mut times = Vec::new();
     let mut silent = 0;
