@@ -65,10 +65,10 @@ const PROBLEMS: &[(&str, &str)] = &[
     ("ready to start", "/lora.rank"),
     ("find lora.rank", "\r\r\x150\r"),
     ("1 problem", "\x1b"),
-    ("lora.targets", "/search.weights.lr"),
+    ("▸ common", "/search.weights.lr"),
     ("find search.weights.lr", "\r\r\x15-1\r"),
     ("2 problems", "\x1b"),
-    ("lora.targets", "!"),
+    ("▸ common", "!"),
     ("Problems (2)", ""),
 ];
 
