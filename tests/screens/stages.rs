@@ -73,18 +73,17 @@ pub fn many_kinds() -> Log {
     log
 }
 
+/// The start of a worker that is not the first.
+fn another_worker() -> Event {
+    Event::Started { pid: 4343, host: "turing".into(), device: "cpu".into(), threads: 2, version: "0.1.0".into() }
+}
+
 /// A run that took the search of another.
 pub fn retrained() -> Log {
     let mut log = Log::new();
     log.prepared().search(300);
     log.push(Event::Inherited { phase: Phase::Search, run: rows()[3].id.clone(), dir: "/runs/x".into() });
-    log.push(Event::Started {
-        pid: 4343,
-        host: "turing".into(),
-        device: "cpu".into(),
-        threads: 2,
-        version: "0.1.0".into(),
-    });
+    log.push(another_worker());
     log.allocate().retrain().finish();
     log
 }
@@ -96,13 +95,7 @@ pub fn restless() -> Log {
     log.prepared().warmup(20).search(60);
     log.push(checkpoint(60));
     log.push(Event::Stopped { phase: Phase::Search, step: 60, reason: "asked by the user".into() });
-    log.push(Event::Started {
-        pid: 4343,
-        host: "turing".into(),
-        device: "cpu".into(),
-        threads: 2,
-        version: "0.1.0".into(),
-    });
+    log.push(another_worker());
     log.push(Event::Resumed { phase: Phase::Search, step: 60 });
     log.push(Event::Phase { phase: Phase::Search, total: 300, epochs: Some(6.0) });
     log.push(Event::Allocation { phase: Phase::Search, rule: Rule::Energy, threshold: Some(0.2), budget: None });

@@ -173,20 +173,26 @@ fn a_monitor_of_any_size_and_back_shows_what_it_showed() {
     assert_eq!(session.end().0, 0);
 }
 
+/// A screen whose terminal takes nothing any more.
+fn stuck(home: &Path) -> Session {
+    Run::finished(home, "stuck", Shape::SMALL);
+    let mut session = with(home, &["watch", "last"], size(300, 100), &[]);
+    session.sees("allocated: mean rank");
+    session.hold(true);
+    // Frames enough to fill whatever lies between.
+    for columns in 0..60 {
+        session.master.resize(size(300 - columns % 2, 100)).unwrap();
+        session.send("?");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    session
+}
+
 #[test]
 fn a_terminal_that_takes_nothing_stops_neither_keys_nor_signals() {
     for way in ["q", ""] {
         let home = tempfile::tempdir().unwrap();
-        Run::finished(home.path(), "stuck", Shape::SMALL);
-        let mut session = with(home.path(), &["watch", "last"], size(300, 100), &[]);
-        session.sees("allocated: mean rank");
-        session.hold(true);
-        // Frames enough to fill whatever lies between.
-        for columns in 0..60 {
-            session.master.resize(size(300 - columns % 2, 100)).unwrap();
-            session.send("?");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let mut session = stuck(home.path());
         match way {
             "" => kill(&session, Signal::TERM),
             keys => session.send(keys),
@@ -205,15 +211,7 @@ fn a_terminal_that_takes_nothing_stops_neither_keys_nor_signals() {
 fn a_terminal_that_stands_still_at_the_end_is_given_back_all_the_same() {
     for way in ["q", ""] {
         let home = tempfile::tempdir().unwrap();
-        Run::finished(home.path(), "stuck", Shape::SMALL);
-        let mut session = with(home.path(), &["watch", "last"], size(300, 100), &[]);
-        session.sees("allocated: mean rank");
-        session.hold(true);
-        for columns in 0..60 {
-            session.master.resize(size(300 - columns % 2, 100)).unwrap();
-            session.send("?");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let mut session = stuck(home.path());
         let start = Instant::now();
         match way {
             "" => kill(&session, Signal::TERM),
