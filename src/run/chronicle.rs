@@ -4,6 +4,7 @@ use super::event::{Event, Metrics, Phase, Ranks, Record};
 use super::fold::evaluated_words;
 use super::outlook::{duration, grouped};
 use super::retrain::words;
+use super::scan::mean_rank;
 use super::view::{ModuleView, RunView};
 use crate::experiment::AllocationSettings;
 
@@ -104,7 +105,7 @@ impl RunView {
                 format!("another rule holds from here on: {}", words(&choice))
             }
             Event::Allocated { ranks, parameters, rule, .. } => {
-                let mean = ranks.values().sum::<usize>() as f64 / ranks.len().max(1) as f64;
+                let mean = mean_rank(ranks.values().copied()).unwrap_or(0.0);
                 format!("ranks are allocated by {rule}: {mean:.2} on average, {} parameters", grouped(*parameters))
             }
             Event::Evaluated { what, metrics, .. } => self.scores_words(what, metrics),

@@ -1,7 +1,7 @@
 //! Runs side by side: what differs in their settings, their ranks, their figures. Pure: it reads no file.
 
 use super::fold::metric_key;
-use super::history::{Axis, Curves, Metric};
+use super::history::{Curves, Metric};
 use super::view::{RunView, is_better_less};
 use crate::experiment::{Experiment, differing};
 use crate::search::allocation::resolved;
@@ -223,7 +223,8 @@ impl Losses {
         }
     }
 
-    fn source(self, view: &RunView) -> (&Curves, Metric) {
+    /// The figures of the steps that they are among, and which of these they are.
+    pub fn source(self, view: &RunView) -> (&Curves, Metric) {
         match self {
             Losses::Validation => (&view.search, Metric::ValidationLoss),
             Losses::Train => (&view.search, Metric::TrainLoss),
@@ -265,13 +266,6 @@ impl Losses {
     pub fn best(self, view: &RunView) -> Option<(usize, f64)> {
         let (curves, metric) = self.source(view);
         curves.least(metric)
-    }
-
-    /// The curve of a run: (place on the axis, loss), rising.
-    pub fn of(self, view: &RunView, axis: Axis) -> Vec<(f64, f64)> {
-        let (curves, metric) = self.source(view);
-        let values = curves.column(metric).iter().enumerate();
-        values.map(|(index, value)| (curves.x(axis, index), *value)).collect()
     }
 }
 

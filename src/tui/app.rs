@@ -167,7 +167,6 @@ impl App {
         let mut due = Due::Answer;
         let mut frame = Instant::now();
         loop {
-            watcher.turn_to(self.model.watching(), &to);
             let mut wake = None;
             if due > Due::Nothing {
                 self.model.size = self.display.size();
@@ -177,6 +176,8 @@ impl App {
                     Drawn::Busy => {}
                 }
             }
+            // Behind the frame: somebody may wait for that.
+            watcher.turn_to(self.model.watching(), &to);
             let next_frame = frame.max(Instant::now());
             let incoming = tokio::select! {
                 event = events.recv() => Incoming::Event(event),

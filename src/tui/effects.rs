@@ -97,10 +97,11 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
 /// Starts what is to be started, now or in its turn.
 fn begin(effect: Effect, when: When) -> Vec<Msg> {
     match effect {
-        Effect::Start { doc, name, parent, when: When::InTurn } => {
-            one(start(&doc, name.as_deref(), parent.as_deref(), When::InTurn))
+        Effect::Start { doc, name, parent, when: asked } => {
+            // Who asked for a turn gets it, whatever is answered about a device in use.
+            let when = if asked == When::InTurn { asked } else { when };
+            one(start(&doc, name.as_deref(), parent.as_deref(), when))
         }
-        Effect::Start { doc, name, parent, .. } => one(start(&doc, name.as_deref(), parent.as_deref(), when)),
         Effect::Retrain { run, choice } => one(start_retraining(&run, &choice, when)),
         Effect::Resume(run) => one(with_run(&run, |dir| {
             lifecycle::resume_when(dir, when)?;

@@ -14,7 +14,7 @@ use crossterm::terminal::{
     EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, size,
 };
 use crossterm::{execute, queue};
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use rustix::process::Signal;
 use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
@@ -61,8 +61,10 @@ pub struct Display {
     pace: Pace,
     /// What is on the screen once everything is written.
     shown: Option<Buffer>,
-    /// The same without the byte rate, by which alone nothing is drawn anew.
-    bare: Option<Buffer>,
+    /// Its last line without the byte rate, by which alone nothing is drawn anew.
+    unstamped: Vec<Cell>,
+    /// The cells of a frame that is no longer shown, for the next one.
+    spare: Option<Buffer>,
     /// Bytes that are no part of a frame and wait for the terminal: bells.
     aside: Vec<u8>,
 }
@@ -95,7 +97,8 @@ impl Display {
             writer,
             pace: Pace::default(),
             shown: None,
-            bare: None,
+            unstamped: Vec::new(),
+            spare: None,
             aside: Vec::new(),
         })
     }
@@ -134,7 +137,7 @@ impl Display {
     pub fn fit(&mut self) {
         let Some(area) = area() else { return };
         self.area = area;
-        (self.shown, self.bare) = (None, None);
+        self.shown = None;
     }
 
     /// Columns and lines.
@@ -153,23 +156,40 @@ impl Display {
         if !is_answer && earliest > now {
             return Drawn::NotBefore(earliest);
         }
-        let mut next = Buffer::empty(self.area);
+        let mut next = match self.spare.take() {
+            Some(mut spare) if spare.area == self.area => {
+                spare.reset();
+                spare
+            }
+            _ => Buffer::empty(self.area),
+        };
         paint(model, &mut next);
-        if self.bare.as_ref() == Some(&next) {
+        if self.looks_like(&next) {
+            self.spare = Some(next);
             self.send_aside(now);
             return Drawn::Done;
         }
-        let bare = next.clone();
+        let (_, unstamped) = parted(&next);
+        let unstamped = unstamped.to_vec();
         stamp(&mut next, self.pace.rate(now), model.look);
         let mut bytes = wire::encode(self.shown.as_ref(), &next);
         let earliest = self.pace.earliest(now, bytes.len());
         if !is_answer && earliest > now {
+            self.spare = Some(next);
             return Drawn::NotBefore(earliest);
         }
-        (self.shown, self.bare) = (Some(next), Some(bare));
+        self.spare = self.shown.replace(next);
+        self.unstamped = unstamped;
         bytes.append(&mut self.aside);
         self.send(now, bytes);
         Drawn::Done
+    }
+
+    /// Whether what is shown looks like a frame, the byte rate aside.
+    fn looks_like(&self, next: &Buffer) -> bool {
+        let (above, last) = parted(next);
+        let same = |shown: &&Buffer| shown.area == next.area && parted(shown).0 == above;
+        self.shown.as_ref().filter(same).is_some_and(|_| self.unstamped == last)
     }
 
     /// Sends bytes that draw nothing, with the next frame or without one.
@@ -197,6 +217,11 @@ impl Display {
         self.pace.taken(written.bytes, written.took);
         written.result
     }
+}
+
+/// The cells of all lines but the last one, and those of the last one, where the byte rate goes.
+fn parted(frame: &Buffer) -> (&[Cell], &[Cell]) {
+    frame.content.split_at(frame.content.len().saturating_sub(usize::from(frame.area.width)))
 }
 
 impl Drop for Display {

@@ -182,10 +182,11 @@ impl Snapshots {
     }
 
     /// The kept snapshots, oldest first, up to and with the last one at or before `index`.
-    pub fn kept(&self, index: usize) -> impl Iterator<Item = &Snapshot> {
+    pub fn kept(&self, index: usize) -> impl DoubleEndedIterator<Item = &Snapshot> {
         let first_recent = self.recent.front().map_or(usize::MAX, |kept| kept.index);
-        let sparse = self.sparse.iter().filter(move |kept| kept.index < first_recent);
-        sparse.chain(&self.recent).take_while(move |kept| kept.index <= index)
+        let sparse = self.sparse.partition_point(|kept| kept.index < first_recent && kept.index <= index);
+        let recent = self.recent.partition_point(|kept| kept.index <= index);
+        self.sparse[..sparse].iter().chain(self.recent.range(..recent))
     }
 
     /// Every rank after a snapshot; none where it is undecided.

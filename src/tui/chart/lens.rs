@@ -105,20 +105,6 @@ pub fn extent(curves: &Curves, axis: Axis) -> Option<Extent> {
     Some((curves.x(axis, 0), curves.x(axis, last)))
 }
 
-/// The running mean of values, without the pull of its beginning.
-pub fn smoothed(points: &[(f64, f64)], weight: f64) -> Vec<(f64, f64)> {
-    let (mut mean, mut share) = (0.0, 0.0);
-    let of = |(x, value): &(f64, f64)| {
-        if !value.is_finite() {
-            return (*x, f64::NAN);
-        }
-        mean = weight * mean + (1.0 - weight) * value;
-        share = weight * share + (1.0 - weight);
-        (*x, mean / share)
-    };
-    points.iter().map(of).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,13 +124,5 @@ mod tests {
         assert_eq!(shown(&lens), Some((0.0, 125.0)));
         (0..9).for_each(|_| lens.zoom(false, all, None));
         assert_eq!((shown(&lens), lens.range(None)), (None, None));
-    }
-
-    #[test]
-    fn the_running_mean_of_a_constant_is_the_constant() {
-        let points: Vec<(f64, f64)> = (0..50).map(|i| (f64::from(i), 3.0)).collect();
-        assert!(smoothed(&points, 0.9).iter().all(|(_, value)| (value - 3.0).abs() < 1e-12));
-        let gap = [(0.0, 1.0), (1.0, f64::NAN), (2.0, 1.0)];
-        assert!(smoothed(&gap, 0.9)[1].1.is_nan() && (smoothed(&gap, 0.9)[2].1 - 1.0).abs() < 1e-12);
     }
 }

@@ -2,22 +2,23 @@
 
 mod lens;
 mod raster;
+mod trace;
 
-pub use lens::{Extent, Lens, extent, smoothed};
+pub use lens::{Extent, Lens, extent};
+pub use trace::{BLOCK, Points, Trace};
 
 use crate::run::history::Axis;
 use crate::tui::draw::anew;
 use crate::tui::look::Look;
 use crate::tui::text::{duration, figure, pad, width};
-use raster::{Range, draw_braille, draw_marks, rasterise, scaled};
+use raster::{Columns, Range, draw_braille, draw_marks, has_place, lengthened, scaled};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 /// One curve, drawn over those before it.
 pub struct Curve<'a> {
-    /// (step, value) with rising steps.
-    pub points: &'a [(f64, f64)],
+    pub points: &'a dyn Points,
     pub style: Style,
     /// The character where there is no braille, or no colour to tell curves apart.
     pub mark: &'static str,
@@ -86,42 +87,41 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     let a_line = plot.names.len().div_ceil(usize::from(inner.height));
     let names = u16::try_from(longest * a_line).ok().filter(|names| *names < inner.width / 2).unwrap_or(0);
     let inner = Rect { width: inner.width - marks - names, ..inner };
-    let shown = |point: &&(f64, f64)| {
-        point.0.is_finite()
-            && scaled(point.1, plot.log).is_finite()
-            && plot.range.is_none_or(|(from, to)| point.0 >= from && point.0 <= to)
-    };
-    let mut all = plot.beneath.iter().chain(plot.curves).flat_map(|curve| curve.points).filter(shown);
-    let Some(first) = all.next() else {
-        buf.set_stringn(inner.x, inner.y + inner.height / 2, plot.empty, usize::from(inner.width), look.faint());
-        return;
-    };
-    let y = scaled(first.1, plot.log);
-    let mut range = Range { x: (first.0, first.0), y: (y, y) };
-    all.for_each(|point| range.take((point.0, scaled(point.1, plot.log))));
-    if let Some((from, to)) = plot.range {
-        range.x = (from, to);
-    }
-    for level in plot.levels.iter().map(|level| scaled(level.value, plot.log)).filter(|level| level.is_finite()) {
-        range.y = (range.y.0.min(level), range.y.1.max(level));
-    }
-    range.widen();
-
     // Braille has 2 by 4 dots in a cell; several curves in it need colour to be told apart.
     let braille = look.unicode && (look.is_coloured() || plot.curves.len() == 1 && plot.beneath.is_empty());
     let dots = if braille { (2, 4) } else { (1, 1) };
     let size = (usize::from(inner.width) * dots.0, usize::from(inner.height) * dots.1);
+    let is_shown = |value: f64| has_place(value, plot.log);
+    let ends = || {
+        let all = plot.beneath.iter().chain(plot.curves).filter_map(|curve| curve.points.ends(&is_shown));
+        all.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    };
+    let x = plot.range.or_else(ends).map(lengthened);
+    let columns_of = |curve: &Curve| Some(Columns::of(curve.points, x?, size.0, plot.log));
+    let beneath: Vec<Columns> = plot.beneath.iter().filter_map(columns_of).collect();
+    let above: Vec<Columns> = plot.curves.iter().filter_map(columns_of).collect();
+    let extremes = beneath.iter().chain(&above).filter_map(Columns::extremes);
+    let extremes = extremes.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let Some((x, extremes)) = x.zip(extremes) else {
+        buf.set_stringn(inner.x, inner.y + inner.height / 2, plot.empty, usize::from(inner.width), look.faint());
+        return;
+    };
+    let levels = plot.levels.iter().map(|level| scaled(level.value, plot.log)).filter(|level| level.is_finite());
+    let range = Range::of(x, levels.fold(extremes, |(low, high), level| (low.min(level), high.max(level))));
     for level in plot.levels {
         draw_level(buf, inner, &range, *level, plot.log, look);
     }
     for (place, style) in [(plot.moment, look.accent()), (plot.cursor, look.strong())] {
         draw_place(buf, inner, &range, place, style, look);
     }
-    let curves = plot.beneath.iter().map(|curve| (curve, true)).chain(plot.curves.iter().map(|curve| (curve, false)));
+    let is_beneath = |pair| (pair, true);
+    let is_above = |pair| (pair, false);
+    let curves = plot.beneath.iter().zip(&beneath).map(is_beneath);
+    let curves = curves.chain(plot.curves.iter().zip(&above).map(is_above));
     // The cells of the curves that hide what is beneath them.
     let mut taken = vec![false; usize::from(inner.width) * usize::from(inner.height)];
-    for (curve, is_beneath) in curves {
-        let spans = rasterise(curve.points, &range, size, plot.log);
+    for ((curve, columns), is_beneath) in curves {
+        let spans = columns.rows(&range, size.1);
         if braille {
             draw_braille(buf, inner, &spans, curve.style, if is_beneath { None } else { Some(&mut taken) });
         } else {
@@ -130,10 +130,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     }
     if names > 0 {
         let column = Rect { x: inner.right() + 1, width: names - 1, ..inner };
-        draw_names(buf, column, &range, plot, a_line);
+        draw_names(buf, column, &range, plot, &above, a_line);
     }
     if marks > 0 {
-        name_ends(buf, inner, &range, plot, look);
+        name_ends(buf, inner, &range, plot, &above, look);
     }
     scale(buf, area, inner, &range, plot, look);
     for level in plot.levels {
@@ -180,13 +180,12 @@ fn draw_place(buf: &mut Buffer, plot: Rect, range: &Range, place: Option<f64>, s
 }
 
 /// The marks of the curves behind their last values in sight; where two end at one place, one stands above or below it.
-fn name_ends(buf: &mut Buffer, inner: Rect, range: &Range, plot: &Plot, look: Look) {
+fn name_ends(buf: &mut Buffer, inner: Rect, range: &Range, plot: &Plot, columns: &[Columns], look: Look) {
     let mut taken: Vec<(u16, u16)> = Vec::new();
-    for curve in &plot.curves[plot.curves.len().saturating_sub(plot.named)..] {
-        let in_sight =
-            |point: &&(f64, f64)| (range.x.0..=range.x.1).contains(&point.0) && scaled(point.1, plot.log).is_finite();
-        let Some((x, value)) = curve.points.iter().rev().find(in_sight) else { continue };
-        let Some(row) = level_row(inner, range, scaled(*value, plot.log)) else { continue };
+    let named = plot.curves.len().saturating_sub(plot.named);
+    for (curve, columns) in plot.curves.iter().zip(columns).skip(named) {
+        let Some((x, value)) = columns.last().filter(|(x, _)| *x >= range.x.0) else { continue };
+        let Some(row) = level_row(inner, range, value) else { continue };
         let share = (x - range.x.0) / (range.x.1 - range.x.0);
         let x = inner.x + (share * f64::from(inner.width - 1)).round() as u16 + 1;
         let mut rows: Vec<u16> = (inner.top()..inner.bottom()).collect();
@@ -201,13 +200,9 @@ fn name_ends(buf: &mut Buffer, inner: Rect, range: &Range, plot: &Plot, look: Lo
 
 /// The names of the curves beside their right ends, in the order of these ends: `a_line` of them on each line, from the top of
 /// `column` down, as near to the ends as those after them leave room for.
-fn draw_names(buf: &mut Buffer, column: Rect, range: &Range, plot: &Plot, a_line: usize) {
-    let end = |curve: &Curve| {
-        let at = |point: &&(f64, f64)| point.0 <= range.x.1 && scaled(point.1, plot.log).is_finite();
-        curve.points.iter().rev().find(at).map(|point| scaled(point.1, plot.log))
-    };
-    let mut ends: Vec<(usize, f64)> =
-        plot.curves.iter().enumerate().filter_map(|(i, curve)| Some((i, end(curve)?))).collect();
+fn draw_names(buf: &mut Buffer, column: Rect, range: &Range, plot: &Plot, columns: &[Columns], a_line: usize) {
+    let end = |(curve, columns): (usize, &Columns)| Some((curve, columns.last()?.1));
+    let mut ends: Vec<(usize, f64)> = columns.iter().enumerate().filter_map(end).collect();
     ends.sort_by(|a, b| b.1.total_cmp(&a.1));
     let lines: Vec<&[(usize, f64)]> = ends.chunks(a_line.max(1)).collect();
     let mut next = 0;
@@ -294,8 +289,11 @@ mod tests {
         let area = Rect::new(0, 0, 60, 8);
         let mut buf = Buffer::empty(area);
         let look = Look { depth: Depth::Many, unicode: true, letters: true };
-        let of = |points, mark| Curve { points, style: Style::new(), mark };
-        let curves = [of(&points[..], "."), of(&points, "1"), of(&points, "2"), of(&points[..10], "3")];
+        fn of<'a>(points: &'a Vec<(f64, f64)>, mark: &'static str) -> Curve<'a> {
+            Curve { points, style: Style::new(), mark }
+        }
+        let short = points[..10].to_vec();
+        let curves = [of(&points, "."), of(&points, "1"), of(&points, "2"), of(&short, "3")];
         draw(&mut buf, area, &Plot { curves: &curves, named: 3, ..Plot::default() }, look);
         let column = |x: u16| (0..7).map(|y| buf[(x, y)].symbol()).collect::<String>();
         assert!(column(58).starts_with("12"), "{:?}", column(58));
@@ -309,7 +307,7 @@ mod tests {
         let area = Rect::new(0, 0, 60, 8);
         let look = Look { depth: Depth::Many, unicode: true, letters: true };
         for values in [[1e308, -1e308], [f64::MAX, f64::MIN], [f64::MAX, f64::MAX]] {
-            let points = [(0.0, values[0]), (5.0, values[1])];
+            let points = vec![(0.0, values[0]), (5.0, values[1])];
             let mut buf = Buffer::empty(area);
             let curves = [Curve { points: &points, style: Style::new(), mark: "*" }];
             draw(&mut buf, area, &Plot { curves: &curves, ..Plot::default() }, look);

@@ -1,5 +1,6 @@
 //! Curves as cells: which a curve touches, and how they are drawn, as dots of braille or as marks.
 
+use super::trace::Points;
 use crate::tui::draw::anew;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,6 +11,11 @@ pub fn scaled(value: f64, log: bool) -> f64 {
     if log { value.log10() } else { value }
 }
 
+/// Whether a value can be drawn: a number, above 0 where it is its logarithm that is drawn.
+pub fn has_place(value: f64, log: bool) -> bool {
+    value.is_finite() && (value > 0.0 || !log)
+}
+
 /// What the plot spans.
 pub struct Range {
     pub x: (f64, f64),
@@ -17,11 +23,6 @@ pub struct Range {
 }
 
 impl Range {
-    pub fn take(&mut self, (x, y): (f64, f64)) {
-        self.x = (self.x.0.min(x), self.x.1.max(x));
-        self.y = (self.y.0.min(y), self.y.1.max(y));
-    }
-
     /// How far down from the top a value is, as a share of the height. By quarters: the height itself may be too large for a
     /// number.
     pub fn down(&self, y: f64) -> f64 {
@@ -33,58 +34,136 @@ impl Range {
         self.y.1 * (1.0 - down) + self.y.0 * down
     }
 
-    /// Gives a flat curve some height, and a single point some length.
-    pub fn widen(&mut self) {
-        if self.y.1 - self.y.0 <= f64::EPSILON * self.y.1.abs().max(1.0) {
-            let half = self.y.0.abs().max(1.0) * 0.05;
-            self.y = ((self.y.0 - half).max(f64::MIN), (self.y.1 + half).min(f64::MAX));
-        }
-        if self.x.1 <= self.x.0 {
-            self.x.1 = self.x.0 + 1.0;
-        }
+    /// What curves span whose places are between these; some height for what is flat, some length for a single point.
+    pub fn of(x: (f64, f64), (low, high): (f64, f64)) -> Range {
+        let y = if high - low <= f64::EPSILON * high.abs().max(1.0) {
+            let half = low.abs().max(1.0) * 0.05;
+            ((low - half).max(f64::MIN), (high + half).min(f64::MAX))
+        } else {
+            (low, high)
+        };
+        Range { x: lengthened(x), y }
     }
 }
 
-/// For every column the lowest and highest row that the curve touches, rows counted from the top.
-pub fn rasterise(
-    points: &[(f64, f64)],
-    range: &Range,
-    (columns, rows): (usize, usize),
+/// Gives a single place some length.
+pub fn lengthened((from, to): (f64, f64)) -> (f64, f64) {
+    (from, if to <= from { from + 1.0 } else { to })
+}
+
+/// A curve in the columns of a plot, made in one pass over its points, however many there are.
+pub struct Columns {
+    x: (f64, f64),
     log: bool,
-) -> Vec<Option<(usize, usize)>> {
-    let mut spans: Vec<Option<(usize, usize)>> = vec![None; columns];
-    if columns == 0 || rows == 0 {
-        return spans;
+    /// The least and the largest value of each, as it is scaled.
+    spans: Vec<Option<(f64, f64)>>,
+    /// The points since the last gap that share a column, as they were told: a logarithm costs more than all the rest.
+    stroke: Option<Stroke>,
+    /// The last point with a value that is not beyond the end.
+    last: Option<(f64, f64)>,
+}
+
+/// Points of one column.
+#[derive(Clone, Copy)]
+struct Stroke {
+    column: usize,
+    /// Where the next column begins on the axis.
+    until: f64,
+    low: f64,
+    high: f64,
+    last: (f64, f64),
+}
+
+impl Columns {
+    /// `count` columns from one place on the axis to another.
+    pub fn of(points: &dyn Points, x: (f64, f64), count: usize, log: bool) -> Columns {
+        let mut columns = Columns { x, log, spans: vec![None; count], stroke: None, last: None };
+        if count > 0 {
+            points.blocks(&mut |block| columns.take(block));
+            columns.lift();
+        }
+        columns
     }
-    let column = |x: f64| (x - range.x.0) / (range.x.1 - range.x.0) * (columns - 1) as f64;
-    let row = |y: f64| (range.down(y).clamp(0.0, 1.0) * (rows - 1) as f64).round() as usize;
-    let mut touch = |at: usize, y: f64| {
-        let row = row(y);
-        if let Some(span) = spans.get_mut(at) {
-            *span = Some(span.map_or((row, row), |(top, bottom)| (top.min(row), bottom.max(row))));
-        }
-    };
-    let mut before: Option<(f64, f64)> = None;
-    for point in points {
-        let point = (point.0, scaled(point.1, log));
-        if !point.0.is_finite() || !point.1.is_finite() || point.0 < range.x.0 || point.0 > range.x.1 {
-            before = None;
-            continue;
-        }
-        let at = column(point.0).round() as usize;
-        if let Some(last) = before {
-            // The line between two points, at the columns between theirs.
-            let from = column(last.0).round() as usize;
-            for between in from + 1..at {
-                let share = (between - from) as f64 / (at - from) as f64;
-                touch(between, last.1 * (1.0 - share) + point.1 * share);
+
+    fn take(&mut self, block: &[(f64, f64)]) {
+        let log = self.log;
+        for (x, value) in block {
+            let (x, value) = (*x, *value);
+            match &mut self.stroke {
+                // Nearly all points of a long run: as little as can be is done for each.
+                Some(stroke) if x < stroke.until && has_place(value, log) => {
+                    stroke.low = stroke.low.min(value);
+                    stroke.high = stroke.high.max(value);
+                    stroke.last = (x, value);
+                }
+                _ => self.begin(x, value),
             }
         }
-        touch(at, point.1);
-        before = Some(point);
     }
-    join(&mut spans);
-    spans
+
+    /// Takes a point that is the first of its column, or in none.
+    fn begin(&mut self, x: f64, value: f64) {
+        let before = self.stroke;
+        self.lift();
+        let ((from, to), is_shown) = (self.x, x.is_finite() && has_place(value, self.log));
+        if !is_shown || x > to || x < from {
+            if is_shown && x < from {
+                self.last = Some((x, value));
+            }
+            return;
+        }
+        let width = (to - from) / (self.spans.len() - 1).max(1) as f64;
+        // What is cut here is what is rounded: no place is before the first.
+        let column = ((x - from) / width + 0.5) as usize;
+        if let Some(before) = before.filter(|before| before.column + 1 < column) {
+            self.connect(before, column, value);
+        }
+        let until = (from + (column as f64 + 0.5) * width).min(to);
+        self.stroke = Some(Stroke { column, until, low: value, high: value, last: (x, value) });
+    }
+
+    /// Draws what is in hand; what follows is not joined to it.
+    fn lift(&mut self) {
+        if let Some(Stroke { column, low, high, last, .. }) = self.stroke.take() {
+            self.touch(column, scaled(low, self.log));
+            self.touch(column, scaled(high, self.log));
+            self.last = Some(last);
+        }
+    }
+
+    /// The line from the last point of a stroke to one further on, at the columns between theirs.
+    fn connect(&mut self, before: Stroke, column: usize, value: f64) {
+        let (last, value) = (scaled(before.last.1, self.log), scaled(value, self.log));
+        for between in before.column + 1..column {
+            let share = (between - before.column) as f64 / (column - before.column) as f64;
+            self.touch(between, last * (1.0 - share) + value * share);
+        }
+    }
+
+    /// The place of the last point that is not beyond the end, and its value, as it is scaled.
+    pub fn last(&self) -> Option<(f64, f64)> {
+        self.last.map(|(x, value)| (x, scaled(value, self.log)))
+    }
+
+    fn touch(&mut self, column: usize, value: f64) {
+        if let Some(span) = self.spans.get_mut(column) {
+            *span = Some(span.map_or((value, value), |(low, high)| (low.min(value), high.max(value))));
+        }
+    }
+
+    /// The least and the largest value; none where there is no point in sight.
+    pub fn extremes(&self) -> Option<(f64, f64)> {
+        self.spans.iter().flatten().copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// For every column the lowest and highest row that the curve touches, rows counted from the top.
+    pub fn rows(&self, range: &Range, rows: usize) -> Vec<Option<(usize, usize)>> {
+        let row = |y: f64| (range.down(y).clamp(0.0, 1.0) * rows.saturating_sub(1) as f64).round() as usize;
+        let mut spans: Vec<Option<(usize, usize)>> =
+            self.spans.iter().map(|span| span.map(|(low, high)| (row(high), row(low)))).collect();
+        join(&mut spans);
+        spans
+    }
 }
 
 /// Lengthens the spans so that neighbours touch: a curve, not a cloud.
@@ -153,11 +232,10 @@ pub fn draw_marks(buf: &mut Buffer, plot: Rect, spans: &[Option<(usize, usize)>]
 mod tests {
     use super::*;
 
-    fn range(points: &[(f64, f64)]) -> Range {
-        let mut range = Range { x: (points[0].0, points[0].0), y: (points[0].1, points[0].1) };
-        points.iter().for_each(|point| range.take(*point));
-        range.widen();
-        range
+    fn rows(points: Vec<(f64, f64)>, (columns, rows): (usize, usize)) -> Vec<Option<(usize, usize)>> {
+        let x = points.ends(&|value| value.is_finite()).unwrap();
+        let columns = Columns::of(&points, x, columns, false);
+        columns.rows(&Range::of(x, columns.extremes().unwrap()), rows)
     }
 
     #[test]
@@ -165,23 +243,30 @@ mod tests {
         let mut points: Vec<(f64, f64)> = (0..50_000).map(|i| (f64::from(i), 1.0)).collect();
         points[31_234].1 = 9.0;
         points[7_001].1 = -3.0;
-        let spans = rasterise(&points, &range(&points), (60, 20), false);
+        let spans = rows(points, (60, 20));
         assert_eq!(spans.iter().flatten().map(|span| span.0).min(), Some(0));
         assert_eq!(spans.iter().flatten().map(|span| span.1).max(), Some(19));
     }
 
     #[test]
     fn few_points_are_joined_by_lines() {
-        let points = [(1.0, 0.0), (11.0, 10.0)];
-        let spans = rasterise(&points, &range(&points), (11, 11), false);
         let expected: Vec<_> = (0..11).map(|i| Some((10 - i, 10 - i))).collect();
-        assert_eq!(spans, expected);
+        assert_eq!(rows(vec![(1.0, 0.0), (11.0, 10.0)], (11, 11)), expected);
     }
 
     #[test]
     fn a_value_that_is_no_number_leaves_a_gap() {
-        let points = [(0.0, 1.0), (5.0, f64::NAN), (10.0, 1.0)];
-        let spans = rasterise(&points, &range(&[points[0], points[2]]), (11, 3), false);
+        let spans = rows(vec![(0.0, 1.0), (5.0, f64::NAN), (10.0, 1.0)], (11, 3));
         assert_eq!(spans.iter().flatten().count(), 2);
+    }
+
+    #[test]
+    fn what_is_not_in_sight_is_not_joined_to_what_is() {
+        let points = vec![(0.0, 1.0), (4.0, 2.0), (6.0, 3.0), (10.0, 9.0)];
+        let columns = Columns::of(&points, (4.0, 8.0), 5, false);
+        assert_eq!(columns.spans, [Some((2.0, 2.0)), Some((2.5, 2.5)), Some((3.0, 3.0)), None, None]);
+        assert_eq!((columns.extremes(), columns.last()), (Some((2.0, 3.0)), Some((6.0, 3.0))));
+        // A name stands beside the end of a curve that ends before.
+        assert_eq!(Columns::of(&points, (20.0, 30.0), 5, false).last(), Some((10.0, 9.0)));
     }
 }

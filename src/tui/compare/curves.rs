@@ -3,7 +3,7 @@
 use super::{Compare, Side};
 use crate::run::compare::Losses;
 use crate::run::history::Axis;
-use crate::tui::chart::{self, Curve, Extent, Plot, extent, plot_columns, smoothed};
+use crate::tui::chart::{self, Curve, Extent, Plot, Trace, extent, plot_columns};
 use crate::tui::look::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,27 +13,20 @@ const MARKS: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "8"];
 /// Runs up to which the raw values stand faint under the smoothed ones; of more they would hide everything.
 const MOST_RAW: usize = 3;
 
-type Points = Vec<(f64, f64)>;
-
 /// Draws the curves that are chosen, each in the colour of its run, its number behind its end.
 pub fn draw(buf: &mut Buffer, area: Rect, compare: &Compare, look: Look) {
     let lens = &compare.lens;
-    let raw: Vec<Points> = compare.sides.iter().map(|side| compare.losses.of(&side.view, lens.axis)).collect();
-    let smooth: Vec<Points> = match lens.weight() {
-        0.0 => Vec::new(),
-        weight => raw.iter().map(|points| smoothed(points, weight)).collect(),
+    let traces = |weight: f64| -> Vec<Trace> {
+        compare.sides.iter().map(|side| side.trace(compare.losses, lens.axis, weight)).collect()
     };
-    let beneath: Vec<Curve> = match smooth.is_empty() || raw.len() > MOST_RAW {
+    let (raw, shown) = (traces(0.0), traces(lens.weight()));
+    let beneath: Vec<Curve> = match lens.weight() == 0.0 || raw.len() > MOST_RAW {
         true => Vec::new(),
         false => raw.iter().map(|points| Curve { points, style: look.faint(), mark: "." }).collect(),
     };
-    let shown = if smooth.is_empty() { &raw } else { &smooth };
-    let curve = |(place, (points, side)): (usize, (_, &Side))| Curve {
-        points,
-        style: look.series(side.hue),
-        mark: MARKS[place % MARKS.len()],
-    };
-    let curves: Vec<Curve> = shown.iter().map(Vec::as_slice).zip(&compare.sides).enumerate().map(curve).collect();
+    let hues = compare.sides.iter().map(|side| look.series(side.hue));
+    let marked = shown.iter().zip(hues).zip(MARKS.iter().cycle());
+    let curves: Vec<Curve> = marked.map(|((points, style), mark)| Curve { points, style, mark }).collect();
     let plot = Plot {
         curves: &curves,
         beneath: &beneath,
@@ -49,6 +42,11 @@ pub fn draw(buf: &mut Buffer, area: Rect, compare: &Compare, look: Look) {
 }
 
 impl Side {
+    fn trace(&self, losses: Losses, axis: Axis, weight: f64) -> Trace<'_> {
+        let (curves, metric) = losses.source(&self.view);
+        Trace { curves, metric, axis, weight }
+    }
+
     /// The loss as it is drawn at a place on the axis: the last one logged there or before. None beyond the end of the curve.
     pub fn loss_at(&self, losses: Losses, axis: Axis, weight: f64, x: f64) -> Option<f64> {
         let curves = losses.curves(&self.view);
@@ -56,10 +54,8 @@ impl Side {
         if !(first..=last).contains(&x) {
             return None;
         }
-        let mut points = losses.of(&self.view, axis);
-        points.truncate(points.partition_point(|point| point.0 <= x));
-        let points = if weight > 0.0 { smoothed(&points, weight) } else { points };
-        points.iter().rev().map(|point| point.1).find(|value| !value.is_nan())
+        let count = (0..curves.len()).take_while(|index| curves.x(axis, *index) <= x).count();
+        self.trace(losses, axis, weight).last_of(count)
     }
 
     /// The nearest logged places on the axis at least as far before or behind one.

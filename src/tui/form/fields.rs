@@ -1,6 +1,7 @@
 //! Which settings the form shows, in groups: all from the registry.
 
 use crate::experiment::{Kind, SETTINGS, Setting, setting};
+use std::sync::LazyLock;
 
 /// Settings that most runs touch, shown together first. Everything about them comes from the registry.
 const COMMON: &[&str] = &[
@@ -85,14 +86,18 @@ impl Field {
 }
 
 /// Titles of the groups in their order: the common ones, then the tables of the registry.
-pub fn groups() -> Vec<&'static str> {
-    let mut groups = vec![COMMON_TITLE];
-    for setting in SETTINGS {
-        if !groups.contains(&setting.group()) {
-            groups.push(setting.group());
+pub fn groups() -> &'static [&'static str] {
+    // A frame asks for every line.
+    static GROUPS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        let mut groups = vec![COMMON_TITLE];
+        for setting in SETTINGS {
+            if !groups.contains(&setting.group()) {
+                groups.push(setting.group());
+            }
         }
-    }
-    groups
+        groups
+    });
+    &GROUPS
 }
 
 /// The lines of the first group: the name, what the preset says (`said`), then the rest of what most runs touch, for a run
@@ -147,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_groups_hold_every_setting_once() {
-        let shown = groups().into_iter().filter(|group| *group != COMMON_TITLE).flat_map(fields_of);
+        let shown = groups().iter().filter(|group| **group != COMMON_TITLE).flat_map(|group| fields_of(group));
         let keys: Vec<&str> = shown.map(Field::key).collect();
         let mut all: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
         all.sort_unstable();

@@ -203,8 +203,8 @@ impl Form {
     /// Puts the cursor on a setting, in the group that is shown, else in the first one that has it.
     pub fn go_to(&mut self, key: &str) {
         let place = |group: &str| self.fields_in(group).into_iter().position(|line| line.key() == key);
-        let present = groups().into_iter().enumerate().skip(self.group).take(1);
-        let mut places = present.chain(groups().into_iter().enumerate());
+        let present = groups().iter().enumerate().skip(self.group).take(1);
+        let mut places = present.chain(groups().iter().enumerate());
         if let Some((group, field)) = places.find_map(|(at, group)| Some((at, place(group)?))) {
             self.show_group(group);
             self.editing = None;

@@ -3,7 +3,7 @@
 use super::{Curve, Monitor, Pane};
 use crate::run::event::Phase;
 use crate::run::history::{Axis, Curves, Metric};
-use crate::tui::chart::{self, Curve as Line, Lens, Plot, extent, plot_columns, smoothed};
+use crate::tui::chart::{self, Curve as Line, Lens, Plot, Trace, extent, plot_columns};
 use crate::tui::draw::{below, plain, span};
 use crate::tui::look::Look;
 use crate::tui::text::figure;
@@ -119,11 +119,6 @@ pub fn phase_of(curve: Curve) -> Phase {
     }
 }
 
-/// (x, value) of a figure.
-pub fn points(curves: &Curves, metric: Metric, axis: Axis) -> Vec<(f64, f64)> {
-    curves.column(metric).iter().enumerate().map(|(i, value)| (curves.x(axis, i), *value)).collect()
-}
-
 /// Draws the figures that are chosen.
 pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let figures = &monitor.figures;
@@ -137,13 +132,13 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
         _ => " of the search",
     };
     let metrics: Vec<Metric> = figures.group.metrics().iter().copied().filter(|metric| curves.has(*metric)).collect();
-    let raw: Vec<Vec<(f64, f64)>> = metrics.iter().map(|metric| points(curves, *metric, figures.lens.axis)).collect();
-    let smooth: Vec<Vec<(f64, f64)>> =
-        if weight > 0.0 { raw.iter().map(|points| smoothed(points, weight)).collect() } else { Vec::new() };
+    let trace = |weight| move |metric: &Metric| Trace { curves, metric: *metric, axis: figures.lens.axis, weight };
+    let raw: Vec<Trace> = metrics.iter().map(trace(0.0)).collect();
+    let shown: Vec<Trace> = metrics.iter().map(trace(weight)).collect();
     let (styles, marks) = (styles(look), MARKS);
     let cursor = figures.cursor.and_then(|step| index_of(curves, step));
     let moment = monitor.past_step().filter(|_| phase == Phase::Search).and_then(|step| index_of(curves, step));
-    let values = Values { curves, metrics: &metrics, raw: &raw, at: cursor.or(moment), axis: figures.lens.axis, look };
+    let values = Values { curves, metrics: &metrics, at: cursor.or(moment), axis: figures.lens.axis, look };
     // The numbers count for more than their names, and whose they are.
     let name = figures.group.name();
     let ways = [(format!("{name}{of}"), true), (name.into(), true), (name.into(), false)];
@@ -155,11 +150,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let (title, numbers) = ways.iter().find_map(fits).unwrap_or_else(|| (String::new(), values.spans(false)));
     monitor.pane_rule(buf, area, Pane::Figures, &title, numbers, look);
     // As logged, faint below its running mean.
-    let beneath: Vec<Line> = match smooth.is_empty() {
-        true => Vec::new(),
-        false => raw.iter().map(|points| Line { points, style: look.faint(), mark: "." }).collect(),
+    let beneath: Vec<Line> = match weight > 0.0 {
+        true => raw.iter().map(|points| Line { points, style: look.faint(), mark: "." }).collect(),
+        false => Vec::new(),
     };
-    let shown = if smooth.is_empty() { &raw } else { &smooth };
     let lines: Vec<Line> =
         shown.iter().enumerate().map(|(i, points)| Line { points, style: styles[i], mark: marks[i] }).collect();
     let plot = Plot {
@@ -188,8 +182,6 @@ fn styles(look: Look) -> [Style; MARKS.len()] {
 struct Values<'a> {
     curves: &'a Curves,
     metrics: &'a [Metric],
-    /// As they were logged, however smooth the curves are.
-    raw: &'a [Vec<(f64, f64)>],
     /// The logged step that they are of; the newest where none.
     at: Option<usize>,
     axis: Axis,
@@ -210,10 +202,10 @@ impl Values<'_> {
             spans.push(span(place, look.strong()));
         }
         for (i, metric) in self.metrics.iter().enumerate() {
-            let shown = &self.raw[i];
+            // As they were logged, however smooth the curves are.
             let value = match self.at {
-                Some(index) => shown.get(index).map(|point| point.1).filter(|value| !value.is_nan()),
-                None => shown.iter().rev().map(|point| point.1).find(|value| !value.is_nan()),
+                Some(index) => self.curves.column(*metric).get(index).copied().filter(|value| !value.is_nan()),
+                None => self.curves.last(*metric).map(|(_, value)| value),
             };
             let Some(value) = value else { continue };
             if !spans.is_empty() {

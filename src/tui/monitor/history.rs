@@ -3,8 +3,9 @@
 use super::scene::Scene;
 use super::{Monitor, Pane};
 use crate::run::chronicle::tail;
+use crate::run::history::Snapshots;
 use crate::run::view::Held;
-use crate::tui::chart::{self, Curve, Level, Plot};
+use crate::tui::chart::{self, BLOCK, Curve, Extent, Level, Plot, Points};
 use crate::tui::draw::{below, span};
 use crate::tui::look::Look;
 use crate::tui::palette::SERIES;
@@ -20,12 +21,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
     let Some(index) = monitor.module() else { return };
     let Some(module) = monitor.view.modules.get(index) else { return };
     let k = monitor.values(index).len();
-    let mut points: Vec<Vec<(f64, f64)>> = vec![Vec::new(); k];
-    for snapshot in monitor.view.snapshots.kept(usize::MAX) {
-        for (term, value) in snapshot.values(index).iter().enumerate().take(k) {
-            points[term].push((snapshot.step as f64, f64::from(*value)));
-        }
-    }
+    let points: Vec<Values> =
+        (0..k).map(|term| Values { snapshots: &monitor.view.snapshots, module: index, term }).collect();
     let flips = monitor.view.snapshots.flips_between(0, usize::MAX).iter();
     let changes = flips.filter(|flip| flip.module as usize == index).count();
     let changes = format!("{changes} {}", if changes == 1 { "change" } else { "changes" });
@@ -61,6 +58,44 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
         ..Plot::default()
     };
     chart::draw(buf, below(area, 1), &plot, look);
+}
+
+/// A selection value over the steps of the search.
+struct Values<'a> {
+    snapshots: &'a Snapshots,
+    module: usize,
+    term: usize,
+}
+
+impl Values<'_> {
+    fn points(&self) -> impl DoubleEndedIterator<Item = (f64, f64)> {
+        let kept = self.snapshots.kept(usize::MAX);
+        kept.filter_map(|snapshot| {
+            let value = snapshot.values(self.module).get(self.term)?;
+            Some((snapshot.step as f64, f64::from(*value)))
+        })
+    }
+}
+
+impl Points for Values<'_> {
+    fn blocks(&self, take: &mut dyn FnMut(&[(f64, f64)])) {
+        let mut block = [(0.0, 0.0); BLOCK];
+        let mut count = 0;
+        for point in self.points() {
+            block[count] = point;
+            count += 1;
+            if count == BLOCK {
+                take(&block);
+                count = 0;
+            }
+        }
+        take(&block[..count]);
+    }
+
+    fn ends(&self, is_shown: &dyn Fn(f64) -> bool) -> Option<Extent> {
+        let shown = |(_, value): &(f64, f64)| is_shown(*value);
+        Some((self.points().find(shown)?.0, self.points().rfind(shown)?.0))
+    }
 }
 
 /// What the values were measured against: one line, or as many as there were choices in the search.

@@ -47,13 +47,17 @@ impl Monitor {
 /// Columns of the time before a message.
 const TIME_WIDTH: u16 = 9;
 
-/// Lines that the whole log would take, with its rule.
-pub fn lines(monitor: &Monitor, columns: u16) -> u16 {
+/// Lines that the whole log would take, with its rule; `most` where it would take more.
+pub fn lines(monitor: &Monitor, columns: u16, most: u16) -> u16 {
     let room = usize::from(columns.saturating_sub(TIME_WIDTH));
-    // More messages than a screen has lines make no difference.
-    let messages = monitor.messages().into_iter().rev().take(100);
-    let lines: usize = messages.map(|(_, _, message)| wrap(message, room).len()).sum();
-    u16::try_from(lines).unwrap_or(u16::MAX - 1) + 1
+    let mut lines = 1;
+    for (_, _, message) in monitor.messages().into_iter().rev() {
+        if lines >= usize::from(most) {
+            break;
+        }
+        lines += wrap(message, room).len();
+    }
+    u16::try_from(lines).unwrap_or(most).min(most)
 }
 
 /// The log's end under a rule that names the worker, where `names` says that nothing else does.

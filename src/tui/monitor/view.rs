@@ -222,7 +222,7 @@ impl Frame<'_> {
         };
         let rest = right.height - machine;
         let mut log = (rest / 4).max(rest.saturating_sub(MOST_CHART_LINES));
-        log = log.min(log::lines(monitor, right.width).max(4));
+        log = log.min(log::lines(monitor, right.width, log).max(4));
         if !monitor.view.samples.is_empty() {
             log = log.min(rest / 4);
         }
