@@ -5,7 +5,7 @@ mod raster;
 mod trace;
 
 pub use lens::{Extent, Lens, extent};
-pub use trace::{BLOCK, Points, Trace};
+pub use trace::{BLOCK, Points, Take, Trace};
 
 use crate::run::history::Axis;
 use crate::tui::draw::anew;

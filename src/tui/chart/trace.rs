@@ -6,17 +6,20 @@ use crate::run::history::{Axis, Curves, Metric};
 /// Points that are told at once, at most, where they are made for it.
 pub const BLOCK: usize = 256;
 
+/// What is told points.
+pub type Take<'a> = dyn FnMut(&[(f64, f64)]) + 'a;
+
 /// Points of a curve, their places rising.
 pub trait Points {
     /// Tells all of them, as (place, value).
-    fn blocks(&self, take: &mut dyn FnMut(&[(f64, f64)]));
+    fn blocks(&self, take: &mut Take<'_>);
 
     /// The first and the last place whose value is one that is shown.
     fn ends(&self, is_shown: &dyn Fn(f64) -> bool) -> Option<Extent>;
 }
 
 impl Points for Vec<(f64, f64)> {
-    fn blocks(&self, take: &mut dyn FnMut(&[(f64, f64)])) {
+    fn blocks(&self, take: &mut Take<'_>) {
         take(self);
     }
 
@@ -47,7 +50,7 @@ impl Trace<'_> {
 }
 
 impl Points for Trace<'_> {
-    fn blocks(&self, take: &mut dyn FnMut(&[(f64, f64)])) {
+    fn blocks(&self, take: &mut Take<'_>) {
         let mut block = [(0.0, 0.0); BLOCK];
         let mut mean = Mean::of(self.weight);
         for (number, values) in self.curves.column(self.metric).chunks(BLOCK).enumerate() {

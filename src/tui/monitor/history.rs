@@ -5,7 +5,7 @@ use super::{Monitor, Pane};
 use crate::run::chronicle::tail;
 use crate::run::history::Snapshots;
 use crate::run::view::Held;
-use crate::tui::chart::{self, BLOCK, Curve, Extent, Level, Plot, Points};
+use crate::tui::chart::{self, BLOCK, Curve, Extent, Level, Plot, Points, Take};
 use crate::tui::draw::{below, span};
 use crate::tui::look::Look;
 use crate::tui::palette::SERIES;
@@ -78,7 +78,7 @@ impl Values<'_> {
 }
 
 impl Points for Values<'_> {
-    fn blocks(&self, take: &mut dyn FnMut(&[(f64, f64)])) {
+    fn blocks(&self, take: &mut Take<'_>) {
         let mut block = [(0.0, 0.0); BLOCK];
         let mut count = 0;
         for point in self.points() {
