@@ -181,12 +181,11 @@ impl Snapshots {
         self.sparse.get(self.sparse.partition_point(|kept| kept.index <= index).checked_sub(1)?)
     }
 
-    /// The kept snapshots, oldest first, up to and with the last one at or before `index`.
-    pub fn kept(&self, index: usize) -> impl DoubleEndedIterator<Item = &Snapshot> {
+    /// The kept snapshots, oldest first.
+    pub fn kept(&self) -> impl DoubleEndedIterator<Item = &Snapshot> {
         let first_recent = self.recent.front().map_or(usize::MAX, |kept| kept.index);
-        let sparse = self.sparse.partition_point(|kept| kept.index < first_recent && kept.index <= index);
-        let recent = self.recent.partition_point(|kept| kept.index <= index);
-        self.sparse[..sparse].iter().chain(self.recent.range(..recent))
+        let sparse = self.sparse.partition_point(|kept| kept.index < first_recent);
+        self.sparse[..sparse].iter().chain(&self.recent)
     }
 
     /// Every rank after a snapshot; none where it is undecided.
@@ -279,7 +278,7 @@ mod tests {
         assert!(early.index <= 5_001 && early.index + snapshots.stride > 5_001);
         assert_eq!(early.values(23)[7], 0.5 * early.step as f32);
         assert_eq!(snapshots.ranks_at(5_001)[7], Some(5_002 % 3), "ranks are exact");
-        let kept: Vec<usize> = snapshots.kept(usize::MAX).map(|kept| kept.index).collect();
+        let kept: Vec<usize> = snapshots.kept().map(|kept| kept.index).collect();
         assert!(kept.is_sorted() && kept.windows(2).all(|pair| pair[0] < pair[1]));
         assert_eq!(kept.last(), Some(&9_999));
     }

@@ -261,6 +261,15 @@ mod tests {
     }
 
     #[test]
+    fn on_a_log_scale_columns_are_of_logarithms_and_what_has_none_leaves_a_gap() {
+        let points = vec![(0.0, 10.0), (2.0, 1000.0), (3.0, 0.0), (4.0, -5.0), (6.0, 100.0)];
+        let columns = Columns::of(&points, (0.0, 6.0), 7, true);
+        let one = |value| Some((value, value));
+        assert_eq!(columns.spans, [one(1.0), one(2.0), one(3.0), None, None, None, one(2.0)]);
+        assert_eq!((columns.extremes(), columns.last()), (Some((1.0, 3.0)), Some((6.0, 2.0))));
+    }
+
+    #[test]
     fn what_is_not_in_sight_is_not_joined_to_what_is() {
         let points = vec![(0.0, 1.0), (4.0, 2.0), (6.0, 3.0), (10.0, 9.0)];
         let columns = Columns::of(&points, (4.0, 8.0), 5, false);

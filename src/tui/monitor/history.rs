@@ -69,7 +69,7 @@ struct Values<'a> {
 
 impl Values<'_> {
     fn points(&self) -> impl DoubleEndedIterator<Item = (f64, f64)> {
-        let kept = self.snapshots.kept(usize::MAX);
+        let kept = self.snapshots.kept();
         kept.filter_map(|snapshot| {
             let value = snapshot.values(self.module).get(self.term)?;
             Some((snapshot.step as f64, f64::from(*value)))

@@ -390,12 +390,24 @@ mod tests {
 
         notes::change(&old, |notes| notes.set_note("keep")).unwrap();
         assert_eq!(look()[1].notes.note, "keep");
+        log.append(Event::Allocated {
+            phase: Phase::Allocate,
+            ranks: Ranks::from([("q".to_string(), 1), ("v".to_string(), 2)]),
+            parameters: 3600,
+            undecided: false,
+            rule: "threshold".into(),
+            terms: Default::default(),
+        })
+        .unwrap();
+        let allocated = Some(Ranked { mean: 1.5, parameters: Some(3600), allocated: true });
+        assert_eq!(look()[0].ranks, allocated);
         let metrics = Metrics::from([("accuracy".to_string(), 0.9), ("majority_accuracy".to_string(), 0.5)]);
         let (ranks, timing) = (Ranks::new(), Timing::new());
         let (id, dir) = (run.id().to_string(), String::new());
         log.append(Event::Finished { phase: Phase::Export, run: id, dir, ranks, metrics, timing }).unwrap();
         let rows = look();
         assert_eq!((rows[0].state, &rows[0].score), (State::Finished, &Some(("accuracy".into(), 0.9))));
+        assert_eq!(rows[0].ranks, allocated, "whatever its last word names");
         std::fs::remove_dir_all(run.path()).unwrap();
         assert_eq!(states(&look()), [("old".into(), State::Queued)]);
     }
