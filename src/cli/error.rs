@@ -110,6 +110,7 @@ impl From<LifecycleError> for CliError {
     fn from(error: LifecycleError) -> Self {
         let (code, advice) = match &error {
             LifecycleError::Busy { .. } => (4, None),
+            LifecycleError::Gone { .. } => (3, None),
             LifecycleError::Unfit { help, .. } => (2, help.clone()),
             LifecycleError::Dir(DirError::Experiment { .. }) => (1, Some("make a new run from its preset.toml".into())),
             // Told with the error.

@@ -68,6 +68,10 @@ pub fn run(args: &LsArgs, out: &mut impl Write) -> Result<u8, CliError> {
     // What is said wrongly is told before anything is read.
     let columns = args.columns.iter().map(|said| shown_of(said)).collect::<Result<Vec<Shown>, _>>()?;
     let sort = args.sort.as_deref().map(sort_of).transpose()?;
+    let words = args.filter.as_deref().unwrap_or_default();
+    if let Some((word, known)) = filter::unknown(words) {
+        return Err(no_such_word(word, &known));
+    }
     let runs = Store::of_user()?.list()?;
     let mut rows = Vec::new();
     let mut jsons = Vec::new();
@@ -78,7 +82,6 @@ pub fn run(args: &LsArgs, out: &mut impl Write) -> Result<u8, CliError> {
     }
     name_parents(&mut rows);
     let mut listed: Vec<Listed> = rows.into_iter().zip(jsons).map(|(row, json)| Listed { row, json }).collect();
-    let words = args.filter.as_deref().unwrap_or_default();
     listed.retain(|one| filter::matches(words, &one.row));
     if let Some((key, rising)) = sort {
         sorted(&mut listed, key, rising);
@@ -193,6 +196,16 @@ fn sort_of(said: &str) -> Result<(Key, Option<bool>), CliError> {
     };
     let key = Key::of(&title_of(title)).ok_or_else(|| no_column("--sort", title, &["name", "star"]))?;
     Ok((key, rising))
+}
+
+/// No run can have a word of the filter.
+fn no_such_word(word: &str, known: &[&str]) -> CliError {
+    let (field, part) = word.split_once(':').unwrap_or_default();
+    let advice = match nearest(part, known.iter().copied()) {
+        Some(near) => format!("did you mean {field}:{near}?"),
+        None => format!("one of {}", known.join(", ")),
+    };
+    CliError::new(2, format!("--filter: there is no {} {}", field.trim_start_matches('-'), quoted(part)), Some(advice))
 }
 
 /// No column is called so; `beside`: what is allowed beside them.

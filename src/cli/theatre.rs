@@ -9,7 +9,7 @@ use crate::run::retrain::words;
 use crate::run::settled::stability;
 use crate::run::view::{RunView, shares_of_energy};
 use crate::search::allocation::resolved;
-use crate::search::stability::Stability;
+use crate::search::stability::{Stability, no_change};
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 
@@ -120,8 +120,11 @@ pub fn write(view: &RunView, settings: Option<&Experiment>, is_active: bool, out
         && let Some(found) = settled(view, settings)
     {
         let word = if found.verdict.is_safe() { "safe to stop" } else { "not settled" };
-        let needed = settings.map_or(String::new(), |settings| format!(" of {}", settings.search.stable_steps));
-        let since = found.since_change.map_or(String::new(), |steps| format!("; no change for {steps}{needed} steps"));
+        let since = |steps: usize| match settings {
+            Some(settings) => format!("; {}", no_change(steps, settings.search.stable_steps)),
+            None => format!("; no change for {steps} steps"),
+        };
+        let since = found.since_change.map_or(String::new(), since);
         let stops = settings.is_some_and(|settings| settings.search.stop_when_stable);
         let stops = if stops { "; the search ends once they are stable" } else { "" };
         let entropy = found.entropy.map_or(String::new(), |entropy| format!(", entropy {entropy:.3}"));

@@ -39,6 +39,14 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// What is wrong with which key, without its place in a text that the user may not see.
+    pub fn what(&self) -> String {
+        match self.key.as_str() {
+            "" => self.message.clone(),
+            key => format!("{key} {}", self.message),
+        }
+    }
+
     /// The line of the preset, from 1, where it was said there.
     pub fn line(&self) -> Option<usize> {
         self.place.line()
@@ -52,10 +60,7 @@ impl fmt::Display for Problem {
             Place::Set(argument) => write!(f, "--set {argument}: ")?,
             Place::Unsaid => {}
         }
-        match self.key.as_str() {
-            "" => f.write_str(&self.message),
-            key => write!(f, "{key} {}", self.message),
-        }
+        f.write_str(&self.what())
     }
 }
 

@@ -49,6 +49,9 @@ pub enum LifecycleError {
     /// A choice does not go with the other settings of the run.
     #[error("{key} {message}")]
     Unfit { key: &'static str, message: String, help: Option<String> },
+    /// Somebody else deleted the run.
+    #[error("run {id} was deleted meanwhile")]
+    Gone { id: String },
     /// The worker ended before it began.
     #[error("the worker of run {id} did not start ({status}){}", tail(log))]
     NotStarted { id: String, status: String, log: String },
@@ -413,14 +416,19 @@ fn keep_choice(dir: &RunDir, choice: &AllocationSettings) -> Result<State, Lifec
 /// # Errors
 /// [`LifecycleError::Busy`], [`LifecycleError::NoAnswer`] where the worker does not stop, [`LifecycleError::File`].
 pub fn remove(dir: &RunDir, force: bool, tell: impl Fn(&str)) -> Result<u64, LifecycleError> {
+    let gone = |error: LifecycleError| match dir.path().try_exists() {
+        Ok(false) => LifecycleError::Gone { id: dir.id().into() },
+        _ => error,
+    };
     if force && status(dir)?.has_worker() {
         stop(dir, "removed", tell)?;
     }
-    let lock = take(dir, "stop it first, or use --force")?;
+    let lock = take(dir, "stop it first, or use --force").map_err(gone)?;
     let freed = dir.size();
     // Out of sight in one step, so that nobody sees half a run.
     let hidden = dir.path().with_file_name(format!(".removed-{}", dir.id()));
-    fs::rename(dir.path(), &hidden).map_err(FileError::at("cannot remove", dir.path()))?;
+    let renamed = fs::rename(dir.path(), &hidden).map_err(FileError::at("cannot remove", dir.path()));
+    renamed.map_err(|error| gone(error.into()))?;
     drop(lock);
     fs::remove_dir_all(&hidden).map_err(FileError::at("cannot remove", &hidden))?;
     Ok(freed)

@@ -49,7 +49,9 @@ pub fn as_changes(choice: &AllocationSettings) -> Vec<String> {
 /// A choice in words: `energy, threshold 0.2`; without a threshold that is said, the rule's own holds.
 pub fn words(choice: &AllocationSettings) -> String {
     let comma = if choice.rule == Rule::Threshold { "" } else { ", threshold" };
-    let threshold = choice.threshold.map(|threshold| format!("{comma} {threshold}"));
+    // 1/k has no end.
+    let short = |value: f64| format!("{value:.4e}").parse::<f64>().unwrap_or(value);
+    let threshold = choice.threshold.map(|threshold| format!("{comma} {}", short(threshold)));
     let budget = choice.budget.map(|budget| match budget {
         Budget::Parameters(count) => format!(", {count} parameters"),
         Budget::MeanRank(mean) => format!(", mean rank {mean}"),

@@ -66,6 +66,7 @@ impl Verdict {
             Verdict::Crossing { module, term, in_steps } => {
                 format!("value {} of {} may cross in {in_steps} steps", term + 1, path(*module))
             }
+            Verdict::Safe { left: 1, .. } => "1 step is left".into(),
             Verdict::Safe { left, .. } => format!("{left} steps are left"),
         }
     }
@@ -84,6 +85,14 @@ impl Verdict {
                 format!("no rank changed for {since} steps, and no value would cross its threshold in the {left} left")
             }
         }
+    }
+}
+
+/// How long no rank has changed, and how long none has to.
+pub fn no_change(steps: usize, patience: usize) -> String {
+    match steps < patience {
+        true => format!("no change for {steps} of {patience} steps"),
+        false => format!("no change for {steps} steps, {patience} needed"),
     }
 }
 

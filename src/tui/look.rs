@@ -157,8 +157,10 @@ pub struct Glyphs {
     pub then: &'static str,
     pub done: &'static str,
     pub error: &'static str,
-    /// Beside a setting that the user said.
+    /// Beside a setting that the preset says.
     pub said: &'static str,
+    /// Beside a setting that was changed in the form.
+    pub changed: &'static str,
     pub bar_full: &'static str,
     pub bar_empty: &'static str,
     pub left_right: &'static str,
@@ -208,6 +210,7 @@ static UNICODE: Glyphs = Glyphs {
     done: "✓",
     error: "✗",
     said: "•",
+    changed: "◆",
     bar_full: "█",
     bar_empty: "░",
     left_right: "←→",
@@ -247,6 +250,7 @@ static ASCII: Glyphs = Glyphs {
     done: "ok",
     error: "!",
     said: "*",
+    changed: "+",
     bar_full: "#",
     bar_empty: ".",
     left_right: "left/right",

@@ -74,6 +74,7 @@ fn content(popup: &Popup, area: Rect, model: &Model) -> Content {
         }
         Popup::Preflight(preflight) => {
             let name = match model.screen() {
+                Screen::Form(form) if !form.name.is_empty() => form.name.as_str(),
                 Screen::Form(form) => form.doc.name.as_str(),
                 _ => "",
             };

@@ -134,7 +134,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 model.say(format!("{name} can be read again"));
             }
         }
-        Msg::Weighed(weights) => runs::ask_removal(model, &weights),
+        // Who has gone elsewhere meanwhile is not asked there.
+        Msg::Weighed(weights) if matches!(model.screen(), Screen::Runs) => runs::ask_removal(model, &weights),
+        Msg::Weighed(_) => {}
         Msg::Annotated { run, notes } => runs::annotated(model, &run, *notes),
         Msg::Wrong(list) => model.popups.push(Popup::Problems(Box::new(list))),
         Msg::PresetRenamed { from, to } => {

@@ -161,6 +161,8 @@ fn a_list_is_filtered_sorted_and_has_the_columns_that_are_asked_for() {
                     two    0.8000 accuracy  2.00       20\n";
     assert_eq!(text, expected);
     ends(&home.autolora(&["ls", "--sort", "scor"]), 2, "did you mean score?");
+    ends(&home.autolora(&["ls", "--filter", "state:finishd"]), 2, "did you mean state:finished?");
+    ends(&home.autolora(&["ls", "--filter", "-phase:tea"]), 2, "one of prepare, ");
     ends(&home.autolora(&["ls", "--columns", "name,mean-rnk"]), 2, "did you mean mean-rank?");
     ends(&home.autolora(&["ls", "--sort", "score:up"]), 2, "asc or desc");
 

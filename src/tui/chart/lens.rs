@@ -99,10 +99,10 @@ fn share(x: f64, (first, last): Extent) -> Option<f64> {
     share.is_finite().then(|| share.clamp(0.0, 1.0))
 }
 
-/// Where the logged steps of a phase begin and end on an axis.
+/// Where the logged steps of a phase begin and end on an axis, of those whose place on it is known.
 pub fn extent(curves: &Curves, axis: Axis) -> Option<Extent> {
-    let last = curves.len().checked_sub(1)?;
-    Some((curves.x(axis, 0), curves.x(axis, last)))
+    let places = || (0..curves.len()).map(|index| curves.x(axis, index));
+    Some((places().find(|x| x.is_finite())?, places().rfind(|x| x.is_finite())?))
 }
 
 #[cfg(test)]

@@ -103,7 +103,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     let extremes = beneath.iter().chain(&above).filter_map(Columns::extremes);
     let extremes = extremes.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let Some((x, extremes)) = x.zip(extremes) else {
-        buf.set_stringn(inner.x, inner.y + inner.height / 2, plot.empty, usize::from(inner.width), look.faint());
+        let (y, room) = (inner.y + inner.height / 2, usize::from(inner.width));
+        buf.set_stringn(inner.x, y, why_empty(plot), room, look.faint());
         return;
     };
     let levels = plot.levels.iter().map(|level| scaled(level.value, plot.log)).filter(|level| level.is_finite());
@@ -139,10 +140,27 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     for level in plot.levels {
         // Its figure stands at the scale, since curves may hide the line.
         if let Some(y) = level_row(inner, &range, scaled(level.value, plot.log)) {
-            let text = format!("{:>7} {}", figure(level.value), look.glyphs().pointer);
+            let text = format!("{:>7} {}", at_scale(level.value), look.glyphs().pointer);
             buf.set_stringn(area.x, y, text, usize::from(MARGIN), look.strong());
         }
     }
+}
+
+/// Why nothing is drawn.
+fn why_empty<'a>(plot: &Plot<'a>) -> &'a str {
+    let has = |log| plot.curves.iter().any(|curve| curve.points.ends(&|value| has_place(value, log)).is_some());
+    match (has(false), has(plot.log)) {
+        (true, true) => "no value in this part of the axis",
+        (true, false) => "no value above 0, which a log scale needs",
+        (false, _) => plot.empty,
+    }
+}
+
+/// A figure in the columns before an axis.
+fn at_scale(value: f64) -> String {
+    let text = figure(value);
+    // An exponent of three digits.
+    if text.len() > usize::from(MARGIN) - 2 { format!("{value:.0e}") } else { text }
 }
 
 /// The line of the screen on which a value is, where it is in sight.
@@ -230,7 +248,7 @@ fn scale(buf: &mut Buffer, area: Rect, inner: Rect, range: &Range, plot: &Plot, 
         let value = range.value_at(share);
         let value = if plot.log { 10f64.powf(value).min(f64::MAX) } else { value };
         let has_figure = y == 0 || y == last || (last >= 4 && last.is_multiple_of(2) && y == last / 2);
-        let text = if has_figure { figure(value) } else { String::new() };
+        let text = if has_figure { at_scale(value) } else { String::new() };
         let text = format!("{text:>7} {}", glyphs.vertical);
         buf.set_stringn(area.x, inner.y + y, text, usize::from(MARGIN), look.faint());
     }
@@ -313,7 +331,26 @@ mod tests {
             draw(&mut buf, area, &Plot { curves: &curves, ..Plot::default() }, look);
             let text = (0..8).flat_map(|y| (0..60).map(move |x| (x, y))).map(|at| buf[at].symbol()).collect::<String>();
             assert!(text.contains("e308") && !text.contains("nan") && !text.contains("inf"), "{text}");
+            assert!((0..7).all(|y| buf[(8, y)].symbol() == "│"), "{text}");
         }
+    }
+
+    #[test]
+    fn why_nothing_is_drawn_is_told() {
+        let says = |values: [f64; 2], plot: Plot| {
+            let points = vec![(1.0, values[0]), (9.0, values[1])];
+            let curves = [Curve { points: &points, style: Style::new(), mark: "*" }];
+            why_empty(&Plot { curves: &curves, empty: "no steps yet", ..plot }).to_owned()
+        };
+        assert_eq!(says([f64::NAN; 2], Plot::default()), "no steps yet");
+        assert_eq!(
+            says([0.0, -1.0], Plot { log: true, ..Plot::default() }),
+            "no value above 0, which a log scale needs"
+        );
+        assert_eq!(
+            says([1.0; 2], Plot { range: Some((2.0, 3.0)), ..Plot::default() }),
+            "no value in this part of the axis"
+        );
     }
 
     #[test]

@@ -405,9 +405,10 @@ pub fn picked(model: &mut Model, text: &str) -> Vec<Effect> {
 }
 
 fn with_help(problem: &Problem) -> String {
+    let what = problem.what();
     match &problem.help {
-        Some(help) => format!("{problem}; {help}"),
-        None => problem.to_string(),
+        Some(help) => format!("{what}; {help}"),
+        None => what,
     }
 }
 

@@ -145,12 +145,14 @@ fn field_list(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
     }
 }
 
-/// The cursor, and whether the line is wrong or said.
+/// The cursor, and whether the line is wrong, changed, or said.
 fn marks(form: &Form, field: Field, has_cursor: bool, look: Look) -> Vec<Span<'static>> {
     let glyphs = look.glyphs();
     let pointer = if has_cursor { glyphs.pointer } else { " " };
     let mark = if form.problem(field).is_some() {
         span(glyphs.error, look.bad())
+    } else if form.said_before(field).is_some() {
+        span(glyphs.changed, look.accent())
     } else if form.said(field).is_some() {
         span(glyphs.said, look.accent())
     } else {

@@ -72,14 +72,20 @@ impl Figures {
         self.group = others.into_iter().find(logged).unwrap_or_default();
     }
 
+    /// The axis that was chosen where these curves can be told over it: baselines know of no epochs.
+    fn axis(&self, curves: &Curves) -> Axis {
+        if curves.has_axis(self.lens.axis) { self.lens.axis } else { Axis::default() }
+    }
+
     /// The next axis that can be told.
     pub fn next_axis(&mut self, curves: &Curves) {
+        self.lens.axis = self.axis(curves);
         self.lens.next_axis(|axis| curves.has_axis(axis));
     }
 
     /// Half or twice the part that is shown, around the cursor, else at its end.
     pub fn zoom(&mut self, closer: bool, curves: &Curves) {
-        let axis = self.lens.axis;
+        let axis = self.axis(curves);
         let cursor = self.cursor.and_then(|step| Some(curves.x(axis, index_of(curves, step)?)));
         self.lens.zoom(closer, extent(curves, axis), cursor);
     }
@@ -101,7 +107,8 @@ impl Figures {
             (Some(at), false) => at.saturating_sub(stride),
         };
         self.cursor = Some(curves.steps()[to] as usize);
-        self.lens.follow(extent(curves, self.lens.axis), curves.x(self.lens.axis, to));
+        let axis = self.axis(curves);
+        self.lens.follow(extent(curves, axis), curves.x(axis, to));
     }
 }
 
@@ -132,22 +139,24 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
         _ => " of the search",
     };
     let metrics: Vec<Metric> = figures.group.metrics().iter().copied().filter(|metric| curves.has(*metric)).collect();
-    let trace = |weight| move |metric: &Metric| Trace { curves, metric: *metric, axis: figures.lens.axis, weight };
+    let axis = figures.axis(curves);
+    let trace = |weight| move |metric: &Metric| Trace { curves, metric: *metric, axis, weight };
     let raw: Vec<Trace> = metrics.iter().map(trace(0.0)).collect();
     let shown: Vec<Trace> = metrics.iter().map(trace(weight)).collect();
     let (styles, marks) = (styles(look), MARKS);
     let cursor = figures.cursor.and_then(|step| index_of(curves, step));
     let moment = monitor.past_step().filter(|_| phase == Phase::Search).and_then(|step| index_of(curves, step));
-    let values = Values { curves, metrics: &metrics, at: cursor.or(moment), axis: figures.lens.axis, look };
+    let values = Values { curves, metrics: &metrics, at: cursor.or(moment), axis, look };
     // The numbers count for more than their names, and whose they are.
     let name = figures.group.name();
-    let ways = [(format!("{name}{of}"), true), (name.into(), true), (name.into(), false)];
-    let fits = |(title, named): &(String, bool)| {
-        let numbers = values.spans(*named);
+    let of_all = (format!("{name}{of}"), true, false);
+    let ways = [of_all, (name.into(), true, false), (name.into(), true, true), (name.into(), false, false)];
+    let fits = |(title, named, brief): &(String, bool, bool)| {
+        let numbers = values.spans(*named, *brief);
         let taken: usize = numbers.iter().map(Span::width).sum();
         (title.len() + taken + 10 <= usize::from(area.width)).then(|| (title.clone(), numbers))
     };
-    let (title, numbers) = ways.iter().find_map(fits).unwrap_or_else(|| (String::new(), values.spans(false)));
+    let (title, numbers) = ways.iter().find_map(fits).unwrap_or_else(|| (String::new(), values.spans(false, false)));
     monitor.pane_rule(buf, area, Pane::Figures, &title, numbers, look);
     // As logged, faint below its running mean.
     let beneath: Vec<Line> = match weight > 0.0 {
@@ -159,11 +168,11 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, look: Look) {
     let plot = Plot {
         curves: &lines,
         beneath: &beneath,
-        axis: figures.lens.axis,
+        axis,
         log: figures.lens.log,
-        range: figures.lens.range(extent(curves, figures.lens.axis)),
-        moment: moment.map(|index| curves.x(figures.lens.axis, index)),
-        cursor: cursor.map(|index| curves.x(figures.lens.axis, index)),
+        range: figures.lens.range(extent(curves, axis)),
+        moment: moment.map(|index| curves.x(axis, index)),
+        cursor: cursor.map(|index| curves.x(axis, index)),
         note: &if weight > 0.0 { format!("smooth {weight}, faint as logged") } else { String::new() },
         empty: "no steps yet",
         ..Plot::default()
@@ -189,13 +198,15 @@ struct Values<'a> {
 }
 
 impl Values<'_> {
-    fn spans(&self, named: bool) -> Vec<Span<'static>> {
+    /// `named`: each with its name; `brief`: with the step alone, whatever the axis.
+    fn spans(&self, named: bool, brief: bool) -> Vec<Span<'static>> {
         let look = self.look;
         let mut spans = Vec::new();
         if let Some(index) = self.at {
             let step = format!("step {}", self.curves.steps()[index]);
             // In the unit of the axis, since that is where one reads it off.
             let place = match self.axis {
+                _ if brief => step,
                 Axis::Step => step,
                 axis => format!("{} {}, {step}", axis.name(), chart::place(axis, self.curves.x(axis, index))),
             };
@@ -249,6 +260,23 @@ mod tests {
         bare.push(1, 0.0, None, [Some(1.0), None, None, None, None, None, None]);
         figures.next_axis(&bare);
         assert_eq!(figures.lens.axis, Axis::Time);
+        figures.lens.axis = Axis::Epoch;
+        assert_eq!((figures.axis(&bare), figures.axis(&curves)), (Axis::Step, Axis::Epoch));
+        figures.next_axis(&bare);
+        assert_eq!(figures.lens.axis, Axis::Time, "from the one that is shown");
+    }
+
+    #[test]
+    fn a_zoom_is_into_what_is_known_of_the_axis() {
+        let mut curves = Curves::default();
+        for step in 1..=9 {
+            let tokens = (step > 3).then_some(step as u64 * 100);
+            curves.push(step, 0.0, tokens, [Some(1.0), None, None, None, None, None, None]);
+        }
+        let mut figures = Figures::default();
+        figures.lens.axis = Axis::Tokens;
+        figures.zoom(true, &curves);
+        assert_eq!(figures.lens.range(extent(&curves, Axis::Tokens)), Some((650.0, 900.0)));
     }
 
     #[test]

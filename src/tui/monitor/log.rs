@@ -72,7 +72,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, zone: &TimeZone, na
     } else {
         Vec::new()
     };
-    monitor.pane_rule(buf, area, Pane::Log, "log", facts, look);
+    // Its lines stay where ranks and figures are those of an earlier moment.
+    let title = if monitor.is_past() { "log up to now" } else { "log" };
+    monitor.pane_rule(buf, area, Pane::Log, title, facts, look);
     let all = monitor.messages();
     if all.is_empty() && !view.filter.is_empty() {
         put(buf, area, 1, vec![span(format!(" no line has {:?}", view.filter.text()), look.faint())]);

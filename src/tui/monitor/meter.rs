@@ -5,7 +5,7 @@ use super::Monitor;
 use crate::run::chronicle::tail;
 use crate::run::event::Phase;
 use crate::run::view::State;
-use crate::search::stability::Verdict;
+use crate::search::stability::{Verdict, no_change};
 use crate::tui::draw::{plain, span};
 use crate::tui::look::Look;
 use crate::tui::text::width;
@@ -33,7 +33,7 @@ pub fn line(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>> {
     let since = if ends && !stability.verdict.is_safe() {
         format!("stops when stable for {patience} steps: {steps} so far")
     } else {
-        format!("no change for {steps} of {patience} steps")
+        no_change(steps, patience)
     };
     let flips = format!("{} {} in 100", stability.flips, if stability.flips == 1 { "flip" } else { "flips" });
     let entropy = stability.entropy.map_or(String::new(), |entropy| format!("entropy {entropy:.2}"));

@@ -6,6 +6,7 @@ use crate::data::hub::{Hub, RepoKind};
 use crate::experiment::catalogue::{CATALOGUE, DataPlace};
 use crate::experiment::encoders::ENCODERS;
 use crate::experiment::home::expand_tilde;
+use crate::model::targets::ALL_LINEAR;
 use crate::tui::text::bytes;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -111,7 +112,7 @@ fn datasets(hub: &Hub) -> Vec<Candidate> {
 /// The names that linear layers have in the families that are read.
 fn targets() -> Vec<Candidate> {
     let names = [
-        ("all-linear", "every linear layer but the head"),
+        (ALL_LINEAR, "every linear layer but the head"),
         ("query", "BERT, RoBERTa"),
         ("key", "BERT, RoBERTa"),
         ("value", "BERT, RoBERTa"),

@@ -18,6 +18,7 @@ use super::model::{Asked, Model, Popup, moved};
 use super::msg::Effect;
 use super::text::clean;
 use crate::experiment::parse::looks_like_path;
+use crate::model::targets::ALL_LINEAR;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// What is picked.
@@ -237,8 +238,8 @@ impl Picker {
         for found in &mut self.matches {
             found.marks.iter_mut().for_each(|mark| *mark += shift);
         }
-        let text = self.input.text();
-        let own = self.untouched.then(|| self.matches.iter().position(|found| self.candidate(found).text == text));
+        // Of a list the name that is last in the line.
+        let own = self.untouched.then(|| self.matches.iter().position(|found| self.candidate(found).text == typed));
         let best = usize::from(self.has_own_row() && !self.matches.is_empty());
         self.cursor = own.flatten().map_or(best, |place| place + usize::from(self.has_own_row()));
     }
@@ -263,12 +264,18 @@ impl Picker {
         self.matches.get(place).map(|found| self.candidate(found))
     }
 
+    /// The line with a candidate in the place of what is looked for; all layers are not named beside others.
+    fn line_with(&self, candidate: &Candidate) -> String {
+        let is_all = self.ask.what == What::Targets && candidate.text == ALL_LINEAR;
+        if is_all { candidate.text.clone() } else { format!("{}{}", self.kept(), candidate.text) }
+    }
+
     /// What Enter does.
     fn picked(&self) -> Picked {
         match self.pointed() {
             None => Picked::Text(self.input.text()),
             Some(candidate) => {
-                let text = format!("{}{}", self.kept(), candidate.text);
+                let text = self.line_with(candidate);
                 if candidate.enters { Picked::Into(text) } else { Picked::Text(text) }
             }
         }
@@ -277,7 +284,7 @@ impl Picker {
     /// Puts the candidate with the cursor into the line, as a shell completes.
     fn complete(&mut self) -> Vec<Effect> {
         let Some(candidate) = self.pointed() else { return Vec::new() };
-        let text = format!("{}{}", self.kept(), candidate.text);
+        let text = self.line_with(candidate);
         self.become_line(&text)
     }
 
@@ -393,6 +400,15 @@ mod tests {
         picker.key(KeyEvent::new(KeyCode::End, KeyModifiers::NONE));
         typed(&mut picker, "-2");
         assert_eq!(picked(&picker), "me/mine-2");
+    }
+
+    #[test]
+    fn a_list_that_is_only_looked_at_stays_and_all_layers_take_its_place() {
+        let mut picker = picker("lora.targets", "query, value", &["all-linear", "query", "value", "output.dense"]);
+        assert_eq!(picked(&picker), "query, value");
+        picker.key(KeyEvent::new(KeyCode::End, KeyModifiers::NONE));
+        typed(&mut picker, ", all");
+        assert_eq!(picked(&picker), "all-linear");
     }
 
     #[test]

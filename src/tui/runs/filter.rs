@@ -1,6 +1,8 @@
 //! The filter of the table: words that a run must have, anywhere or in a field.
 
-use super::RunRow;
+use super::{RunRow, UNREADABLE};
+use crate::run::event::Phase;
+use crate::run::view::State;
 
 /// Words that name a field before a colon.
 const FIELDS: &str = "name: id: state: phase: model: data: tag: note: is:starred";
@@ -15,6 +17,21 @@ pub fn matches(filter: &str, row: &RunRow) -> bool {
     filter.split_whitespace().all(|word| match word.strip_prefix('-') {
         Some("") | None => has(&word.to_lowercase(), row),
         Some(word) => !has(&word.to_lowercase(), row),
+    })
+}
+
+/// A word of a filter that no run can have: a state or a phase that there is not. Gives it, and those that there are.
+pub fn unknown(filter: &str) -> Option<(&str, Vec<&'static str>)> {
+    let states = || State::ALL.iter().map(|state| state.name()).chain([UNREADABLE]).collect::<Vec<_>>();
+    let phases = || Phase::ALL.iter().map(|phase| phase.name()).collect::<Vec<_>>();
+    filter.split_whitespace().find_map(|word| {
+        let lower = word.strip_prefix('-').unwrap_or(word).to_lowercase();
+        let (part, known) = match lower.split_once(':')? {
+            ("state", part) => (part, states()),
+            ("phase", part) => (part, phases()),
+            _ => return None,
+        };
+        (!known.iter().any(|name| name.starts_with(part))).then_some((word, known))
     })
 }
 

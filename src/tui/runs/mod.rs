@@ -39,6 +39,9 @@ const FIRST_PRESET: &str = "demo";
 /// The name of the figure that a run under way is known by.
 const UNDER_WAY: &str = "val loss";
 
+/// What stands for the state of a run that cannot be read.
+const UNREADABLE: &str = "unreadable";
+
 /// The ranks of a run in short.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranked {
@@ -101,7 +104,7 @@ impl RunRow {
 
     /// Its state in a word.
     pub fn state_word(&self) -> &'static str {
-        if self.unreadable.is_some() { "unreadable" } else { self.state.name() }
+        if self.unreadable.is_some() { UNREADABLE } else { self.state.name() }
     }
 
     /// The figure that the run is known by now: its score, before that its best validation loss.
