@@ -175,6 +175,13 @@ impl Curves {
         }
     }
 
+    /// The logged steps before the first whose place on an axis is known and not `within`: those whose place is not known
+    /// (tokens, at the start) come before all that are.
+    pub fn steps_up_to(&self, axis: Axis, within: impl Fn(f64) -> bool) -> usize {
+        let is_before = |at: f64| at.is_nan() || within(at);
+        (0..self.len()).take_while(|index| is_before(self.x(axis, *index))).count()
+    }
+
     /// The newest value of a figure, and its step.
     pub fn last(&self, metric: Metric) -> Option<(usize, f64)> {
         let found = self.column(metric).iter().rposition(|value| !value.is_nan())?;
@@ -219,6 +226,17 @@ mod tests {
         let xs = |axis| (0..3).map(|i| curves.x(axis, i)).collect::<Vec<_>>();
         assert_eq!((xs(Axis::Step), xs(Axis::Epoch)), (vec![1.0, 2.0, 4.0], vec![0.5, 1.0, 2.0]));
         assert_eq!((xs(Axis::Time), xs(Axis::Tokens)[1..].to_vec()), (vec![0.5, 1.0, 2.0], vec![40.0, 80.0]));
+    }
+
+    #[test]
+    fn steps_without_a_place_on_an_axis_come_before_those_with_one() {
+        let mut curves = Curves::default();
+        for (step, tokens) in [(1, None), (2, None), (3, Some(30)), (5, Some(50)), (6, Some(60))] {
+            curves.push(step, 0.0, tokens, losses(1.0, None));
+        }
+        let up_to = |axis, place: f64| curves.steps_up_to(axis, |at| at <= place);
+        assert_eq!([29.0, 30.0, 55.0, 99.0].map(|tokens| up_to(Axis::Tokens, tokens)), [2, 3, 4, 5]);
+        assert_eq!([0.0, 2.0, 5.5].map(|step| up_to(Axis::Step, step)), [0, 2, 4]);
     }
 
     #[test]

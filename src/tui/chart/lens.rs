@@ -10,6 +10,11 @@ const LEAST_PART: f64 = 1e-4;
 /// First and last place on an axis.
 pub type Extent = (f64, f64);
 
+/// From the lesser of two beginnings to the larger of two ends.
+pub fn hull(a: Extent, b: Extent) -> Extent {
+    (a.0.min(b.0), a.1.max(b.1))
+}
+
 /// How curves are looked at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lens {

@@ -4,7 +4,7 @@ mod lens;
 mod raster;
 mod trace;
 
-pub use lens::{Extent, Lens, extent};
+pub use lens::{Extent, Lens, extent, hull};
 pub use trace::{BLOCK, Points, Take, Trace};
 
 use crate::run::history::Axis;
@@ -94,40 +94,41 @@ pub fn draw(buf: &mut Buffer, area: Rect, plot: &Plot, look: Look) {
     let is_shown = |value: f64| has_place(value, plot.log);
     let ends = || {
         let all = plot.beneath.iter().chain(plot.curves).filter_map(|curve| curve.points.ends(&is_shown));
-        all.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        all.reduce(hull)
     };
     let x = plot.range.or_else(ends).map(lengthened);
     let columns_of = |curve: &Curve| Some(Columns::of(curve.points, x?, size.0, plot.log));
     let beneath: Vec<Columns> = plot.beneath.iter().filter_map(columns_of).collect();
     let above: Vec<Columns> = plot.curves.iter().filter_map(columns_of).collect();
     let extremes = beneath.iter().chain(&above).filter_map(Columns::extremes);
-    let extremes = extremes.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let extremes = extremes.reduce(hull);
     let Some((x, extremes)) = x.zip(extremes) else {
         let (y, room) = (inner.y + inner.height / 2, usize::from(inner.width));
         buf.set_stringn(inner.x, y, why_empty(plot), room, look.faint());
         return;
     };
     let levels = plot.levels.iter().map(|level| scaled(level.value, plot.log)).filter(|level| level.is_finite());
-    let range = Range::of(x, levels.fold(extremes, |(low, high), level| (low.min(level), high.max(level))));
+    let range = Range::of(x, levels.fold(extremes, |range, level| hull(range, (level, level))));
     for level in plot.levels {
         draw_level(buf, inner, &range, *level, plot.log, look);
     }
     for (place, style) in [(plot.moment, look.accent()), (plot.cursor, look.strong())] {
         draw_place(buf, inner, &range, place, style, look);
     }
-    let is_beneath = |pair| (pair, true);
-    let is_above = |pair| (pair, false);
-    let curves = plot.beneath.iter().zip(&beneath).map(is_beneath);
-    let curves = curves.chain(plot.curves.iter().zip(&above).map(is_above));
+    let mut draw_curve = |curve: &Curve, columns: &Columns, taken: Option<&mut [bool]>| {
+        let spans = columns.rows(&range, size.1);
+        match braille {
+            true => draw_braille(buf, inner, &spans, curve.style, taken),
+            false => draw_marks(buf, inner, &spans, curve.mark, curve.style),
+        }
+    };
+    for (curve, columns) in plot.beneath.iter().zip(&beneath) {
+        draw_curve(curve, columns, None);
+    }
     // The cells of the curves that hide what is beneath them.
     let mut taken = vec![false; usize::from(inner.width) * usize::from(inner.height)];
-    for ((curve, columns), is_beneath) in curves {
-        let spans = columns.rows(&range, size.1);
-        if braille {
-            draw_braille(buf, inner, &spans, curve.style, if is_beneath { None } else { Some(&mut taken) });
-        } else {
-            draw_marks(buf, inner, &spans, curve.mark, curve.style);
-        }
+    for (curve, columns) in plot.curves.iter().zip(&above) {
+        draw_curve(curve, columns, Some(&mut taken));
     }
     if names > 0 {
         let column = Rect { x: inner.right() + 1, width: names - 1, ..inner };

@@ -1,5 +1,6 @@
 //! Curves as cells: which a curve touches, and how they are drawn, as dots of braille or as marks.
 
+use super::lens::hull;
 use super::trace::Points;
 use crate::tui::draw::anew;
 use ratatui::buffer::Buffer;
@@ -147,13 +148,13 @@ impl Columns {
 
     fn touch(&mut self, column: usize, value: f64) {
         if let Some(span) = self.spans.get_mut(column) {
-            *span = Some(span.map_or((value, value), |(low, high)| (low.min(value), high.max(value))));
+            *span = Some(span.map_or((value, value), |span| hull(span, (value, value))));
         }
     }
 
     /// The least and the largest value; none where there is no point in sight.
     pub fn extremes(&self) -> Option<(f64, f64)> {
-        self.spans.iter().flatten().copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        self.spans.iter().flatten().copied().reduce(hull)
     }
 
     /// For every column the lowest and highest row that the curve touches, rows counted from the top.

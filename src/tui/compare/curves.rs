@@ -3,7 +3,7 @@
 use super::{Compare, Side};
 use crate::run::compare::Losses;
 use crate::run::history::Axis;
-use crate::tui::chart::{self, Curve, Extent, Plot, Trace, extent, plot_columns};
+use crate::tui::chart::{self, Curve, Extent, Plot, Trace, extent, hull, plot_columns};
 use crate::tui::look::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -54,22 +54,15 @@ impl Side {
         if !(first..=last).contains(&x) {
             return None;
         }
-        let count = (0..curves.len()).take_while(|index| curves.x(axis, *index) <= x).count();
-        self.trace(losses, axis, weight).last_of(count)
+        self.trace(losses, axis, weight).last_of(curves.steps_up_to(axis, |at| at <= x))
     }
 
     /// The nearest logged places on the axis at least as far before or behind one.
     fn place(&self, losses: Losses, axis: Axis, x: f64, forward: bool) -> Option<f64> {
         let curves = losses.curves(&self.view);
-        let indices: Vec<usize> = (0..curves.len()).collect();
-        // Places that are not known come before those that are.
-        let before = |index: &usize, limit: &dyn Fn(f64) -> bool| {
-            let at = curves.x(axis, *index);
-            at.is_nan() || limit(at)
-        };
         let at = match forward {
-            true => indices.partition_point(|index| before(index, &|at| at < x)),
-            false => indices.partition_point(|index| before(index, &|at| at <= x)).checked_sub(1)?,
+            true => curves.steps_up_to(axis, |at| at < x),
+            false => curves.steps_up_to(axis, |at| at <= x).checked_sub(1)?,
         };
         (at < curves.len()).then(|| curves.x(axis, at)).filter(|x| x.is_finite())
     }
@@ -80,7 +73,7 @@ impl Compare {
     pub fn extent(&self) -> Option<Extent> {
         let of = |side: &Side| extent(self.losses.curves(&side.view), self.lens.axis);
         let known = self.sides.iter().filter_map(of).filter(|(first, last)| first.is_finite() && last.is_finite());
-        known.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        known.reduce(hull)
     }
 
     /// Moves the cursor by about a column of a chart of so many, to a step that a run has logged; it begins at the newest.
