@@ -36,9 +36,13 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let (run, status) = (&snapshot.run, &snapshot.status);
     if status.has_worker() {
         let holder = status.holder.clone();
-        return Err(
-            LifecycleError::Busy { id: run.id().into(), holder, advice: "it scores when it has trained" }.into()
-        );
+        return Err(LifecycleError::Busy {
+            id: run.id().into(),
+            waits: false,
+            holder,
+            advice: "it scores when it has trained",
+        }
+        .into());
     }
     if let Some(said) = &args.device {
         device::open(said).map_err(|error| CliError::new(2, error, None))?;

@@ -14,7 +14,7 @@ use crate::run::follow::Follower;
 use crate::run::history::{Curves, Metric};
 use crate::run::lock::Holder;
 use crate::run::notes::Notes;
-use crate::run::outlook::Left;
+use crate::run::outlook::{Left, percent};
 use crate::run::queue::Queue;
 use crate::run::state::{Status, status};
 use crate::run::store::Store;
@@ -285,7 +285,7 @@ pub fn place(view: &RunView) -> Option<String> {
         (Some((step, total)), _) => parts.push(format!("warm-up {step}/{total}")),
         (None, 0) if view.step == 0 => {}
         (None, 0) => parts.push(view.step.to_string()),
-        (None, total) => parts.push(format!("{}/{total}, {} %", view.step, view.step * 100 / total)),
+        (None, total) => parts.push(format!("{}/{total}, {} %", view.step, percent(view.step, total))),
     }
     let mut text = parts.join(" ");
     if let Some(rate) = view.rate.filter(|rate| *rate > 0.0) {

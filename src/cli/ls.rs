@@ -10,10 +10,11 @@ use crate::run::store::Store;
 use crate::tui::runs::folder::{name_parents, row_of, unreadable_row};
 use crate::tui::runs::order::{Key, Order};
 use crate::tui::runs::{Column, RunRow, filter};
+use crate::tui::text::{cut, width};
 use clap::Args;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{IsTerminal, Write, stdout};
 
 /// List the runs, oldest first
 #[derive(Debug, Args)]
@@ -140,9 +141,26 @@ fn write_text(listed: &[Listed], mut columns: Vec<Shown>, out: &mut impl Write) 
     let mut rows = vec![columns.iter().map(|column| column.title().to_owned()).collect::<Vec<_>>()];
     rows.extend(listed.iter().map(|one| columns.iter().map(|column| column.text(&one.row, &zone)).collect()));
     if rows.len() > 1 {
+        if let (Some(name), true) = (columns.iter().position(|column| *column == Shown::Name), stdout().is_terminal()) {
+            let terminal = crossterm::terminal::size().map_or(usize::MAX, |(columns, _)| usize::from(columns));
+            fit(&mut rows, name, terminal);
+        }
         table(out, &rows)?;
     }
     Ok(0)
+}
+
+/// Cuts the cells of a column so that the rows fit a terminal, as far as they may be cut.
+fn fit(rows: &mut [Vec<String>], column: usize, terminal: usize) {
+    /// What is left of a name at least.
+    const LEAST: usize = 12;
+    let widest = |at: usize| rows.iter().map(|row| width(&row[at])).max().unwrap_or(0);
+    let columns = rows.first().map_or(0, Vec::len);
+    let others: usize = (0..columns).filter(|at| *at != column).map(|at| widest(at) + 2).sum();
+    let room = terminal.saturating_sub(others).max(LEAST);
+    for row in rows {
+        row[column] = cut(&row[column], room, "~");
+    }
 }
 
 impl Shown {

@@ -98,9 +98,24 @@ enum Verb {
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    report_whole_words();
     let mut out = Answer::open();
     let result = dispatch(cli, &mut out).and_then(|code| Ok(out.flush().map(|()| code)?));
     ExitCode::from(result.unwrap_or_else(|error| error.report()))
+}
+
+/// Reports break lines at blanks alone: an id or a path in two parts cannot be copied.
+fn report_whole_words() {
+    let hook: miette::ErrorHook = Box::new(|_| {
+        let options = miette::MietteHandlerOpts::new()
+            .break_words(false)
+            .word_separator(textwrap::WordSeparator::AsciiSpace)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .show_related_errors_as_nested();
+        Box::new(options.build())
+    });
+    // Only a second hook would be refused.
+    let _ = miette::set_hook(hook);
 }
 
 fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {

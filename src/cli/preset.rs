@@ -312,6 +312,12 @@ fn tell_of_hidden(name: &str, talk: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
+/// A value as TOML writes it, in JSON; null where it is unset.
+fn as_json(value: &str) -> serde_json::Value {
+    let said = format!("value = {value}").parse::<toml::Table>().ok();
+    said.and_then(|mut table| serde_json::to_value(table.remove("value")?).ok()).unwrap_or_default()
+}
+
 fn difference(
     presets: &Presets,
     preset: &str,
@@ -323,7 +329,8 @@ fn difference(
     let rows = presets.difference(preset, other)?;
     if json {
         for (key, from, to) in rows {
-            writeln!(out, "{}", Json(json!({"key": key, "from": from, "to": to})))?;
+            let row = json!({"key": key, "from": as_json(&from), "to": as_json(&to)});
+            writeln!(out, "{}", Json(row))?;
         }
         return Ok(());
     }

@@ -7,11 +7,12 @@ use crate::run::directory::RunDir;
 use crate::run::lifecycle::{self, LifecycleError};
 use crate::run::referring::{Referrer, referrers, words};
 use crate::run::store::Store;
+use crate::run::view::State;
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::Write;
 
-/// Delete runs with their checkpoints and their adapters
+/// Delete runs with their checkpoints and their adapters, without a question
 #[derive(Debug, Args)]
 pub struct RmArgs {
     /// Ids, unique beginnings of them, names, or `last`
@@ -38,7 +39,8 @@ pub fn run(args: &RmArgs, out: &mut impl Write) -> Result<u8, CliError> {
         let status = lifecycle::settled(run)?;
         if status.has_worker() {
             let advice = "stop it first, or use --force";
-            return Err(LifecycleError::Busy { id: run.id().into(), holder: status.holder, advice }.into());
+            let waits = status.state == State::Queued;
+            return Err(LifecycleError::Busy { id: run.id().into(), waits, holder: status.holder, advice }.into());
         }
     }
     let (mut total, store) = (0, Store::of_user()?);

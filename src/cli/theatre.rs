@@ -145,7 +145,8 @@ pub fn write(view: &RunView, settings: Option<&Experiment>, is_active: bool, out
     }
     if let Some(machine) = &view.machine {
         let words = if is_active { machine_words(machine) } else { machine_over_all(machine, &view.looks) };
-        writeln!(out, "machine  {}", printable(&words))?;
+        let worker = view.peak_memory().map_or(String::new(), |peak| format!("worker at most {}, ", bytes(peak)));
+        writeln!(out, "machine  {worker}{}", printable(&words))?;
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! Settings that are each right on their own but do not go together.
 
 use super::catalogue::{self, CatalogueEntry, DataPlace};
+use super::encoders::ENCODERS;
 use super::kind::seen;
 use super::nearest::nearest;
 use super::parse::Complaint;
 use super::setting::Choice;
 use super::{BUILTIN_DEMO, BUILTIN_GENERATION, Experiment, MetricKind, Rule, SelectionKind, Task, Texts};
-use std::ops::RangeInclusive;
 
 /// Every complaint about the whole: what excludes or needs what (method.md, "From selection values to ranks").
 pub fn check(experiment: &Experiment) -> Vec<Complaint> {
@@ -41,6 +41,7 @@ fn data(experiment: &Experiment, list: &mut Vec<Complaint>) {
         _ => {}
     }
     dataset(experiment, list);
+    model(experiment, list);
     if data.task == Task::Generation && experiment.baseline.head_only {
         let message = "needs a head, and a model that writes has none";
         complain(list, &["baseline.head_only", "data.task"], message, Some("leave it out".into()));
@@ -89,6 +90,21 @@ fn data(experiment: &Experiment, list: &mut Vec<Complaint>) {
 }
 
 /// `data.id`, and what goes with it alone.
+/// Of a model of the list it is known whether it writes; of another its files tell.
+fn model(experiment: &Experiment, list: &mut Vec<Complaint>) {
+    let (id, task) = (&experiment.model.id, experiment.data.task);
+    let Some(known) = ENCODERS.iter().find(|known| known.id == id) else { return };
+    let (message, instead) = match (known.writes(), task == Task::Generation) {
+        (false, true) => ("is an encoder, which does not write, and generation needs a decoder", BUILTIN_GENERATION),
+        (true, false) => {
+            ("is a decoder, whose task is generation, and classes, numbers and tags need an encoder", BUILTIN_DEMO)
+        }
+        _ => return,
+    };
+    let help = format!("e.g. model.id = \"{instead}\", which is inside the program");
+    complain(list, &["model.id", "data.task"], message, Some(help));
+}
+
 fn dataset(experiment: &Experiment, list: &mut Vec<Complaint>) {
     let data = &experiment.data;
     let of_hub = [
@@ -182,11 +198,6 @@ fn allocation(experiment: &Experiment, list: &mut Vec<Complaint>) {
             complain(list, &["allocation.budget", "allocation.rule"], message, help);
         }
     }
-    const SHARE: RangeInclusive<f64> = 0.0..=1.0;
-    if experiment.allocation.threshold.is_some_and(|threshold| !SHARE.contains(&threshold)) {
-        let message = "must be from 0 to 1: selection values above 1 are none to compare with";
-        complain(list, &["allocation.threshold"], message, None);
-    }
 }
 
 fn device(experiment: &Experiment, list: &mut Vec<Complaint>) {
@@ -221,6 +232,18 @@ mod tests {
     /// The first keys of the complaints.
     fn keys(experiment: &Experiment) -> Vec<&'static str> {
         check(experiment).iter().map(|complaint| complaint.keys[0]).collect()
+    }
+
+    #[test]
+    fn a_model_of_the_list_goes_with_its_tasks() {
+        for known in ENCODERS {
+            for task in [Task::Classification, Task::Generation] {
+                let mut experiment = demo();
+                (experiment.model.id, experiment.data.task) = (known.id.into(), task);
+                let is_wrong = keys(&experiment).contains(&"model.id");
+                assert_eq!(is_wrong, known.writes() != (task == Task::Generation), "{} for {task}", known.id);
+            }
+        }
     }
 
     #[test]

@@ -13,6 +13,13 @@ pub struct Encoder {
     pub about: &'static str,
 }
 
+impl Encoder {
+    /// Whether it is a decoder, which writes texts and does nothing else here.
+    pub fn writes(&self) -> bool {
+        matches!(self.family, "gpt2" | "llama" | "smollm3" | "qwen3" | "gemma3_text")
+    }
+}
+
 const fn encoder(id: &'static str, family: &'static str, parameters: f64, about: &'static str) -> Encoder {
     Encoder { id, family, parameters, about }
 }

@@ -35,8 +35,10 @@ pub enum PresetError {
         why: String,
     },
     /// A name that is no file name everywhere.
-    #[error("{} cannot be the name of a preset", quoted(name))]
-    #[diagnostic(help("letters, digits, - and _ are, and dots after the first character; at most 64 of them"))]
+    #[error(
+        "{} cannot be the name of a preset, which has letters, digits, - and _, later on dots, at most 64 in all",
+        quoted(name)
+    )]
     BadName {
         /// As the user wrote it.
         name: String,

@@ -102,6 +102,7 @@ choice! {
 const POSITIVE: Kind = Kind::Float { min: 0.0, max: 1e9, exclusive: true };
 const NOT_NEGATIVE: Kind = Kind::Float { min: 0.0, max: 1e9, exclusive: false };
 const PROBABILITY: Kind = Kind::Float { min: 0.0, max: 0.95, exclusive: false };
+const SHARE: Kind = Kind::Float { min: 0.0, max: 1.0, exclusive: false };
 const COUNT: Kind = Kind::Int { min: 1, max: 1_000_000_000 };
 
 settings! {
@@ -181,7 +182,7 @@ settings! {
     /// `[allocation]`
     "allocation" => AllocationSettings {
         rule: Rule = Rule::Threshold, Kind::Choice(Rule::NAMES), "", "how selection values become ranks";
-        threshold: Option<f64> = None, NOT_NEGATIVE, "", "unset: 1/k (threshold), 0.5 (sigmoid), 0.15 (energy)";
+        threshold: Option<f64> = None, SHARE, "", "unset: 1/k (threshold), 0.5 (sigmoid), 0.15 (energy)";
         budget: Option<Budget> = None, Kind::IntOrFloat { min: 0.0, max: LARGEST_BUDGET }, "", "for rule budget: parameters (integer) or mean rank (decimal)";
     }
     /// `[retrain]`

@@ -1,8 +1,8 @@
 //! What people read of a run: the messages of its workers, and a line for each turn that it took, from its events alone.
 
-use super::event::{Event, Metrics, Phase, Ranks, Record};
+use super::event::{Event, Metrics, Phase, Ranks, Record, SCHEMA};
 use super::fold::evaluated_words;
-use super::outlook::{duration, grouped};
+use super::outlook::{duration, figure, grouped};
 use super::retrain::words;
 use super::scan::mean_rank;
 use super::view::{ModuleView, RunView};
@@ -12,6 +12,8 @@ use crate::experiment::AllocationSettings;
 const LOG_LINES: usize = 1000;
 /// Of these, lines about changes of rank at most: a restless search must not push out what else happened.
 const RANK_LINES: usize = 200;
+/// Modules that a line about changes of rank names.
+const NAMED: usize = 8;
 /// Figures of an evaluation that its line names.
 const FIGURES: usize = 3;
 
@@ -24,8 +26,8 @@ pub const CHECKPOINT: &str = "checkpoint";
 pub struct Changes {
     step: usize,
     count: usize,
-    /// The first module in the order of the model, its rank before and after.
-    first: (String, Option<usize>, usize),
+    /// The first modules in the order of the model, the rank of each before and after.
+    first: Vec<(String, Option<usize>, usize)>,
 }
 
 impl Changes {
@@ -36,17 +38,22 @@ impl Changes {
             (module.rank != Some(now)).then(|| (tail(&module.path), module.rank, now))
         };
         let mut changes = modules.iter().filter_map(change);
-        let first = changes.next()?;
-        Some(Changes { step, count: 1 + changes.count(), first })
+        let first: Vec<_> = changes.by_ref().take(NAMED).collect();
+        (!first.is_empty()).then(|| Changes { step, count: first.len() + changes.count(), first })
     }
 
     fn words(&self) -> String {
-        let (path, before, now) = &self.first;
-        let before = before.map_or("-".into(), |rank| rank.to_string());
-        match self.count {
-            1 => format!("step {}: the rank of {path} changes from {before} to {now}", self.step),
-            count => format!("step {}: {count} ranks change, first {path} from {before} to {now}", self.step),
+        let known = |rank: &Option<usize>| rank.map_or("-".into(), |rank| rank.to_string());
+        if let ([(path, before, now)], 1) = (&self.first[..], self.count) {
+            return format!("step {}: the rank of {path} changes from {} to {now}", self.step, known(before));
         }
+        let named = self.first.iter().map(|(path, before, now)| format!("{path} {} to {now}", known(before)));
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = match self.count - self.first.len() {
+            0 => String::new(),
+            more => format!(", {more} more"),
+        };
+        format!("step {}: {} ranks change: {named}{more}", self.step, self.count)
     }
 }
 
@@ -61,6 +68,10 @@ impl RunView {
     /// Keeps the line of a record, where it has one. `before`: the phase before it; `changes`: the ranks that it changed.
     pub(super) fn tell(&mut self, record: &Record, before: Option<Phase>, changes: Option<Changes>) {
         let told = match &record.event {
+            Event::Schema { version, .. } if *version > SCHEMA => {
+                let message = "is of a later program, and what this one does not know in it is not shown";
+                Some(("warning", format!("this log, of version {version} where {SCHEMA} is known, {message}")))
+            }
             Event::Log { level, message, .. } => Some((level.as_str(), message.clone())),
             Event::Selection(_) => changes.map(|changes| (RANKS, changes.words())),
             Event::Checkpoint { phase, step } => Some((CHECKPOINT, self.checkpoint_words(*phase, *step))),
@@ -84,7 +95,8 @@ impl RunView {
     }
 
     fn checkpoint_words(&self, phase: Phase, step: usize) -> String {
-        let best = self.validation.best().map(|(at, loss)| format!("; best validation loss {loss:.4} at step {at}"));
+        let best = self.validation.best();
+        let best = best.map(|(at, loss)| format!("; best validation loss {} at step {at}", figure(loss)));
         format!("checkpoint in {}, step {step}{}", phase.name(), best.unwrap_or_default())
     }
 
@@ -213,11 +225,19 @@ mod tests {
                 "prepare begins",
                 "goes on from search, step 2",
                 "another rule holds from here on: energy, threshold 0.2",
-                "step 3: 2 ranks change, first 0.q from 1 to 2",
+                "step 3: 2 ranks change: 0.q 1 to 2, 1.q 2 to 1",
                 "search ends after 12 s, best validation loss 0.4000 at step 2; allocate begins",
                 "scores of this run: accuracy 0.9000",
             ]
         );
+    }
+
+    #[test]
+    fn a_log_of_a_later_program_is_said_to_be_one() {
+        let schema = |version| Event::Schema { version, program: "autolora 9.0.0".into() };
+        assert!(RunView::of(&records([schema(SCHEMA)])).log.is_empty());
+        let view = RunView::of(&records([schema(99)]));
+        assert!(view.log[0].1 == "warning" && view.log[0].2.contains("version 99 where 1 is known"), "{:?}", view.log);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct Side<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     pub key: &'static str,
-    /// As TOML, one for each run; `None` where its settings cannot be read.
+    /// As TOML, one for each run; `None` where its settings cannot be read, or it is still to be found out.
     pub values: Vec<Option<String>>,
 }
 
@@ -97,7 +97,32 @@ pub fn settings(sides: &[Side]) -> Vec<Setting> {
     let holding = |key: &str, values: Vec<String>| -> Vec<String> {
         values.into_iter().zip(&known).map(|(value, experiment)| holding(key, value, experiment)).collect()
     };
-    differing(&known).into_iter().map(|(key, values)| Setting { key, values: spread(holding(key, values)) }).collect()
+    let mut settings: Vec<Setting> = differing(&known)
+        .into_iter()
+        .map(|(key, values)| Setting { key, values: spread(holding(key, values)) })
+        .collect();
+    for setting in &mut settings {
+        let of_runs = setting.values.iter_mut().zip(sides);
+        of_runs.filter(|(_, side)| is_found_out_later(setting.key, side.view)).for_each(|(value, _)| {
+            value.take_if(|value| value == "unset");
+        });
+    }
+    let differs = |setting: &Setting| {
+        let mut known = setting.values.iter().flatten();
+        let first = known.next();
+        known.any(|value| Some(value) != first)
+    };
+    settings.retain(differs);
+    settings
+}
+
+/// What a worker finds out and writes into the settings, where nobody said it.
+const FOUND_OUT: [&str; 6] =
+    ["model.revision", "data.revision", "data.text", "data.text_pair", "data.label", "lora.targets"];
+
+/// Whether a worker will find a setting out, and has not yet.
+fn is_found_out_later(key: &str, view: &RunView) -> bool {
+    view.train_rows == 0 && FOUND_OUT.contains(&key)
 }
 
 /// A value as it works: a threshold that nobody said is the rule's own.
@@ -223,6 +248,15 @@ impl Losses {
         }
     }
 
+    /// The same in few columns.
+    pub fn short(self) -> &'static str {
+        match self {
+            Losses::Validation => "validation loss",
+            Losses::Train => "training loss",
+            Losses::Retrain => "retraining loss",
+        }
+    }
+
     /// The figures of the steps that they are among, and which of these they are.
     pub fn source(self, view: &RunView) -> (&Curves, Metric) {
         match self {
@@ -328,6 +362,25 @@ mod tests {
         let found = settings(&sides(&views, &experiments[..2]));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].values, [some("unset"), some("1.0"), None]);
+    }
+
+    #[test]
+    fn what_is_still_to_be_found_out_is_no_difference() {
+        let mut experiments = vec![Experiment::default(); 3];
+        experiments[0].data.text = Some("sentence".into());
+        let prepared = RunView { train_rows: 7, ..RunView::default() };
+        let views = [prepared.clone(), RunView::default(), prepared];
+        assert_eq!(settings(&sides(&views[..2], &experiments[..2])), [], "one waits in the queue");
+        let found = settings(&sides(&views, &experiments));
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!((found.len(), &found[0].values), (1, &vec![some("\"sentence\""), None, some("unset")]));
+    }
+
+    #[test]
+    fn every_setting_that_is_found_out_exists() {
+        for key in FOUND_OUT {
+            assert!(crate::experiment::setting(key).is_some(), "{key}");
+        }
     }
 
     #[test]

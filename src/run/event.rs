@@ -252,9 +252,9 @@ pub enum Event {
         phase: Phase,
         step: usize,
         total: usize,
-        /// Steps a second over the last while, of this worker.
+        /// Steps a second over the last while, of this worker; 0 where it is not known yet.
         rate: f64,
-        /// Seconds left of the phase at that rate.
+        /// Seconds left of the phase at that rate; 0 where there is none.
         left_s: f64,
         /// Resident memory of the worker in bytes.
         rss_bytes: u64,

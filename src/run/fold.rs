@@ -68,13 +68,13 @@ impl RunView {
             }
             Event::Queued { pid, host, device, .. } => {
                 (self.pid, self.host, self.device) = (Some(*pid), host.clone(), device.clone());
-                self.error = None;
+                (self.error, self.waits) = (None, true);
                 self.forget_pace();
             }
             Event::Started { pid, host, device, .. } => {
                 self.started.get_or_insert_with(|| record.time.clone());
                 (self.pid, self.host, self.device) = (Some(*pid), host.clone(), device.clone());
-                self.error = None;
+                (self.error, self.waits) = (None, false);
                 self.forget_pace();
             }
             Event::Resumed { phase, step } => self.void_after(*phase, *step),
@@ -97,7 +97,9 @@ impl RunView {
             Event::Progress { phase, step, total, rate, left_s, rss_bytes, device_bytes } => {
                 self.enter(*phase);
                 (self.step, self.total) = (*step, *total);
-                (self.rate, self.left_s) = (Some(*rate), Some(*left_s));
+                // No pace yet, and so no time left.
+                let is_known = *rate > 0.0;
+                (self.rate, self.left_s) = (is_known.then_some(*rate), is_known.then_some(*left_s));
                 (self.rss_bytes, self.device_bytes) = (Some(*rss_bytes), *device_bytes);
                 self.peak_rss_bytes = self.peak_rss_bytes.max(Some(*rss_bytes));
             }
@@ -163,12 +165,11 @@ impl RunView {
         }
     }
 
-    /// Counts the time that workers were at it: not the time between two workers.
+    /// Counts the time that workers were at it: not the time between two workers, nor that in the queue.
     fn advance_clock(&mut self, record: &Record) {
         let stamp = record.time.parse::<Timestamp>().ok().map(|stamp| stamp.as_millisecond() as f64 / 1000.0);
-        if let (Some(before), Some(now), false) =
-            (self.last_stamp, stamp, matches!(record.event, Event::Started { .. } | Event::Queued { .. }))
-        {
+        let counts = !self.waits && !matches!(record.event, Event::Started { .. } | Event::Queued { .. });
+        if let (Some(before), Some(now), true) = (self.last_stamp, stamp, counts) {
             let worked = (now - before).max(0.0);
             self.active_s += worked;
             self.spent[self.phase.unwrap_or(Phase::Prepare) as usize] += worked;

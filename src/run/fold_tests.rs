@@ -325,3 +325,15 @@ fn resuming_goes_on_from_a_checkpoint_and_without_one_starts_again() {
     let inherited = Event::Inherited { phase: Phase::Search, run: "p".into(), dir: "/p".into() };
     assert_eq!(resumes(&[inherited]), "autolora resume r goes on from the last checkpoint");
 }
+
+#[test]
+fn waiting_in_the_queue_is_no_work() {
+    let at = |second: u64, event| Record { seq: second, time: format!("2026-01-01T00:00:{second:02}.000Z"), event };
+    let queued = || Event::Queued { pid: 1, host: "h".into(), device: "cpu".into(), place: 1 };
+    let stopped = Event::Stopped { phase: Phase::Prepare, step: 0, reason: "asked".into() };
+    let view = RunView::of(&[at(0, queued()), at(13, stopped)]);
+    assert_eq!((view.took(), view.waits), (None, true));
+    let said = Event::Log { phase: Phase::Prepare, level: "info".into(), message: "hm".into() };
+    let view = RunView::of(&[at(0, queued()), at(10, started(1)), at(12, said)]);
+    assert_eq!((view.took(), view.waits), (Some(2.0), false));
+}

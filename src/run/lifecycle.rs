@@ -41,8 +41,8 @@ pub enum When {
 #[derive(Debug, thiserror::Error)]
 pub enum LifecycleError {
     /// A worker holds the run.
-    #[error("run {id} is at work{}; {advice}", by(holder.as_ref()))]
-    Busy { id: String, holder: Option<Holder>, advice: &'static str },
+    #[error("run {id} {}{}; {advice}", if *waits { "waits in the queue" } else { "is at work" }, by(holder.as_ref()))]
+    Busy { id: String, waits: bool, holder: Option<Holder>, advice: &'static str },
     /// The state of the run does not allow it.
     #[error("run {id} is {}: {reason}", state.name())]
     WrongState { id: String, state: State, reason: &'static str },
@@ -154,7 +154,7 @@ fn ended_early(dir: &RunDir, exit: ExitStatus) -> Result<(), LifecycleError> {
         Some(0) => Ok(()),
         Some(4) => {
             let holder = status(dir)?.holder;
-            Err(LifecycleError::Busy { id, holder, advice: "another worker was faster" })
+            Err(LifecycleError::Busy { id, waits: false, holder, advice: "another worker was faster" })
         }
         _ if matches!(last_event(dir)?, Some(Event::Failed { .. })) => Ok(()),
         _ => Err(LifecycleError::NotStarted { id, status: exit.to_string(), log: log_tail(dir, 10) }),
@@ -262,7 +262,10 @@ fn mark_stopped(dir: &RunDir, reason: &str) -> Result<State, LifecycleError> {
 
 fn take(dir: &RunDir, advice: &'static str) -> Result<Lock, LifecycleError> {
     Lock::acquire(&dir.lock_path()).map_err(|error| match error {
-        LockError::Held { holder } => LifecycleError::Busy { id: dir.id().into(), holder, advice },
+        LockError::Held { holder } => {
+            let waits = status(dir).is_ok_and(|status| status.state == State::Queued);
+            LifecycleError::Busy { id: dir.id().into(), waits, holder, advice }
+        }
         LockError::File(error) => error.into(),
     })
 }
@@ -333,11 +336,11 @@ pub fn resume_when(dir: &RunDir, when: When) -> Result<(), LifecycleError> {
     let id = dir.id().to_string();
     match status.state {
         State::Queued if status.has_worker() => {
-            let advice = "it waits for its turn; autolora queue --first puts it before the others";
-            Err(LifecycleError::Busy { id, holder: status.holder, advice })
+            let advice = "autolora queue --first puts it before the others";
+            Err(LifecycleError::Busy { id, waits: true, holder: status.holder, advice })
         }
         State::Running | State::Stalled => {
-            Err(LifecycleError::Busy { id, holder: status.holder, advice: "there is nothing to resume" })
+            Err(LifecycleError::Busy { id, waits: false, holder: status.holder, advice: "there is nothing to resume" })
         }
         state @ State::Finished => Err(LifecycleError::WrongState { id, state, reason: "there is nothing to resume" }),
         _ => start(dir, when, START_LIMIT),

@@ -91,6 +91,17 @@ fn a_run_at_work_is_not_removed_and_one_without_worker_is_gone_whole() {
 }
 
 #[test]
+fn who_comes_second_is_told_that_the_run_was_deleted() {
+    for force in [false, true] {
+        let (_home, run) = new_run();
+        let mine = RunDir::open(run.path()).unwrap();
+        remove(&run, false, |_| ()).unwrap();
+        let error = remove(&mine, force, |_| ()).unwrap_err();
+        assert!(matches!(&error, LifecycleError::Gone { id } if id == run.id()), "{error}");
+    }
+}
+
+#[test]
 fn a_stop_is_heard_by_the_worker_that_holds_the_run() {
     let (_home, run) = new_run();
     let worker = |run: &RunDir| {

@@ -42,6 +42,11 @@ impl RunView {
         (took > 0.0).then_some(took)
     }
 
+    /// The most resident memory that its workers had; bytes.
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.timing.get("peak_rss_bytes").map(|bytes| *bytes as u64).max(self.peak_rss_bytes)
+    }
+
     /// Time left of the run in all, from the pace of its phase; of phases that have not begun by the passes that their steps
     /// are made of. None where there is no pace, or where no other phase is to come that takes its time.
     pub fn left_in_all(&self, settings: &Experiment) -> Option<Left> {
@@ -107,6 +112,25 @@ pub fn duration(seconds: f64) -> String {
         60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
         3600..86400 => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
         _ => format!("{} d {:02} h", whole / 86400, whole % 86400 / 3600),
+    }
+}
+
+/// How much of something is done, in whole percent: all of it is 100 and nothing less is.
+pub fn percent(step: usize, total: usize) -> usize {
+    (100.0 * step as f64 / total.max(1) as f64) as usize
+}
+
+/// A figure in about five characters: `0.3421`, `12.30`, `1.2e-7`, `nan`.
+pub fn figure(value: f64) -> String {
+    let size = value.abs();
+    match value {
+        _ if value.is_nan() => "nan".into(),
+        _ if value.is_infinite() => if value > 0.0 { "inf" } else { "-inf" }.into(),
+        _ if value == 0.0 => "0.0000".into(),
+        _ if !(1e-3..1e5).contains(&size) => format!("{value:.1e}"),
+        _ if size < 10.0 => format!("{value:.4}"),
+        _ if size < 1000.0 => format!("{value:.2}"),
+        _ => format!("{value:.0}"),
     }
 }
 

@@ -157,6 +157,8 @@ pub struct RunView {
     pub baseline: Curves,
     /// Selection values and emerging ranks over the search, modules in the order of `modules`.
     pub snapshots: Snapshots,
+    /// Whether its last worker waits in the queue, or ended there.
+    pub waits: bool,
     /// The machine at the last look.
     pub machine: Option<Machine>,
     /// All looks at it, in short.

@@ -225,6 +225,12 @@ mod tests {
     }
 
     #[test]
+    fn how_long_there_was_no_change_is_told_against_how_long_there_has_to_be_none() {
+        assert_eq!(no_change(99, 100), "no change for 99 of 100 steps");
+        assert_eq!(no_change(100, 100), "no change for 100 steps, 100 needed");
+    }
+
+    #[test]
     fn ranks_that_stay_are_safe_after_the_patience_and_not_before() {
         let (_, seen) = search(40, 20, |step| if step < 10 { 0.5 } else { 0.7 });
         assert_eq!(seen[9].since_change, Some(0), "the rank falls from 2 to 1");

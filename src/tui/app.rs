@@ -14,6 +14,7 @@ use super::update::{INTERRUPTED, update};
 use super::watch::{SharedFolder, Watch, head};
 use super::writer::Written;
 use crate::experiment::{Config, ConfigError};
+use crate::run::event::Event as RunEvent;
 use crate::run::heap::keep_little;
 use crate::run::preflight::Scratch;
 use crossterm::event::Event;
@@ -284,12 +285,18 @@ impl App {
 fn due(model: &Model, msg: &Msg) -> Due {
     match (msg, model.screen()) {
         (Msg::Runs(_), _) if !model.runs.loaded => Due::Answer,
-        (Msg::Followed { .. }, Screen::Monitor(monitor)) if monitor.state.is_none() => Due::Answer,
+        // What the user asked for may be that it ends, or another rule.
+        (Msg::Followed { records, state, .. }, Screen::Monitor(monitor))
+            if monitor.state != Some(*state)
+                || records.iter().any(|record| matches!(record.event, RunEvent::Allocation { .. })) =>
+        {
+            Due::Answer
+        }
         (Msg::Opened(_) | Msg::Glimpse { .. } | Msg::Fetched { .. }, _)
         | (Msg::Lost { .. } | Msg::Regained { .. }, _)
         | (Msg::Presets(_) | Msg::PresetOpened(_) | Msg::PresetSaved(_), _)
         | (Msg::Checked { .. } | Msg::Refused(_) | Msg::Started { .. } | Msg::Weighed { .. }, _)
-        | (Msg::Done(_) | Msg::Failed(_), _) => Due::Answer,
+        | (Msg::Filled { .. } | Msg::Removed { .. } | Msg::Done(_) | Msg::Failed(_), _) => Due::Answer,
         _ => Due::Change,
     }
 }

@@ -245,30 +245,32 @@ fn weigh(runs: &[String]) -> Result<Msg, RunError> {
 /// Deletes runs that nobody works on. One that cannot be deleted keeps none of the others.
 fn remove(runs: &[String]) -> Result<Msg, RunError> {
     let store = Store::of_user()?;
-    let (mut names, mut freed, mut first_error) = (Vec::new(), 0, None);
+    let (mut gone, mut freed, mut first_error) = (Vec::new(), 0, None);
     for run in runs {
         let removed = store.find(run).map_err(RunError::from).and_then(|found| {
             let freed = lifecycle::remove(&found.run, false, |_| ())?;
             seen::forget(found.run.id());
-            Ok((found.run.info().name.clone(), freed))
+            Ok((found.run, freed))
         });
         match removed {
-            Ok((name, bytes)) => {
-                names.push(name);
+            Ok((dir, bytes)) => {
+                gone.push(dir);
                 freed += bytes;
             }
             Err(error) => drop(first_error.get_or_insert(error)),
         }
     }
-    let gone = match names.as_slice() {
-        [name] => format!("{name} is deleted, {} are free", bytes(freed)),
-        names => format!("{} runs are deleted, {} are free", names.len(), bytes(freed)),
+    let mut text = match gone.as_slice() {
+        [dir] => format!("{} is deleted, {} are free", dir.info().name, bytes(freed)),
+        gone => format!("{} runs are deleted, {} are free", gone.len(), bytes(freed)),
     };
+    let is_all = first_error.is_none();
     match first_error {
-        None => Ok(Msg::Done(gone)),
-        Some(error) if names.is_empty() => Err(error),
-        Some(error) => Err(format!("{gone}; but {error}").into()),
+        Some(error) if gone.is_empty() => return Err(error),
+        Some(error) => text += &format!("; but {error}"),
+        None => {}
     }
+    Ok(Msg::Removed { runs: gone.iter().map(|dir| dir.id().to_owned()).collect(), text, is_all })
 }
 
 fn annotate(run: &str, change: Annotation) -> Result<Msg, RunError> {

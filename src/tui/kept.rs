@@ -45,9 +45,7 @@ impl Kept {
     /// What a file says, and what is wrong with it: for that the usual counts. A column after a dash is hidden, and so is one
     /// that a list does not name.
     fn of(table: &Table) -> (Kept, Vec<String>) {
-        let hues = table.get(COMPARE).and_then(|table| table.get("hues")).and_then(Value::as_array);
-        let hues = Hues::from_words(hues.into_iter().flatten().filter_map(Value::as_str));
-        let (mut kept, mut wrong) = (Kept { hues, ..Kept::default() }, Vec::new());
+        let (mut kept, mut wrong) = (Kept { hues: hues_in(table), ..Kept::default() }, Vec::new());
         let runs = match table.get(RUNS) {
             None => return (kept, wrong),
             Some(Value::Table(runs)) => runs,
@@ -73,16 +71,41 @@ impl Kept {
         (kept, wrong)
     }
 
-    fn table(&self) -> Table {
+    /// Puts into the table of the file what is otherwise than `before`: the rest may be another program's, that is open beside
+    /// this one.
+    fn put_into(&self, table: &mut Table, before: &Kept) {
         let said =
             |(column, is_shown): &(Column, bool)| format!("{}{}", if *is_shown { "" } else { "-" }, column.title());
-        let titles = self.columns.iter().map(|column| Value::from(said(column))).collect();
-        Table::from_iter([
-            ("columns".to_owned(), Value::Array(titles)),
-            ("sort".to_owned(), self.order.key.title().into()),
-            ("reversed".to_owned(), self.order.reversed.into()),
-        ])
+        if self.columns != before.columns {
+            let titles = self.columns.iter().map(|column| Value::from(said(column))).collect();
+            part(table, RUNS).insert("columns".into(), Value::Array(titles));
+        }
+        if self.order != before.order {
+            let runs = part(table, RUNS);
+            runs.insert("sort".into(), self.order.key.title().into());
+            runs.insert("reversed".into(), self.order.reversed.into());
+        }
+        if self.hues != before.hues {
+            let mut hues = hues_in(table);
+            hues.join(&self.hues);
+            let words = hues.words().map(Value::from).collect();
+            part(table, COMPARE).insert("hues".into(), Value::Array(words));
+        }
     }
+}
+
+fn hues_in(table: &Table) -> Hues {
+    let hues = table.get(COMPARE).and_then(|table| table.get("hues")).and_then(Value::as_array);
+    Hues::from_words(hues.into_iter().flatten().filter_map(Value::as_str))
+}
+
+/// A table in the file; what is no table gives way to one.
+fn part<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
+    let part = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+    if !part.is_table() {
+        *part = Value::Table(Table::new());
+    }
+    part.as_table_mut().expect("it was just made one")
 }
 
 /// The columns of a list.
@@ -122,9 +145,14 @@ fn path() -> io::Result<PathBuf> {
     home().map(|home| home.join("state").join("tui.toml")).map_err(io::Error::other)
 }
 
+/// What this program last read or wrote.
+static KNOWN: Mutex<Option<Kept>> = Mutex::new(None);
+
 /// What was kept, and a line to say where the file is broken: it counts for nothing then.
 pub fn recall() -> (Kept, Option<String>) {
-    path().map_or_else(|_| (Kept::default(), None), |path| recall_from(&path))
+    let (kept, broken) = path().map_or_else(|_| (Kept::default(), None), |path| recall_from(&path));
+    *KNOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept.clone());
+    (kept, broken)
 }
 
 fn recall_from(path: &Path) -> (Kept, Option<String>) {
@@ -146,34 +174,26 @@ fn recall_from(path: &Path) -> (Kept, Option<String>) {
     }
 }
 
-/// Writes what is to be kept, beside what else is in the file.
+/// Writes what changed of what is to be kept, beside what else is in the file.
 ///
 /// # Errors
 /// That of the file system, or that there is no home; the old file is then as it was.
 pub fn keep(kept: &Kept) -> io::Result<()> {
-    keep_in(&path()?, kept)
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    keep_in(&path()?, kept, known.get_or_insert_default())
 }
 
-fn keep_in(path: &Path, kept: &Kept) -> io::Result<()> {
-    /// The newest change that was written by this program.
-    static WRITTEN: Mutex<u64> = Mutex::new(0);
-    let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if kept.edit < *written {
+fn keep_in(path: &Path, kept: &Kept, known: &mut Kept) -> io::Result<()> {
+    // One that is written late does not undo a later one.
+    if kept.edit < known.edit {
         return Ok(());
     }
     let text = fs::read_to_string(path).unwrap_or_default();
     // A broken file was said to be so; what it was meant to say cannot be kept.
     let mut table = text.parse::<Table>().unwrap_or_default();
-    table.insert(RUNS.into(), Value::Table(kept.table()));
-    let hues: Vec<Value> = kept.hues.words().map(Value::from).collect();
-    if !hues.is_empty() {
-        let colours = table.entry(COMPARE).or_insert_with(|| Value::Table(Table::new()));
-        if let Some(colours) = colours.as_table_mut() {
-            colours.insert("hues".into(), Value::Array(hues));
-        }
-    }
+    kept.put_into(&mut table, known);
     write_atomic(path, table.to_string().as_bytes())?;
-    *written = kept.edit;
+    *known = kept.clone();
     Ok(())
 }
 
@@ -192,14 +212,36 @@ mod tests {
         kept.columns[1].1 = false;
         kept.hues.keep(["20261123-203311-a1b2", "20261123-203312-a1b2"].into_iter());
         assert_eq!(kept.shown()[..2], [Column::Score, Column::Left]);
-        keep_in(&path, &kept).unwrap();
+        keep_in(&path, &kept, &mut Kept::default()).unwrap();
         assert_eq!(recall_from(&path), (kept.clone(), None));
         fs::write(&path, "[mouse]\non = true\n[runs]\ncolumns = [\"id\", \"-tags\", \"id\"]\n").unwrap();
         let (recalled, notice) = recall_from(&path);
         assert_eq!((recalled.shown(), recalled.order, notice), (vec![Column::Id], Order::default(), None));
         assert_eq!(recalled.columns.len(), Column::ALL.len());
-        keep_in(&path, &kept).unwrap();
+        keep_in(&path, &kept, &mut Kept::default()).unwrap();
         assert!(fs::read_to_string(&path).unwrap().contains("[mouse]"));
+    }
+
+    #[test]
+    fn two_programs_do_not_undo_what_the_other_keeps() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("tui.toml");
+        let (mut one, mut other) = (Kept::default(), Kept::default());
+        let (mut known_to_one, mut known_to_other) = (Kept::default(), Kept::default());
+        one.columns[1].1 = false;
+        one.hues.keep(["a"].into_iter());
+        keep_in(&path, &one, &mut known_to_one).unwrap();
+        other.order.reversed = true;
+        other.hues.keep(["b"].into_iter());
+        keep_in(&path, &other, &mut known_to_other).unwrap();
+        let (both, _) = recall_from(&path);
+        assert_eq!((&both.columns, both.order), (&one.columns, other.order));
+        assert_eq!(both.hues.words().collect::<Vec<_>>(), ["a:0", "b:0"]);
+        // What is written late is written no more.
+        known_to_one.edit = 2;
+        let late = Kept { edit: 1, ..Kept::default() };
+        keep_in(&path, &late, &mut known_to_one).unwrap();
+        assert_eq!(recall_from(&path).0, both);
     }
 
     #[test]
@@ -235,10 +277,9 @@ mod tests {
     fn no_column_at_all_can_be_kept() {
         let mut kept = Kept::default();
         kept.columns.iter_mut().for_each(|(_, is_shown)| *is_shown = false);
-        assert_eq!(
-            Kept::of(&Table::from_iter([(RUNS.to_owned(), Value::Table(kept.table()))])),
-            (kept.clone(), Vec::new())
-        );
+        let mut table = Table::new();
+        kept.put_into(&mut table, &Kept::default());
+        assert_eq!(Kept::of(&table), (kept.clone(), Vec::new()));
         assert!(kept.shown().is_empty());
     }
 }

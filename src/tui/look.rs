@@ -275,7 +275,7 @@ static ASCII: Glyphs = Glyphs {
     line: "=",
     up: "^",
     down: "v",
-    fresh: ["+", "-"],
+    fresh: ["A", "V"],
     beyond: ["<", ">"],
     marks: ["a", "b", "c", "d", "e", "f", "g", "h"],
 };

@@ -195,6 +195,13 @@ impl Model {
         monitor
     }
 
+    /// Shows a run in the place of the one on the monitor.
+    pub fn put_in_place(&mut self, run: &str) {
+        let monitor = self.monitor_of(run);
+        self.screens.pop();
+        self.screens.push(Screen::Monitor(Box::new(monitor)));
+    }
+
     /// Remembers how the run on the monitor is looked at.
     pub fn keep_ways(&mut self) {
         let Some(monitor) = self.monitor_shown() else { return };
@@ -360,6 +367,7 @@ impl Model {
             (Action::Curve | Action::Axis | Action::LogScale | Action::Smoothing, Screen::Compare(_)) => {
                 Some("the losses are in another pane: Tab goes there".into())
             }
+            (action, Screen::Runs) => self.runs.why_not(action),
             _ => self.monitor_shown()?.why_not(action).map(str::to_owned),
         }
     }

@@ -83,6 +83,8 @@ pub enum Msg {
     Preflight { number: u64, stage: Stage },
     /// Something asked for is done.
     Done(String),
+    /// Runs were deleted, in words; `is_all`: all that were to be.
+    Removed { runs: Vec<String>, text: String, is_all: bool },
     /// Something asked for did not work.
     Failed(String),
 }

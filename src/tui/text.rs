@@ -1,6 +1,6 @@
 //! Text for a terminal: cleaned of what could steer it, cut to a width, numbers that keep their column.
 
-pub use crate::run::outlook::{duration, grouped};
+pub use crate::run::outlook::{duration, figure, grouped};
 use jiff::{Timestamp, tz::TimeZone};
 use std::borrow::Cow;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -128,20 +128,6 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
         lines.push(line);
     }
     lines
-}
-
-/// A figure in about five characters: `0.3421`, `12.30`, `1.2e-7`, `nan`.
-pub fn figure(value: f64) -> String {
-    let size = value.abs();
-    match value {
-        _ if value.is_nan() => "nan".into(),
-        _ if value.is_infinite() => if value > 0.0 { "inf" } else { "-inf" }.into(),
-        _ if value == 0.0 => "0.0000".into(),
-        _ if !(1e-3..1e5).contains(&size) => format!("{value:.1e}"),
-        _ if size < 10.0 => format!("{value:.4}"),
-        _ if size < 1000.0 => format!("{value:.2}"),
-        _ => format!("{value:.0}"),
-    }
 }
 
 /// Bytes in the largest fitting decimal unit: `41.3 MB`.

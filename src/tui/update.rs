@@ -5,7 +5,7 @@ use super::keys::{Action, action};
 use super::model::{Asked, Model, Popup, Screen, Then, moved};
 use super::monitor::Monitor;
 use super::msg::{Effect, Msg};
-
+use super::runs::RunRow;
 use super::{compare, form, monitor, mouse, picker, preflight, presets, runs};
 use crate::run::event::{Event, Selected};
 use crate::run::lifecycle::When;
@@ -44,6 +44,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             if let Some(form) = model.form().filter(|form| form.edit == edit) {
                 form.problems = form::problems::in_order(problems);
             }
+            form::problems::look_again(model);
         }
         Msg::Refused(problems) => {
             if let Some(form) = model.form() {
@@ -64,7 +65,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Opened(head) => {
             if let Some(monitor) = model.monitor() {
-                monitor.head = Some(*head);
+                monitor.opened(*head);
             } else if let Some(compare) = model.comparison() {
                 compare.opened(*head);
             }
@@ -117,7 +118,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             return rung(model).into_iter().chain(look_at_adapter(model)).collect();
         }
         Msg::Lost { run, error } => {
-            if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
+            // Who went from a run to the one it was made from, and finds nothing there, stays.
+            if let Some(child) = model.monitor().filter(|monitor| monitor.run == run).and_then(Monitor::way_back) {
+                model.put_in_place(&child);
+                model.complain(format!("the run that it was made from cannot be shown: {error}"));
+            } else if let Some(monitor) = model.monitor().filter(|monitor| monitor.run == run) {
                 monitor.lost = Some(error);
             } else if let Some(compare) = model.comparison() {
                 compare.lost(&run, error);
@@ -173,6 +178,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.popups.push(Popup::Crowded { text, start: Box::new(start) });
         }
         Msg::Done(text) => model.say(text),
+        Msg::Removed { runs, text, is_all } => {
+            let staying = |row: &&RunRow| !runs.contains(&row.id);
+            let rows = model.runs.rows.iter().filter(staying).cloned().collect();
+            model.runs.show(rows);
+            if is_all { model.say(text) } else { model.complain(text) }
+        }
         Msg::Failed(text) => {
             if let Some(form) = model.form() {
                 form.starting = false;
@@ -311,9 +322,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 return effects;
             } else if let Some(child) = model.monitor_shown().and_then(|monitor| monitor.child.clone()) {
                 model.keep_ways();
-                let monitor = model.monitor_of(&child);
-                model.screens.pop();
-                model.screens.push(Screen::Monitor(Box::new(monitor)));
+                model.put_in_place(&child);
             } else {
                 leave_screen(model);
             }
@@ -328,16 +337,17 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             let asked = shown.and_then(|monitor| Some((monitor.view.inherited.clone()?, monitor.run.clone())));
             if let Some((parent, child)) = asked {
                 model.keep_ways();
-                let mut monitor = model.monitor_of(&parent);
-                monitor.child = Some(child);
-                model.screens.pop();
-                model.screens.push(Screen::Monitor(Box::new(monitor)));
+                model.put_in_place(&parent);
+                if let Some(monitor) = model.monitor() {
+                    monitor.child = Some(child);
+                }
             }
             Vec::new()
         }
         Action::Pause | Action::Resume | Action::Stop => control(model, action),
         Action::ExportRun => runs::ask_export(model),
         Action::Presets => {
+            model.presets.show_all();
             model.screens.push(Screen::Presets);
             vec![Effect::ListPresets]
         }

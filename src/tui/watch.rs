@@ -7,6 +7,7 @@ use super::runs::RunRow;
 use super::runs::folder::{RunsFolder, data_name};
 use super::seen::{self, Seen};
 use crate::run::directory::RunDir;
+use crate::run::event::Event;
 use crate::run::file::{FileError, timestamp};
 use crate::run::follow::{ANEW, Follower, both_ends};
 use crate::run::state::state;
@@ -252,6 +253,10 @@ impl Followed {
             to.send(Msg::Failed(ANEW.into()))?;
         }
         let is_behind = !self.follower.is_caught_up();
+        // Now its settings say what was found out.
+        if self.filling.is_none() && lines.iter().any(|line| matches!(line.record.event, Event::Prepared { .. })) {
+            to.send(Msg::Opened(Box::new(head_of(&self.dir))))?;
+        }
         self.looked.newest = lines.last().map(|line| line.record.seq).or(self.looked.newest);
         let run = || self.run.clone();
         let msg = match self.filling.take() {

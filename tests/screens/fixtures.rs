@@ -91,6 +91,7 @@ pub fn row(id: &str, name: &str, state: State) -> RunRow {
         error: None,
         damage: None,
         unreadable: None,
+        reads_on: false,
     }
 }
 

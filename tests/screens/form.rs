@@ -408,6 +408,23 @@ fn a_refused_run_leads_to_the_setting_to_change() {
 const WRONG: &str = "[data]\nid = \"builtin:demo\"\n[lora]\nrank = 0\nalpa = 3 # why\n[search]\nepochs = -1.0\nlr = 1\n[retrain]\nlr = -1.0\n";
 
 #[test]
+fn the_list_of_problems_has_those_of_files_as_soon_as_they_are_known() {
+    let mut model = form("[lora]\nrank = 0\n");
+    press(&mut model, "!");
+    let listed = |model: &Model| match model.popups.last() {
+        Some(Popup::Problems(list)) => list.problems.len(),
+        _ => 0,
+    };
+    assert_eq!((listed(&model), model.form().unwrap().problems.len()), (2, 2), "the rank, and no data");
+    let (edit, mut problems) = (model.form().unwrap().edit, model.form().unwrap().problems.clone());
+    problems.push(Problem { key: "model.id".into(), message: "does not exist".into(), ..problems[0].clone() });
+    update(&mut model, Msg::Checked { edit, problems });
+    assert_eq!(listed(&model), 3);
+    update(&mut model, Msg::Checked { edit, problems: Vec::new() });
+    assert!(model.popups.is_empty(), "nothing is left to list");
+}
+
+#[test]
 fn problems_are_walked_through_and_unknown_keys_taken_out() {
     let mut model = form(WRONG);
     let keys: Vec<String> = model.form().unwrap().problems.iter().map(|problem| problem.key.clone()).collect();

@@ -120,6 +120,28 @@ fn deleting_needs_a_yes() {
 }
 
 #[test]
+fn what_is_deleted_is_gone_from_the_table_at_once() {
+    let mut model = with_runs(rows());
+    let (gone, count) = (rows()[3].id.clone(), rows().len());
+    let text = "it is deleted".into();
+    update(&mut model, Msg::Removed { runs: vec![gone.clone()], text, is_all: true });
+    assert!(model.runs.rows.len() == count - 1 && model.runs.row(&gone).is_none());
+}
+
+#[test]
+fn who_goes_on_before_the_question_is_not_asked_elsewhere() {
+    let mut model = with_runs(rows());
+    press(&mut model, "jjj");
+    assert!(matches!(char_effect(&mut model, 'd'), Effect::Weigh(_)));
+    press(&mut model, "?");
+    effects(&mut model, KeyCode::Esc);
+    effects(&mut model, KeyCode::Enter);
+    assert!(matches!(model.screen(), Screen::Monitor(_)));
+    update(&mut model, Msg::Weighed(vec![weight(&rows()[3].id)]));
+    assert!(model.popups.is_empty());
+}
+
+#[test]
 fn the_cursor_stays_on_its_run_when_others_come_and_go() {
     let mut model = with_runs(rows());
     press(&mut model, "jj");

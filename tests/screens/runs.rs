@@ -393,9 +393,11 @@ fn eight_runs_are_compared_beside_each_other_at_160_columns() {
 fn the_losses_of_a_comparison_go_round_and_a_live_run_goes_on() {
     let mut model = comparing(2);
     press(&mut model, "c");
-    assert!(frame(&model, 80, 24).contains("training loss of the search"));
+    assert!(frame(&model, 80, 24).contains("training loss"));
+    assert!(frame(&model, 200, 60).contains("training loss of the search"));
     press(&mut model, "c");
-    assert!(frame(&model, 80, 24).contains("training loss of retraining"));
+    assert!(frame(&model, 80, 24).contains("retraining loss"));
+    assert!(frame(&model, 200, 60).contains("training loss of retraining"));
     press(&mut model, "c");
     press(&mut model, "yxx");
     let drawn = frame(&model, 80, 24);

@@ -368,7 +368,7 @@ fn the_shades_of_a_rule_without_a_line_are_told() {
     let mut model = searching().watched(State::Running);
     press(&mut model, "wj");
     let shown = frame(&model, 120, 40);
-    assert!(shown.contains("by energy") && shown.contains("below mean"), "{shown}");
+    assert!(shown.contains("by energy") && shown.contains("dropped") && shown.contains("kept"), "{shown}");
     monitor(&mut model).what_if = None;
     // On the whole screen each shade has its number.
     press(&mut model, "f");
@@ -526,6 +526,20 @@ fn the_key_bar_names_the_keys_of_the_pane_with_the_focus_first() {
 }
 
 #[test]
+fn a_key_of_the_figures_brings_them_where_another_pane_has_their_place() {
+    let mut model = finished().watched(State::Finished);
+    let mut focus_after = |focus: Pane, full: bool, columns: u16| {
+        (model.size, monitor(&mut model).focus, monitor(&mut model).full) = ((columns, 24), focus, full);
+        press(&mut model, "y");
+        (monitor(&mut model).focus, monitor(&mut model).full)
+    };
+    assert_eq!(focus_after(Pane::History, false, 80), (Pane::Figures, false));
+    assert_eq!(focus_after(Pane::Map, true, 160), (Pane::Figures, true));
+    assert_eq!(focus_after(Pane::Map, false, 80), (Pane::Map, false), "they are in sight below the map");
+    assert_eq!(focus_after(Pane::History, false, 160), (Pane::History, false), "and beside the history");
+}
+
+#[test]
 fn a_read_out_is_in_the_unit_of_the_axis() {
     let mut model = searching().watched(State::Running);
     monitor(&mut model).focus = Pane::Figures;
@@ -599,4 +613,71 @@ fn baselines_that_are_planned_are_in_the_chain_of_phases_from_the_start() {
     assert!(!frame(&model, 80, 24).contains("baseline"));
     monitor(&mut model).head.as_mut().unwrap().settings.as_mut().unwrap().baseline.head_only = true;
     assert!(frame(&model, 80, 24).contains("evaluate › baseline › export"), "{}", frame(&model, 80, 24));
+}
+
+#[test]
+fn under_a_rule_of_energies_those_are_kept_whose_energy_is_largest() {
+    let rules =
+        [(Rule::Energy, Some(0.6), "from 60 % of the largest energy"), (Rule::Budget, None, "the largest energies")];
+    for (rule, threshold, legend) in rules {
+        let mut log = Log::of_size(1, &["fc"], 4, 96);
+        log.prepared();
+        log.push(Event::Allocation { phase: Phase::Search, rule, threshold, budget: None });
+        let path = "bert.encoder.layer.0.fc".to_owned();
+        let of = |values: [f32; 4]| [(path.clone(), values.to_vec())].into();
+        // The smallest value has the largest energy.
+        let (modules, energy) = (of([0.4, 0.3, 0.2, 0.1]), of([0.1, 0.2, 0.3, 0.4]));
+        let ranks = [(path.clone(), 2)].into();
+        log.push(Event::Selection(Selected { phase: Phase::Search, step: 1, modules, ranks, energy }));
+        let shown = frame(&log.watched(State::Running), 160, 45);
+        assert!(shown.contains(&format!("kept: {legend}")), "{shown}");
+        let cell =
+            shown.lines().find_map(|line| Some(line.split_once("\u{25b8}")?.1).filter(|cell| cell.contains(" 2 ")));
+        let kept: Vec<bool> =
+            cell.unwrap_or_default().chars().take(4).map(|block| "\u{2592}\u{2593}\u{2588}".contains(block)).collect();
+        assert_eq!(kept, [false, false, true, true], "{rule}: {shown}");
+    }
+}
+
+#[test]
+fn many_selection_values_lose_their_zeros_before_one_is_left_out() {
+    let line = |rank: usize| {
+        let mut log = Log::of_size(2, &["fc"], rank, 96);
+        log.prepared().search(30);
+        let shown = frame(&log.watched(State::Running), 80, 24);
+        shown.lines().find(|line| line.contains("threshold 0.")).map(str::to_owned).unwrap_or_default()
+    };
+    let beginning = |line: &str, with: &str| line.split_whitespace().filter(|word| word.starts_with(with)).count();
+    assert_eq!(
+        (beginning(&line(8), "0."), beginning(&line(8), ".")),
+        (9, 0),
+        "8 values and the threshold: {}",
+        line(8)
+    );
+    assert_eq!((beginning(&line(12), "."), line(12).contains('\u{2026}')), (12, false), "{}", line(12));
+    assert!(line(16).contains('\u{2026}'), "{}", line(16));
+}
+
+#[test]
+fn who_looks_for_the_run_it_was_made_from_and_finds_none_stays() {
+    let mut model = retrained().watched(State::Finished);
+    press(&mut model, "P");
+    let parent = monitor(&mut model).run.clone();
+    assert_ne!(parent, "20261123-203312-a1b2");
+    update(&mut model, Msg::Lost { run: parent, error: "no run of that name".into() });
+    assert_eq!(monitor(&mut model).run, "20261123-203312-a1b2");
+    assert!(frame(&model, 120, 40).contains("cannot be shown: no run of that name"));
+}
+
+#[test]
+fn what_a_worker_found_out_is_in_the_settings_and_where_one_was_stays() {
+    let mut model = searching().watched(State::Running);
+    let seen = Seen { seq: 3, time: "2026-11-23T20:00:00.000Z".into() };
+    monitor(&mut model).head.as_mut().unwrap().seen = Some(seen.clone());
+    let mut head = Head { id: "20261123-203312-a1b2".into(), settings: Some(Box::default()), ..Head::default() };
+    head.settings.as_mut().unwrap().data.text = Some("sentence".into());
+    update(&mut model, Msg::Opened(Box::new(head)));
+    let head = monitor(&mut model).head.clone().unwrap();
+    assert_eq!((head.seen, head.name.as_str()), (Some(seen), "demo"));
+    assert_eq!(head.settings.unwrap().data.text.as_deref(), Some("sentence"));
 }

@@ -22,6 +22,8 @@ pub struct Pace {
     expected: Option<f64>,
     /// Ends of the last steps of this worker: (step, time).
     recent: std::collections::VecDeque<(usize, Instant)>,
+    /// Whether this worker has done a step: the first reads weights and fills caches, and says nothing of the others.
+    is_warm: bool,
     reported: Option<Instant>,
     saved: Instant,
     save_every: Duration,
@@ -38,6 +40,7 @@ impl Pace {
             cost: 1.0,
             expected: None,
             recent: [(step, now)].into(),
+            is_warm: false,
             reported: None,
             saved: now,
             save_every: Duration::from_secs_f64(save_every_s),
@@ -60,7 +63,7 @@ impl Pace {
         self.expected.map(|rate| self.event(step, rate))
     }
 
-    /// Steps a second over the last while; none before the first step.
+    /// Steps a second over the last while; none before the second step.
     pub fn rate(&self) -> Option<f64> {
         let ((first, since), (last, until)) = (self.recent.front()?, self.recent.back()?);
         let seconds = (*until - *since).as_secs_f64();
@@ -88,6 +91,9 @@ impl Pace {
             (self.recent, self.expected) = ([(step, now)].into(), None);
             return None;
         }
+        if !std::mem::replace(&mut self.is_warm, true) && self.expected.is_none() {
+            self.recent.clear();
+        }
         self.recent.push_back((step, now));
         if self.recent.len() > WINDOW {
             self.recent.pop_front();
@@ -110,6 +116,7 @@ impl Pace {
             step: step.saturating_sub(self.before),
             total: self.total,
             rate,
+            // 0 of both: not known.
             left_s: if rate > 0.0 { left / rate } else { 0.0 },
             rss_bytes: rss_bytes().unwrap_or(0),
             device_bytes: None,
@@ -140,6 +147,21 @@ mod tests {
         assert_eq!((left(&pace, 10), left(&pace, 20), left(&pace, 70)), (51.0, 10.0, 5.0));
         assert!(pace.tick(19).is_some() && pace.tick(20).is_none(), "there is no pace of the search yet");
         assert_eq!(pace.rate(), None);
+        pace.tick(21);
+        assert!(pace.rate() > Some(0.0), "the worker is warm");
         assert!(Pace::new(Phase::Retrain, 0, (0, 5), 5.0).tick(5).is_some());
+    }
+
+    #[test]
+    fn the_first_step_of_a_worker_is_no_pace() {
+        let mut pace = Pace::new(Phase::Retrain, 0, (0, 9), 5.0);
+        std::thread::sleep(Duration::from_millis(30));
+        let Some(Event::Progress { rate, left_s, .. }) = pace.tick(1) else { panic!("no progress") };
+        assert_eq!((rate, left_s, pace.rate()), (0.0, 0.0, None));
+        pace.tick(2);
+        assert!(pace.rate() > Some(1.0 / 0.03), "{:?}", pace.rate());
+        let mut expecting = Pace::new(Phase::Retrain, 4, (0, 9), 5.0).expecting(Some(2.0));
+        let Some(Event::Progress { rate, left_s, .. }) = expecting.tick(5) else { panic!("no progress") };
+        assert_eq!((rate, left_s), (2.0, 2.0));
     }
 }

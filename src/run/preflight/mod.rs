@@ -68,8 +68,7 @@ pub fn begin(preset: &str, experiment: &Experiment, hub: &Hub) -> (Card, bool) {
     let here = |key: &str| if key == "model.id" { card.model.as_str() } else { card.data.as_str() };
     let gone: Vec<&str> = faults.iter().map(|(key, _)| here(key)).collect();
     if !gone.is_empty() {
-        let are = if gone.len() == 1 { "is not here" } else { "are not here" };
-        card.unknown = Some(format!("{MEASURED}: they are measured, and {} {are}", gone.join(" and ")));
+        card.unknown = Some(format!("{MEASURED}: they are measured, and {} cannot be read", gone.join(" and ")));
     }
     for (key, message) in faults {
         let mut fault = judge::fault(&message, "");

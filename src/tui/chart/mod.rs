@@ -248,8 +248,7 @@ fn scale(buf: &mut Buffer, area: Rect, inner: Rect, range: &Range, plot: &Plot, 
         let share = f64::from(y) / f64::from(last.max(1));
         let value = range.value_at(share);
         let value = if plot.log { 10f64.powf(value).min(f64::MAX) } else { value };
-        let has_figure = y == 0 || y == last || (last >= 4 && last.is_multiple_of(2) && y == last / 2);
-        let text = if has_figure { at_scale(value) } else { String::new() };
+        let text = if has_figure(y, last) { at_scale(value) } else { String::new() };
         let text = format!("{text:>7} {}", glyphs.vertical);
         buf.set_stringn(area.x, inner.y + y, text, usize::from(MARGIN), look.faint());
     }
@@ -260,6 +259,12 @@ fn scale(buf: &mut Buffer, area: Rect, inner: Rect, range: &Range, plot: &Plot, 
     let room = usize::from(inner.width).saturating_sub(width(&to));
     let line = format!("{}{to}", pad(&from, room, ""));
     buf.set_stringn(inner.x, inner.bottom(), line, usize::from(inner.width), look.faint());
+}
+
+/// Whether a line of a scale has a figure: the ends, and lines between them about as far from each other as 5.
+fn has_figure(y: u16, last: u16) -> bool {
+    let parts = if last < 4 { 1 } else { (last / 5).max(2) };
+    (0..=parts).any(|part| (f64::from(part * last) / f64::from(parts)).round() as u16 == y)
 }
 
 /// A place on an axis, in words.
@@ -352,6 +357,13 @@ mod tests {
             says([1.0; 2], Plot { range: Some((2.0, 3.0)), ..Plot::default() }),
             "no value in this part of the axis"
         );
+    }
+
+    #[test]
+    fn a_scale_has_figures_at_its_ends_and_between_them() {
+        let lines = |last: u16| (0..=last).filter(|y| has_figure(*y, last)).collect::<Vec<_>>();
+        assert_eq!((lines(0), lines(3), lines(4)), (vec![0], vec![0, 3], vec![0, 2, 4]));
+        assert_eq!((lines(7), lines(21)), (vec![0, 4, 7], vec![0, 5, 11, 16, 21]));
     }
 
     #[test]

@@ -39,16 +39,6 @@ pub struct Trace<'a> {
     pub weight: f64,
 }
 
-impl Trace<'_> {
-    /// The last value among the first `count` steps.
-    pub fn last_of(&self, count: usize) -> Option<f64> {
-        let values = self.curves.column(self.metric);
-        let mut mean = Mean::of(self.weight);
-        let means = values.iter().take(count).map(|value| mean.take(*value));
-        means.filter(|mean| !mean.is_nan()).last()
-    }
-}
-
 impl Points for Trace<'_> {
     fn blocks(&self, take: &mut Take<'_>) {
         let mut block = [(0.0, 0.0); BLOCK];
@@ -136,16 +126,6 @@ mod tests {
         let told = told(&trace(&curves, 0.9));
         let near = |(_, value): &(f64, f64)| (value - 3.0).abs() < 1e-12;
         assert!(told[2].1.is_nan() && told.iter().filter(|point| near(point)).count() == 4, "{told:?}");
-    }
-
-    #[test]
-    fn the_value_at_a_step_is_what_is_drawn_there_or_last_before() {
-        let curves = curves(&[1.0, 2.0, f64::NAN, 5.0]);
-        let drawn = told(&trace(&curves, 0.6));
-        let at = |count| trace(&curves, 0.6).last_of(count);
-        assert_eq!((at(0), at(1), at(2), at(3)), (None, Some(1.0), Some(drawn[1].1), Some(drawn[1].1)));
-        assert_eq!((at(4), at(99)), (Some(drawn[3].1), Some(drawn[3].1)));
-        assert_eq!(trace(&curves, 0.0).last_of(3), Some(2.0));
     }
 
     #[test]

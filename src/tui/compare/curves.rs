@@ -47,14 +47,17 @@ impl Side {
         Trace { curves, metric, axis, weight }
     }
 
-    /// The loss as it is drawn at a place on the axis: the last one logged there or before. None beyond the end of the curve.
-    pub fn loss_at(&self, losses: Losses, axis: Axis, weight: f64, x: f64) -> Option<f64> {
+    /// The loss at a place on the axis: the last one logged there or before, whatever the smoothing of the curve. None beyond
+    /// its end.
+    pub fn loss_at(&self, losses: Losses, axis: Axis, x: f64) -> Option<f64> {
         let curves = losses.curves(&self.view);
         let (first, last) = extent(curves, axis)?;
         if !(first..=last).contains(&x) {
             return None;
         }
-        self.trace(losses, axis, weight).last_of(curves.steps_up_to(axis, |at| at <= x))
+        let (_, metric) = losses.source(&self.view);
+        let values = curves.column(metric).iter().take(curves.steps_up_to(axis, |at| at <= x));
+        values.rev().find(|value| !value.is_nan()).copied()
     }
 
     /// The nearest logged places on the axis at least as far before or behind one.

@@ -39,9 +39,21 @@ impl Hues {
                 self.0.push((id.to_owned(), hue));
             }
         }
+        self.forget_oldest();
+        *self != before
+    }
+
+    /// Remembers those of another as well; what is known stays as it is.
+    pub fn join(&mut self, other: &Hues) {
+        let new = |(id, _): &&(String, usize)| !self.0.iter().any(|(known, _)| known == id);
+        let new: Vec<(String, usize)> = other.0.iter().filter(new).cloned().collect();
+        self.0.extend(new);
+        self.forget_oldest();
+    }
+
+    fn forget_oldest(&mut self) {
         let surplus = self.0.len().saturating_sub(MOST);
         self.0.drain(..surplus);
-        *self != before
     }
 
     /// As words for a file: `ID:HUE`.
@@ -55,10 +67,9 @@ impl Hues {
             let (id, hue) = word.rsplit_once(':')?;
             Some((id.to_owned(), hue.parse().ok().filter(|hue| *hue < SERIES)?))
         };
-        let mut all: Vec<(String, usize)> = words.filter_map(of).collect();
-        let surplus = all.len().saturating_sub(MOST);
-        all.drain(..surplus);
-        Hues(all)
+        let mut hues = Hues(words.filter_map(of).collect());
+        hues.forget_oldest();
+        hues
     }
 }
 

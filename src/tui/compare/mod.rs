@@ -13,6 +13,7 @@ use super::keys::Action;
 use super::model::{Model, moved};
 use super::monitor::Head;
 use super::msg::Effect;
+use super::runs::names::end_of_id;
 use crate::experiment::Experiment;
 use crate::run::compare::{self, Losses, Setting};
 use crate::run::event::Record;
@@ -153,6 +154,15 @@ impl Compare {
     /// Whether the curves are in sight on a terminal of this size.
     pub fn shows_curves(&self, size: (u16, u16)) -> bool {
         view::curve_columns(self, size) > 0
+    }
+
+    /// What a run is called: its name, and the end of its id where another has the same one.
+    fn called(&self, run: usize) -> String {
+        let Side { id, name, .. } = &self.sides[run];
+        match self.sides.iter().filter(|side| side.name == *name).count() {
+            1 => name.clone(),
+            _ => format!("{name} {}", end_of_id(id)),
+        }
     }
 
     fn compared(&self) -> Vec<compare::Side<'_>> {

@@ -146,10 +146,10 @@ pub fn table(compare: &Compare, pane: Pane, room: u16, look: Look) -> Option<Tab
 
 /// The name of a run in so many columns: its beginning, or its end where another run begins alike.
 fn name_in(compare: &Compare, run: usize, room: usize, ellipsis: &str) -> String {
-    let name = &compare.sides[run].name;
+    let name = &compare.called(run);
     let begins = |name: &str| cut(name, room, ellipsis);
-    let others = compare.sides.iter().enumerate().filter(|(other, side)| *other != run && side.name != *name);
-    let is_alike = others.into_iter().any(|(_, side)| begins(&side.name) == begins(name));
+    let mut others = (0..compare.sides.len()).filter(|other| *other != run).map(|other| compare.called(other));
+    let is_alike = others.any(|other| begins(&other) == begins(name));
     if is_alike { cut_front(name, room, ellipsis) } else { begins(name) }
 }
 

@@ -122,7 +122,7 @@ fn run_spans(side: &Side, at: usize, compare: &Compare, room: u16, look: Look) -
     let name_width = room.saturating_sub(taken).clamp(NAME.0, NAME.1);
     let mut spans = vec![
         span(format!("{} {} ", at + 1, glyphs.line), colour.patch(look.strong())),
-        span(pad(&side.name, name_width, ellipsis), look.strong()),
+        span(pad(&compare.called(at), name_width, ellipsis), look.strong()),
     ];
     let mut add = |text: &str, columns: usize, style: Style| {
         spans.push(span(format!("  {}", pad(text, columns, ellipsis)), style));
@@ -160,8 +160,7 @@ fn run_spans(side: &Side, at: usize, compare: &Compare, room: u16, look: Look) -
 
 /// The loss at the cursor, and how far it is from that of the first run.
 fn at_cursor(side: &Side, compare: &Compare, x: f64) -> String {
-    let lens = &compare.lens;
-    let loss = |side: &Side| side.loss_at(compare.losses, lens.axis, lens.weight(), x);
+    let loss = |side: &Side| side.loss_at(compare.losses, compare.lens.axis, x);
     match (loss(side), compare.sides.first().filter(|first| first.id != side.id).and_then(loss)) {
         (None, _) => "-".to_owned(),
         (Some(here), None) => figure(here),
@@ -187,7 +186,7 @@ fn draw_pane(buf: &mut Buffer, area: Rect, pane: Pane, is_alone: bool, compare: 
     let table = tables::table(compare, pane, area.width, look);
     let facts = match &table {
         Some(table) => table.facts.clone(),
-        None => curve_facts(compare, look),
+        None => curve_facts(compare, is_alone, look),
     };
     if is_alone {
         tabs(buf, area, pane, facts, look);
@@ -209,10 +208,11 @@ fn draw_pane(buf: &mut Buffer, area: Rect, pane: Pane, is_alone: bool, compare: 
     }
 }
 
-/// Which losses, and how they are looked at.
-fn curve_facts(compare: &Compare, look: Look) -> Vec<Span<'static>> {
+/// Which losses, and how they are looked at. `brief`: in few columns.
+fn curve_facts(compare: &Compare, brief: bool, look: Look) -> Vec<Span<'static>> {
     let lens = &compare.lens;
-    let mut facts = vec![span(compare.losses.title(), look.faint())];
+    let title = if brief { compare.losses.short() } else { compare.losses.title() };
+    let mut facts = vec![span(title, look.faint())];
     if let Some(x) = compare.cursor {
         facts.insert(0, span(format!("at {} {}", lens.axis.name(), place(lens.axis, x)), look.strong()));
     }

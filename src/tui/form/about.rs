@@ -42,6 +42,10 @@ pub fn under(buf: &mut Buffer, area: Rect, form: &Form, room: usize, look: Look)
             let fits = |source: &String| width(setting.key) + width(source) + 8 <= columns;
             let source = long.filter(fits).unwrap_or(short.to_owned());
             rule(buf, area, 0, setting.key, vec![span(source, look.faint())], look);
+            // First, since there are few lines.
+            if let Some(problem) = problem(form, field) {
+                say(&in_words(problem, look), look.bad());
+            }
             say(setting.help, Style::new());
             if let Some(note) = note(form, setting) {
                 say(&note, look.warning());
@@ -52,9 +56,17 @@ pub fn under(buf: &mut Buffer, area: Rect, form: &Form, room: usize, look: Look)
             if let Some(value) = form.said(field).filter(|value| width(value) > room) {
                 say(&value, Style::new());
             }
-            if let Some(problem) = problem(form, field) {
-                say(&in_words(problem, look), look.bad());
-            }
+        }
+    }
+    let room = usize::from(area.height.saturating_sub(1));
+    if room > 0 && lines.len() > room {
+        lines.truncate(room);
+        // A blank and the mark, in place of what they would not fit behind.
+        if let Some(last) = lines.last_mut() {
+            let mark = look.glyphs().ellipsis;
+            let text: String = last.iter().map(|span| span.content.as_ref()).collect();
+            let style = last.first().map_or(Style::new(), |span| span.style);
+            *last = vec![span(format!("{} {mark}", cut(&text, columns.saturating_sub(2), "")), style)];
         }
     }
     for (line, spans) in lines.into_iter().enumerate() {

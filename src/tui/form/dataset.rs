@@ -27,7 +27,7 @@ pub fn follow(form: &mut Form) -> Option<String> {
     let mut changes = Vec::new();
     let before = read(&form.doc.source(), &[], &[]).experiment.data.task;
     if before != entry.task && form.doc.set_typed("data.task", entry.task.name()).is_ok() {
-        changes.push(format!("data.task is {} now, not {before}", entry.task));
+        changes.push(format!("data.task is {} now", entry.task));
     }
     let mut gone = Vec::new();
     for key in OF_ONE_DATASET {
@@ -46,5 +46,5 @@ pub fn follow(form: &mut Form) -> Option<String> {
     if !gone.is_empty() {
         changes.push(format!("{} taken back", gone.join(", ")));
     }
-    (!changes.is_empty()).then(|| format!("{id}: {}", changes.join("; ")))
+    (!changes.is_empty()).then(|| changes.join("; "))
 }

@@ -62,6 +62,22 @@ impl Form {
     }
 }
 
+/// Gives the list of a form that is open the form's problems as they are now; one that has none any more goes.
+pub fn look_again(model: &mut Model) {
+    let Some(problems) = model.form().map(|form| form.problems.clone()) else { return };
+    for popup in &mut model.popups {
+        if let Popup::Problems(list) = popup
+            && list.of_form
+        {
+            let cursor =
+                list.problems.get(list.cursor).and_then(|here| problems.iter().position(|known| known == here));
+            list.cursor = cursor.unwrap_or(list.cursor).min(problems.len().saturating_sub(1));
+            list.problems.clone_from(&problems);
+        }
+    }
+    model.popups.retain(|popup| !matches!(popup, Popup::Problems(list) if list.of_form && list.problems.is_empty()));
+}
+
 /// An action on the list, which has been taken off.
 pub fn act(model: &mut Model, mut list: ProblemList, action: Action) -> Vec<Effect> {
     let problem = list.problems.get(list.cursor).cloned();

@@ -52,20 +52,24 @@ pub fn view(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
     under(buf, below(area, area.height.saturating_sub(about_lines)), form, value_room(form, list.width), look);
 }
 
+/// What the screen is.
+const TITLE: &str = "AutoLoRA  new run";
+
 fn title(buf: &mut Buffer, area: Rect, form: &Form, look: Look) {
     let changed = if form.is_changed() { ", changed" } else { "" };
     let origin = match &form.parent {
         Some(parent) => format!("from run {parent}"),
         None => format!("preset {}", cut(&form.doc.name, 28, look.glyphs().ellipsis)),
     };
-    let left =
-        vec![span("AutoLoRA", look.strong()), plain("  new run  "), span(format!("{origin}{changed}"), look.faint())];
     let right = match form.problems.len() {
         _ if form.starting => span("starting", look.accent()),
         0 => span(format!("{} ready to start", look.glyphs().done), look.good()),
         1 => span(format!("{} 1 problem, ! shows it", look.glyphs().error), look.bad()),
         n => span(format!("{} {n} problems, ! lists them", look.glyphs().error), look.bad()),
     };
+    let room = usize::from(area.width).saturating_sub(TITLE.len() + right.width() + 4 + changed.len());
+    let origin = cut(&origin, room, look.glyphs().ellipsis);
+    let left = vec![span(TITLE, look.strong()), plain("  "), span(format!("{origin}{changed}"), look.faint())];
     put_ends(buf, area, 0, left, vec![right]);
     if form.is_filtered() {
         let mut spans = vec![span("find ", look.faint())];

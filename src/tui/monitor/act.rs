@@ -55,7 +55,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::Smoothing
         | Action::ZoomIn
         | Action::ZoomOut
-        | Action::ZoomAll => on_figures(monitor, action),
+        | Action::ZoomAll => on_figures(monitor, action, columns),
         Action::Filter => {
             (monitor.focus, monitor.log.typing, monitor.log.scroll) = (Pane::Log, true, 0);
         }
@@ -69,7 +69,12 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     Vec::new()
 }
 
-fn on_figures(monitor: &mut Monitor, action: Action) {
+fn on_figures(monitor: &mut Monitor, action: Action, columns: u16) {
+    // Where another pane has their place, they take it: what a key does is seen.
+    let is_narrow = columns < super::view::WIDE;
+    if monitor.full || is_narrow && !matches!(monitor.focus, Pane::Map | Pane::Log) {
+        monitor.focus = Pane::Figures;
+    }
     let curves = monitor.view.curves(super::figures::phase_of(monitor.shown_curve()));
     match action {
         Action::Figures => monitor.figures.next_group(curves),
@@ -183,6 +188,17 @@ fn keep(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Why a run in some state is not controlled in a way.
+pub fn why_no_control(action: Action, state: Option<State>) -> Option<&'static str> {
+    Some(match action {
+        Action::Pause => "only a run that is at work can be paused",
+        Action::Stop => "no worker is at it",
+        Action::Resume if state == Some(State::Finished) => "the run is finished",
+        Action::Resume => "a worker is at it already",
+        _ => return None,
+    })
+}
+
 impl Monitor {
     /// Why an action does nothing now, where that is not plain to see.
     pub fn why_not(&self, action: Action) -> Option<&'static str> {
@@ -195,13 +211,10 @@ impl Monitor {
             Action::Changes => "no moment is marked: m marks the one that is shown",
             Action::WhatIf | Action::EarlierStep | Action::LaterStep | Action::Earlier | Action::Later => NOTHING_YET,
             Action::Replay | Action::Mark | Action::Jump => NOTHING_YET,
-            Action::Pause => "only a run that is at work can be paused",
-            Action::Stop => "no worker is at it",
             Action::Resume if self.state == Some(State::Finished) => {
                 "the run is finished: w tries another rule, and retrains with it"
             }
-            Action::Resume => "a worker is at it already",
-            _ => return None,
+            action => return why_no_control(action, self.state),
         })
     }
 

@@ -1,6 +1,7 @@
 //! The heat map: selection values, rank and share of energy of every module, a row per layer, a column per kind.
 
-use super::scene::{Against, Scene, Source, is_kept};
+use super::scene::{Against, Scene, Source};
+use super::yardstick::{Measure, Terms, Yardstick, in_digits};
 use super::{Monitor, Pane};
 use crate::experiment::Choice;
 use crate::run::event::sum_of;
@@ -75,10 +76,11 @@ fn rank_width(monitor: &Monitor) -> usize {
     terms(monitor).to_string().len().max(2)
 }
 
-/// Shade of a value: 0 and 1 below the reference, 2 to 4 at or above it.
-fn shade(alpha: f32, reference: f64) -> usize {
-    let ratio = f64::from(alpha) / reference.max(f64::MIN_POSITIVE);
-    match is_kept(alpha, reference) {
+/// Shade of a block of terms: 0 and 1 where none is kept, else 2 to 4, by the largest of them.
+fn shade(terms: &Terms, block: std::ops::Range<usize>) -> usize {
+    let largest = block.clone().map(|term| terms.measure(term)).fold(f64::NEG_INFINITY, f64::max);
+    let ratio = largest / terms.reference.max(f64::MIN_POSITIVE);
+    match block.into_iter().any(|term| terms.is_kept(term)) {
         false if ratio < LIGHTEST => 0,
         false => 1,
         true if ratio < DARKER => 2,
@@ -104,14 +106,14 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
         Source::Tried => "ranks as tried".to_owned(),
     };
     // A rule with a line is told by the legend.
-    let rule = monitor.rule_shown().filter(|_| scene.line.is_none());
+    let rule = scene.yardstick.rule.filter(|_| scene.line.is_none());
     let rule = rule.map_or(String::new(), |rule| format!(" by {}", rule.name()));
     let title = format!("{title}{rule}{}", difference(scene));
     // The rule's own frame, and the mark of the focus.
     let room = usize::from(area.width).saturating_sub(width(&title) + 11);
     // Shades of values that are not there yet mean nothing.
     let has_values = monitor.view.modules.iter().any(|module| !module.alpha.is_empty());
-    let legend = if has_values { legend(scene, room, look) } else { Vec::new() };
+    let legend = if has_values { legend(&scene.yardstick, room, look) } else { Vec::new() };
     monitor.pane_rule(buf, area, Pane::Map, &title, legend, look);
     if monitor.grid.cells.is_empty() {
         let text = match monitor.state {
@@ -167,13 +169,13 @@ fn shown_columns(monitor: &Monitor, columns: u16, cell: usize) -> std::ops::Rang
 }
 
 /// What the shades mean, in as many words as there is room for.
-fn legend(scene: &Scene, room: usize, look: Look) -> Vec<Span<'static>> {
+fn legend(yardstick: &Yardstick, room: usize, look: Look) -> Vec<Span<'static>> {
     let mark = |shade: usize| span(look.glyphs().shades[shade], shade_style(shade, look));
     let word = |text: &str| span(text, look.faint());
     let joined = |shades: std::ops::Range<usize>| shades.map(mark);
-    let (one_by_one, grouped, short) = match scene.line {
-        Some(line) => {
-            let at = |share: f64| format!("{:.3}", line * share);
+    let (one_by_one, grouped, short) = match (yardstick.measure, yardstick.limit) {
+        (Measure::Value, Some(line)) => {
+            let at = |share: f64| in_digits(line * share);
             let long = [
                 format!(" below {}  ", at(LIGHTEST)),
                 " dropped  ".into(),
@@ -184,7 +186,21 @@ fn legend(scene: &Scene, room: usize, look: Look) -> Vec<Span<'static>> {
             let short = [" below  ".to_owned(), format!(" from {}", at(1.0))];
             (long, [" dropped  ".to_owned(), format!(" kept: at least {}", at(1.0))], short)
         }
-        None => {
+        (Measure::Energy, limit) => {
+            let kept = match limit {
+                Some(share) => format!(" kept: from {} % of the largest energy", in_digits(100.0 * share)),
+                None => " kept: the largest energies".to_owned(),
+            };
+            let long = [
+                " below half of that  ".into(),
+                " dropped  ".into(),
+                format!("{kept}  "),
+                format!(" {DARKER}  "),
+                format!(" {DARKEST} times"),
+            ];
+            (long, [" dropped  ".to_owned(), kept], [" dropped  ", " kept"].map(str::to_owned))
+        }
+        (Measure::Value, None) => {
             let long = [
                 " below half its module's mean  ".into(),
                 " below it  ".into(),
@@ -273,11 +289,10 @@ fn cell_spans(
     if values.is_empty() {
         spans.push(plain(" ".repeat(blocks)));
     } else {
-        let reference = monitor.reference(scene.line, values);
+        let terms = scene.terms(monitor, module);
         let per_block = values.len().div_ceil(MOST_BLOCKS);
-        for values in values.chunks(per_block) {
-            let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let shade = shade(largest, reference);
+        for first in (0..values.len()).step_by(per_block) {
+            let shade = shade(&terms, first..values.len().min(first + per_block));
             spans.push(span(look.glyphs().shades[shade], shade_style(shade, look)));
         }
         spans.push(plain(" ".repeat(blocks.saturating_sub(spans.len()))));

@@ -1,6 +1,5 @@
 //! Where the worker runs and what its machine does.
 
-use super::status::peak_memory;
 use super::{Monitor, Pane};
 use crate::run::history::{Axis, Looks, MachinePoint};
 use crate::run::machine::{Gpu, Machine};
@@ -74,7 +73,7 @@ pub fn worker(monitor: &Monitor, look: Look) -> String {
         facts.push(format!("pid {pid}"));
     }
     if is_over(monitor) {
-        facts.extend(peak_memory(view).map(|peak| format!("worker at most {}", bytes(peak))));
+        facts.extend(view.peak_memory().map(|peak| format!("worker at most {}", bytes(peak))));
     } else {
         facts.extend(view.rss_bytes.map(|rss| format!("memory {}", bytes(rss))));
         facts.extend(view.device_bytes.map(|device| format!("device memory {}", bytes(device))));

@@ -13,7 +13,8 @@ use ratatui::text::Span;
 
 /// Whether there is something to say: in the search, or at one of its moments.
 pub fn is_shown(monitor: &Monitor) -> bool {
-    !monitor.view.snapshots.is_empty() && (monitor.view.phase == Some(Phase::Search) || monitor.is_past())
+    let is_read = monitor.read.is_none() && !monitor.view.snapshots.is_empty();
+    is_read && (monitor.view.phase == Some(Phase::Search) || monitor.is_past())
 }
 
 /// The meter in one line: what does not fit is left out, the figures before the reason.

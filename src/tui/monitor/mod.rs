@@ -22,8 +22,9 @@ mod status;
 mod view;
 mod ways;
 mod what_if;
+mod yardstick;
 
-pub use act::{act, act_what_if};
+pub use act::{act, act_what_if, why_no_control};
 pub use adapter::AdapterFile;
 pub use catch_up::Then;
 pub use changes::changes;
@@ -110,6 +111,19 @@ pub struct Monitor {
 }
 
 impl Monitor {
+    /// The run to go back to where nothing was read of this one.
+    pub fn way_back(&mut self) -> Option<String> {
+        self.child.take_if(|_| self.state.is_none())
+    }
+
+    /// Takes who the run is; said once more, what a worker found out of its settings.
+    pub fn opened(&mut self, head: Head) {
+        match &mut self.head {
+            Some(known) if known.id == head.id => (known.settings, known.data) = (head.settings, head.data),
+            _ => self.head = Some(head),
+        }
+    }
+
     /// The monitor of a run of which nothing is read yet.
     pub fn new(run: &str) -> Monitor {
         Monitor {

@@ -1,6 +1,7 @@
 //! The module with the cursor: its selection values in numbers, against the threshold.
 
-use super::scene::{Scene, is_kept};
+use super::scene::Scene;
+use super::yardstick::{Terms, Yardstick};
 use super::{Monitor, Pane};
 use crate::run::chronicle::tail;
 use crate::run::view::ModuleView;
@@ -29,8 +30,8 @@ struct Shown<'a> {
     /// Its share in the energy of all, and each term's in its own.
     share: Option<f64>,
     terms: Option<Vec<f64>>,
-    /// What its values are measured against.
-    reference: f64,
+    /// What of its terms is measured, and which are kept.
+    measured: Terms<'a>,
 }
 
 impl<'a> Shown<'a> {
@@ -45,7 +46,7 @@ impl<'a> Shown<'a> {
             rank: scene.rank(index),
             share: scene.shares.as_ref().and_then(|shares| shares.get(index).copied()),
             terms: (all > 0.0).then(|| energy.iter().map(|energy| energy / all).collect()),
-            reference: monitor.reference(scene.line, values),
+            measured: scene.terms(monitor, index),
         })
     }
 }
@@ -55,7 +56,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
     let Some(mut shown) = Shown::of(monitor, scene) else { return };
     if shown.values.is_empty() || area.height < panel_lines(monitor) {
         put(buf, area, 0, about(&shown, area.width, look));
-        put(buf, area, 1, values(scene, &shown, area.width, look));
+        put(buf, area, 1, values(&scene.yardstick, &shown, area.width, look));
         return;
     }
     // The path counts for more than the share of energy, which the map has, too.
@@ -67,25 +68,26 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
     }
     let title = cut_start(&shown.module.path, room(&facts), look);
     monitor.pane_rule(buf, area, Pane::Module, &title, vec![span(facts, look.faint())], look);
-    let reference = shown.reference;
-    let largest = shown.values.iter().copied().fold(0.0, f32::max);
+    let measured = &shown.measured;
+    let reference = measured.reference;
     // Room for twice the threshold, so that it stays where it is while values grow.
-    let full = f64::from(largest).max(2.0 * reference).max(f64::MIN_POSITIVE);
+    let full = measured.largest().max(2.0 * reference).max(f64::MIN_POSITIVE);
     // A number, the value, its share of the energy where it is known.
     let margin = if shown.terms.is_some() { 18 } else { 12 };
     let columns = usize::from(area.width).saturating_sub(margin);
     for (line, alpha) in shown.values.iter().enumerate() {
-        let style = value_style(*alpha, reference, look);
+        let style = value_style(measured.is_kept(line), look);
         let mut spans = vec![span(format!("{:>3}  ", line + 1), look.faint()), span(format!("{alpha:.3}  "), style)];
         if let Some(share) = shown.terms.as_ref().and_then(|terms| terms.get(line)) {
             spans.push(span(format!("{:>4.0}% ", 100.0 * share), look.faint()));
         }
-        let full_columns = (f64::from(*alpha).max(0.0) / full * columns as f64).round() as usize;
+        let full_columns = (measured.measure(line).max(0.0) / full * columns as f64).round() as usize;
         spans.push(span(look.glyphs().bar_full.repeat(full_columns.min(columns)), style));
         put(buf, area, 1 + line as u16, spans);
     }
     let at = (reference.max(0.0) / full * columns as f64).round() as usize;
-    let text = format!("{}^ {} {reference:.3}", " ".repeat(margin + at.saturating_sub(1)), reference_name(scene));
+    let text = scene.yardstick.reference_words(reference);
+    let text = format!("{}^ {text}", " ".repeat(margin + at.saturating_sub(1)));
     let last = 1 + u16::try_from(shown.values.len()).unwrap_or(u16::MAX - 1);
     put(buf, area, last, vec![span(text, look.faint())]);
     if shown.terms.is_some() {
@@ -110,12 +112,8 @@ fn cut_start(path: &str, columns: usize, look: Look) -> String {
     ends.enumerate().find_map(fitting).unwrap_or_else(|| cut(path, columns, mark))
 }
 
-fn reference_name(scene: &Scene) -> &'static str {
-    if scene.line.is_some() { "threshold" } else { "mean" }
-}
-
-fn value_style(alpha: f32, reference: f64, look: Look) -> Style {
-    if is_kept(alpha, reference) { look.accent().add_modifier(Modifier::BOLD) } else { look.faint() }
+fn value_style(is_kept: bool, look: Look) -> Style {
+    if is_kept { look.accent().add_modifier(Modifier::BOLD) } else { look.faint() }
 }
 
 fn facts(shown: &Shown) -> String {
@@ -138,23 +136,27 @@ fn about(shown: &Shown, columns: u16, look: Look) -> Vec<Span<'static>> {
 }
 
 /// The selection values as numbers.
-fn values(scene: &Scene, shown: &Shown, columns: u16, look: Look) -> Vec<Span<'static>> {
+fn values(yardstick: &Yardstick, shown: &Shown, columns: u16, look: Look) -> Vec<Span<'static>> {
     if shown.values.is_empty() {
         return Vec::new();
     }
-    let reference = shown.reference;
-    let end = format!(" {} {reference:.3}", reference_name(scene));
+    let end = format!(" {}", yardstick.reference_words(shown.measured.reference));
     let room = usize::from(columns).saturating_sub(width(&end));
-    let mut spans = Vec::new();
-    let mut used = 0;
-    for alpha in shown.values {
-        let text = format!("{alpha:.3} ");
-        used += width(&text);
-        if used > room {
-            break;
-        }
-        spans.push(span(text, value_style(*alpha, reference, look)));
-    }
-    spans.push(span(end, look.faint()));
+    let whole: Vec<String> = shown.values.iter().map(|alpha| format!("{alpha:.3} ")).collect();
+    // Of many, without the 0 that they begin with.
+    let short = || whole.iter().map(|text| text.strip_prefix('0').unwrap_or(text).to_owned()).collect();
+    let texts: Vec<String> = if whole.iter().map(|text| width(text)).sum::<usize>() <= room { whole } else { short() };
+    let is_cut = texts.iter().map(|text| width(text)).sum::<usize>() > room;
+    let mark = if is_cut { look.glyphs().ellipsis } else { "" };
+    let mut used = width(mark);
+    let fits = |text: &&String| {
+        used += width(text);
+        used <= room
+    };
+    let count = texts.iter().take_while(fits).count();
+    let style = |term: usize| value_style(shown.measured.is_kept(term), look);
+    let values = texts.into_iter().enumerate().take(count);
+    let mut spans: Vec<Span> = values.map(|(term, text)| span(text, style(term))).collect();
+    spans.push(span(format!("{mark}{end}"), look.faint()));
     spans
 }

@@ -1,6 +1,6 @@
 //! All that is known of what came out, below the figures on the whole screen: ranks and size, time, the adapter.
 
-use super::{Monitor, status};
+use super::Monitor;
 use crate::run::view::is_better_less;
 use crate::tui::draw::{put, span};
 use crate::tui::look::Look;
@@ -54,7 +54,7 @@ fn facts(monitor: &Monitor, look: Look) -> Vec<(&'static str, String, Style)> {
             phases.map(|(phase, seconds)| format!("{} {}", phase.name(), duration(seconds))).collect();
         facts.push(("time", format!("{} in all: {}", duration(took), phases.join(", ")), plain));
     }
-    facts.extend(status::peak_memory(view).map(|peak| ("memory", format!("{} at most", bytes(peak)), plain)));
+    facts.extend(view.peak_memory().map(|peak| ("memory", format!("{} at most", bytes(peak)), plain)));
     if view.train_rows > 0 {
         let [train, validation, held] = [view.train_rows, view.validation_rows, view.test_rows].map(grouped);
         facts.push(("rows", format!("{train} to train, {validation} to validate, {held} held out"), plain));

@@ -2,10 +2,10 @@
 
 use super::Monitor;
 use super::what_if::Outcome;
-use crate::experiment::{AllocationSettings, Rule};
+use super::yardstick::{Terms, Yardstick};
+use crate::experiment::AllocationSettings;
 use crate::run::settled::stability;
-use crate::run::view::{By, shares_of_energy};
-use crate::search::allocation::{line_of, reaches};
+use crate::run::view::shares_of_energy;
 use crate::search::stability::Stability;
 
 /// Steps for which a change of rank that happens before one's eyes is marked.
@@ -51,6 +51,7 @@ pub struct Scene {
     pub shares: Option<Vec<f64>>,
     /// What a value must reach, where the rule has such a line.
     pub line: Option<f64>,
+    pub yardstick: Yardstick,
 }
 
 impl Scene {
@@ -70,7 +71,14 @@ impl Scene {
             None => actual,
         };
         let fresh = if source == Source::Emerging { monitor.fresh_changes() } else { Vec::new() };
-        Scene { source, ranks, tried, against, before, fresh, shares: shares(monitor), line: monitor.line() }
+        let line = monitor.line();
+        let yardstick = Yardstick::of(monitor, line, &ranks);
+        Scene { source, ranks, tried, against, before, fresh, shares: shares(monitor), line, yardstick }
+    }
+
+    /// The terms of a module, and which of them are kept.
+    pub fn terms<'a>(&self, monitor: &'a Monitor, module: usize) -> Terms<'a> {
+        self.yardstick.terms(monitor, module, self.rank(module))
     }
 
     /// Rank and change of a module: the rank that it is compared with where that is another.
@@ -150,30 +158,6 @@ impl Monitor {
         self.view.allocation.clone().or_else(said).unwrap_or_default()
     }
 
-    /// The rule that the ranks are of, as they are shown: of the past the one that held then, where that is known.
-    pub fn rule_shown(&self) -> Option<Rule> {
-        if let Some(what_if) = &self.what_if {
-            return Some(what_if.rule);
-        }
-        match self.moment.at.map(|at| self.view.by(at)) {
-            // What is said may have been chosen later; nothing was where this is all that held.
-            Some(Some(By::Line(_))) if self.view.held.len() > 1 || self.view.inherited.is_some() => None,
-            Some(Some(By::Choice(choice))) => Some(choice.rule),
-            _ => Some(self.allocation().rule),
-        }
-    }
-
-    /// What a selection value must reach to be kept, where the rule that holds, or held at the moment that is shown, or that
-    /// is tried, has such a line.
-    pub fn line(&self) -> Option<f64> {
-        let said = self.settings().map(|settings| &settings.allocation);
-        match (&self.what_if, self.moment.at) {
-            (Some(what_if), _) => line_of(&what_if.choice(), self.view.rank),
-            (None, Some(at)) => self.view.line_at(at, said),
-            (None, None) => self.view.line(said),
-        }
-    }
-
     /// Of each module whether its rank rose in the last few steps, or fell; only what changed since the user came.
     fn fresh_changes(&self) -> Vec<Option<bool>> {
         let snapshots = &self.view.snapshots;
@@ -196,20 +180,9 @@ impl Monitor {
         fresh
     }
 
-    /// What a module's values are measured against: that line, else their mean.
-    pub fn reference(&self, line: Option<f64>, values: &[f32]) -> f64 {
-        let mean = || values.iter().map(|alpha| f64::from(*alpha)).sum::<f64>() / values.len().max(1) as f64;
-        line.unwrap_or_else(mean)
-    }
-
     /// How settled the search is at the moment that is shown.
     pub fn stability(&self) -> Option<Stability> {
         let patience = self.settings().map_or(100, |settings| settings.search.stable_steps);
         stability(&self.view, self.shown()?, patience, self.line())
     }
-}
-
-/// Whether a selection value is kept.
-pub fn is_kept(alpha: f32, reference: f64) -> bool {
-    reaches(f64::from(alpha), reference)
 }

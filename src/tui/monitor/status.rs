@@ -2,7 +2,8 @@
 
 use super::Monitor;
 use crate::run::event::Phase;
-use crate::run::view::{RunView, State};
+use crate::run::outlook::percent;
+use crate::run::view::State;
 use crate::tui::draw::{bar, plain, put_ends, span};
 use crate::tui::look::Look;
 use crate::tui::text::{bytes, cut, cut_inside, duration, moment, rough_duration, width, wrap};
@@ -99,11 +100,6 @@ fn plans_baseline(monitor: &Monitor) -> bool {
     asked && (monitor.view.test_rows > 0 || monitor.view.modules.is_empty())
 }
 
-/// The most memory that the worker of a run had.
-pub fn peak_memory(view: &RunView) -> Option<u64> {
-    view.timing.get("peak_rss_bytes").map(|bytes| *bytes as u64).max(view.peak_rss_bytes)
-}
-
 /// How far the phase is, with rate and time left; or what became of the run.
 pub fn progress(monitor: &Monitor, columns: u16, zone: &TimeZone, look: Look) -> Vec<Span<'static>> {
     let view = &monitor.view;
@@ -115,6 +111,10 @@ pub fn progress(monitor: &Monitor, columns: u16, zone: &TimeZone, look: Look) ->
         Some(State::Queued) => vec![plain(format!("waiting in the queue for {}; s takes it out", view.device))],
         Some(State::Finished) => vec![plain(ended(monitor, columns, zone))],
         Some(State::Paused) => vec![plain(format!("paused in {place}{}; r resumes", worked()))],
+        Some(State::Stopped) if view.waits && view.started.is_none() => {
+            vec![plain("taken out of the queue before it began; r starts it")]
+        }
+        Some(State::Stopped) if view.waits => vec![plain(format!("taken out of the queue in {place}; r resumes"))],
         Some(State::Stopped) => vec![plain(format!("stopped in {place}{}; r resumes", worked()))],
         Some(State::Crashed) => {
             let text = format!("died in {place}: r {}", view.resumes());
@@ -143,10 +143,14 @@ fn running(monitor: &Monitor, columns: u16, look: Look) -> Vec<Span<'static>> {
     }
     let share = step as f64 / total as f64;
     let start = format!("{label} {step}/{total} ");
-    let percent = format!("{:>3.0} %", share * 100.0);
+    let percent = format!("{:>3} %", percent(step, total));
     let unit = if view.phase == Some(Phase::Prepare) { "rows" } else { "steps" };
     let rate = view.rate.filter(|rate| *rate > 0.0).map_or(String::new(), |rate| format!("  {rate:.1} {unit}/s"));
-    let left = left(monitor).map_or(String::new(), |left| format!("  {left}"));
+    let left = match left(monitor) {
+        Some(left) => format!("  {left}"),
+        None if step < total => "  estimating the time left".into(),
+        None => String::new(),
+    };
     let columns = usize::from(columns);
     let room = |facts: &str| columns.saturating_sub(width(&start) + 1 + width(facts));
     // A short bar says nothing, and how fast it is says less than how long it takes.
@@ -193,7 +197,7 @@ fn ended(monitor: &Monitor, columns: u16, zone: &TimeZone) -> String {
     let facts = [
         phases,
         format!("; {from} to {to}"),
-        peak_memory(view).map_or(String::new(), |rss| format!("; {} of memory at most", bytes(rss))),
+        view.peak_memory().map_or(String::new(), |rss| format!("; {} of memory at most", bytes(rss))),
     ];
     for fact in facts {
         if width(&line) + width(&fact) <= usize::from(columns) {

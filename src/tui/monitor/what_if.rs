@@ -223,7 +223,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, monitor: &Monitor, scene: &Scene, look
     };
     let changed = scene.changes();
     let empty = outcome.ranks.iter().filter(|rank| **rank == 0).count();
-    let ranks = format!("{changed} of {} modules differ from now, {empty} without a term", outcome.ranks.len());
+    let than = if monitor.is_past() { "then" } else { "now" };
+    let ranks = format!("{changed} of {} modules differ from {than}, {empty} without a term", outcome.ranks.len());
     put(buf, area, 3, vec![plain(ranks)]);
     let size = outcome.parameters.saturating_add(monitor.view.head_parameters).saturating_mul(PARAMETER_BYTES);
     put(buf, area, 4, vec![plain(format!("adapter {} with its head", bytes(size as u64)))]);

@@ -32,7 +32,7 @@ pub fn view(buf: &mut Buffer, area: Rect, model: &Model) {
         return;
     }
     let body = below(area, if presets.is_filtered() { 2 } else { 1 });
-    let wanted = u16::try_from(shown.len()).unwrap_or(u16::MAX - 1).saturating_add(1);
+    let wanted = u16::try_from(shown.len().max(1)).unwrap_or(u16::MAX - 1).saturating_add(1);
     let list = wanted.min((body.height / 2).max(2));
     rows(buf, top(body, list), &shown, model);
     if let Some(row) = presets.selected() {

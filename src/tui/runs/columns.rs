@@ -2,6 +2,7 @@
 
 use super::RunRow;
 use crate::run::event::Phase;
+use crate::run::outlook::percent;
 use crate::run::view::State;
 use crate::tui::look::Look;
 use crate::tui::monitor::short;
@@ -111,7 +112,7 @@ impl Column {
             Column::Progress => "the phase, and how much of it is done",
             Column::Left => "until the end of all phases; of a run at work",
             Column::Steps => "steps of the phase, done and in all",
-            Column::Rank => "mean of the ranks; faint while they may change",
+            Column::Rank => "mean rank; faint while it may change",
             Column::Parameters => "LoRA parameters at these ranks",
             Column::Score => "score; of a run under way its best validation loss",
             Column::Best => "lowest validation loss of the search, and its step",
@@ -180,7 +181,13 @@ impl Column {
     /// The same as the table draws it.
     pub fn cell(self, row: &RunRow, zone: &TimeZone, look: Look) -> (String, Style) {
         let text = self.text(row, zone);
+        let comes = text.is_empty() && row.reads_on && row.state != State::Queued;
         match self {
+            Column::Best | Column::Rank | Column::Parameters if comes => (look.glyphs().ellipsis.into(), look.faint()),
+            // Without its score, the best of what was read is not the best.
+            Column::Score if row.score.is_none() && row.reads_on && row.state != State::Queued => {
+                (look.glyphs().ellipsis.into(), look.faint())
+            }
             Column::State if row.unreadable.is_some() => (text, look.bad()),
             Column::State => {
                 let (glyph, style) = look.state(row.state);
@@ -221,7 +228,7 @@ fn progress(row: &RunRow) -> String {
         (State::Queued, _) => row.place.map_or(String::new(), |place| format!("place {place}")),
         (State::Finished, _) => String::new(),
         (_, 0) => phase.to_owned(),
-        (_, total) => format!("{phase:<8} {:>3.0} %", 100.0 * row.step as f64 / total as f64),
+        (_, total) => format!("{phase:<8} {:>3} %", percent(row.step, total)),
     }
 }
 
@@ -292,6 +299,17 @@ mod tests {
             assert!(until(seconds).len() < Column::Left.width(), "{}", until(seconds));
         }
         assert_eq!([40.0, 370.0, 12_000.0, 45_000.0, 3e5].map(until), ["40 s", "6 min", "3 h 20 min", "12 h", "3 d"]);
+    }
+
+    #[test]
+    fn a_figure_that_the_rest_of_a_log_may_hold_has_a_mark_in_its_place() {
+        let read = super::super::tests::row("25", "a", State::Finished);
+        let look = Look { depth: crate::tui::palette::Depth::None, unicode: true, letters: true };
+        let text = |row: &RunRow, column: Column| column.cell(row, &TimeZone::UTC, look).0;
+        let reads_on = RunRow { reads_on: true, best: Some((4, 0.5)), ..read.clone() };
+        assert_eq!((text(&reads_on, Column::Rank), text(&read, Column::Rank)), ("…".into(), String::new()));
+        assert_eq!(text(&reads_on, Column::Best), "0.5000 at 4", "what is known is shown");
+        assert_eq!(text(&RunRow { state: State::Queued, ..reads_on }, Column::Rank), "");
     }
 
     #[test]

@@ -75,6 +75,10 @@ fn fields(row: &RunRow, zone: &TimeZone, look: Look) -> Vec<(&'static str, Strin
             fields.extend(row.unreadable.as_ref().map(|reason| ("error", brief(reason), look.bad())));
         }
         _ if row.place.is_some() => {}
+        (None, _) if row.state == State::Crashed => {
+            let place = row.phase.map_or(String::new(), |phase| format!(" in {}", phase.name()));
+            fields.push(("error", format!("the worker died{place}; r goes on from the last checkpoint"), look.bad()));
+        }
         (Some(error), _) => fields.push(("error", error.clone(), look.bad())),
         (None, Some((name, value))) => {
             let less = if is_better_less(name) { " (less is better)" } else { "" };

@@ -69,7 +69,7 @@ pub fn format_said(model: &mut Model, line: &str, run: String, name: String) -> 
         ask_format(model, run, name);
         return Vec::new();
     };
-    let text = format!("Folder to write {name} into, as {}; an earlier export there is replaced:", format.name());
+    let text = format!("Folder to write {name} into, as {}; an earlier one of it there is replaced:", format.name());
     let input = LineInput::offering(&format!("{name}-{}", format.name()));
     let then = Asked::ExportFolder { run, name, format };
     model.popups.push(Popup::Prompt { title: "Export", text, input, then });

@@ -104,6 +104,9 @@ impl RunsFolder {
         if std::mem::replace(&mut self.looked, true) {
             scan_some(&mut all);
         }
+        for known in &mut all {
+            known.row.reads_on = known.is_behind_by(1);
+        }
         let mut rows: Vec<RunRow> = all.iter().map(|known| known.row.clone()).collect();
         name_parents(&mut rows);
         if rows.iter().any(|row| row.state == State::Queued) {
@@ -262,9 +265,10 @@ fn has_more(view: &RunView, experiment: &Experiment) -> bool {
 
 /// The ranks that a run's last word names.
 fn of_end(records: &[Record]) -> Option<Ranked> {
-    let Event::Finished { ranks, .. } = &records.last()?.event else { return None };
+    let Event::Finished { ranks, metrics, .. } = &records.last()?.event else { return None };
     let mean = mean_rank(ranks.values().copied())?;
-    Some(Ranked { mean, parameters: None, allocated: true })
+    let parameters = metrics.get("lora_parameters").map(|parameters| *parameters as usize);
+    Some(Ranked { mean, parameters, allocated: true })
 }
 
 /// The row of a run of which all of the log was read.
@@ -316,6 +320,7 @@ fn first_row(run: &RunDir, experiment: &Experiment) -> RunRow {
         error: None,
         damage: run.damage().map(String::from),
         unreadable: None,
+        reads_on: false,
     };
     describe(&mut row, experiment);
     row
@@ -449,12 +454,12 @@ mod tests {
         let mut folder = RunsFolder::default();
         let best = |folder: &mut RunsFolder| {
             let rows = folder.look_at(&store).unwrap();
-            (rows[0].best, rows[0].last, folder.is_behind())
+            (rows[0].best, rows[0].last, folder.is_behind(), rows[0].reads_on)
         };
-        assert_eq!(best(&mut folder), (None, None, true), "the first rows do not wait");
+        assert_eq!(best(&mut folder), (None, None, true, true), "the first rows do not wait");
         let at_first = Some((1, 0.25));
-        assert_eq!(best(&mut folder), (at_first, at_first, false), "less than a portion is left");
-        assert_eq!(best(&mut folder), (at_first, Some((2, 0.5)), false));
+        assert_eq!(best(&mut folder), (at_first, at_first, false, true), "less than a portion is left");
+        assert_eq!(best(&mut folder), (at_first, Some((2, 0.5)), false, false));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod detail;
 pub mod export;
 pub mod filter;
 pub mod folder;
-mod names;
+pub mod names;
 pub mod order;
 mod removal;
 mod view;
@@ -23,6 +23,7 @@ use super::input::LineInput;
 use super::kept::Kept;
 use super::keys::{Action, Context};
 use super::model::{Model, Popup, Screen, moved};
+use super::monitor::why_no_control;
 use super::msg::Effect;
 use super::text::clean;
 use crate::run::best::At;
@@ -94,6 +95,8 @@ pub struct RunRow {
     pub damage: Option<String>,
     /// Why its state cannot be told; `state` is what was known before.
     pub unreadable: Option<String>,
+    /// Whether a part of its log is still to be read, from which figures may come.
+    pub reads_on: bool,
 }
 
 impl RunRow {
@@ -238,6 +241,17 @@ impl Runs {
     /// Whether the marked runs can be compared.
     pub fn can_compare(&self) -> bool {
         (FEWEST..=MOST).contains(&self.marked.len())
+    }
+
+    /// Why an action does nothing to the run with the cursor.
+    pub fn why_not(&self, action: Action) -> Option<String> {
+        let row = self.selected()?;
+        match action {
+            Action::Remove => Some(format!("{} is at work or waits for it: s stops it first", row.name)),
+            Action::QueueFirst if row.place.is_some() => Some(format!("{} is the first in the queue", row.name)),
+            Action::QueueFirst => Some(format!("{} does not wait in the queue", row.name)),
+            action => why_no_control(action, Some(row.state)).map(str::to_owned),
+        }
     }
 
     /// What to do so that runs can be compared.

@@ -26,6 +26,11 @@ pub fn name_of(
     (pad(&name, room.saturating_sub(width(&apart)), glyphs.ellipsis), apart)
 }
 
+/// The end of an id, which tells runs apart as a rule.
+pub fn end_of_id(id: &str) -> String {
+    id.chars().skip(id.chars().count().saturating_sub(4)).collect()
+}
+
 /// Day, clock, both, or the end of the id: the first of them that no other run of that name has.
 fn apart(row: &RunRow, all: &[RunRow], shown: &[Column], room: usize, zone: &TimeZone) -> Option<String> {
     let others: Vec<&RunRow> = all.iter().filter(|other| other.name == row.name && other.id != row.id).collect();
@@ -54,7 +59,7 @@ fn apart(row: &RunRow, all: &[RunRow], shown: &[Column], room: usize, zone: &Tim
     } else if room >= ROOMY && all_differ(&start) {
         Some(start(row))
     } else {
-        let tail = |row: &RunRow| row.id.chars().skip(row.id.chars().count().saturating_sub(4)).collect::<String>();
+        let tail = |row: &RunRow| end_of_id(&row.id);
         Some(if differs(&tail) { tail(row) } else { row.id.clone() })
     }
 }

@@ -24,9 +24,10 @@ pub fn ask(model: &mut Model, weights: &[Weight]) {
         [] => return,
         [(row, weight)] => {
             let text = format!(
-                "Delete run {} ({})? Its folder goes, with log, checkpoints and adapter: {} files, {}.\n{}",
+                "Delete run {} ({}{})? Its folder goes, with all that is in it: {} files, {}.\n{}",
                 row.name,
                 row.id,
+                starred(row),
                 weight.files,
                 bytes(weight.bytes),
                 weight.dir
@@ -59,17 +60,20 @@ fn staying(runs: &Runs) -> usize {
     runs.meant().iter().filter(|row| row.has_worker()).count()
 }
 
+fn starred(row: &RunRow) -> &'static str {
+    if row.notes.star { ", starred" } else { "" }
+}
+
 fn of_several(runs: &[(&RunRow, &Weight)], staying: usize) -> String {
     let files: usize = runs.iter().map(|(_, weight)| weight.files).sum();
     let size: u64 = runs.iter().map(|(_, weight)| weight.bytes).sum();
     let mut text = format!(
-        "Delete {} runs? Their folders go, with logs, checkpoints and adapters: {files} files, {}.",
+        "Delete {} runs? Their folders go, with all that is in them: {files} files, {}.",
         runs.len(),
         bytes(size)
     );
     for (row, weight) in runs.iter().take(MOST_NAMES) {
-        let star = if row.notes.star { ", starred" } else { "" };
-        text += &format!("\n{} ({}), {}{star}", row.name, row.id, bytes(weight.bytes));
+        text += &format!("\n{} ({}), {}{}", row.name, row.id, bytes(weight.bytes), starred(row));
     }
     if runs.len() > MOST_NAMES {
         text += &format!("\nand {} more", runs.len() - MOST_NAMES);
