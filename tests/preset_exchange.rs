@@ -152,7 +152,7 @@ fn a_difference_is_what_is_said_otherwise() {
     let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let keys: Vec<&str> = rows.iter().flat_map(|row| row["key"].as_str()).collect();
     assert_eq!((code, keys), (Some(0), vec!["data.id", "search.steps"]), "rank 8 is the default");
-    assert_eq!((&rows[1]["from"], &rows[1]["to"]), (&"unset".into(), &"60".into()));
+    assert_eq!((&rows[1]["from"], &rows[1]["to"]), (&Value::Null, &60.into()));
     let said = home.preset(&["diff", "a.toml", "b.toml"]).1;
     assert_eq!(said, "setting    a.toml  b.toml\nlora.rank  8       4\n");
     let (code, out, err) = home.preset(&["diff", "a.toml", "a.toml"]);

@@ -327,8 +327,7 @@ fn task_and_columns_follow_the_dataset_that_is_picked_and_it_is_told() {
     assert_eq!(said(&mut model, "baseline.head_only").as_deref(), Some("true"), "it goes with classes");
     assert!(model.form().unwrap().doc.text().contains("# a score"), "the comment stays");
     let told = model.notice.as_ref().unwrap().text.clone();
-    let expected =
-        "glue/sst2: data.task is classification now, not regression; data.text, data.label, evaluate.metric taken back";
+    let expected = "data.task is classification now; data.text, data.label, evaluate.metric taken back";
     assert_eq!(told, expected);
     assert_eq!(model.form().unwrap().problems, []);
     // What the catalogue does not know is left as it is; so is what is picked again.

@@ -629,7 +629,9 @@ fn under_a_rule_of_energies_those_are_kept_whose_energy_is_largest() {
         let (modules, energy) = (of([0.4, 0.3, 0.2, 0.1]), of([0.1, 0.2, 0.3, 0.4]));
         let ranks = [(path.clone(), 2)].into();
         log.push(Event::Selection(Selected { phase: Phase::Search, step: 1, modules, ranks, energy }));
-        let shown = frame(&log.watched(State::Running), 160, 45);
+        let mut model = log.watched(State::Running);
+        press(&mut model, "f");
+        let shown = frame(&model, 160, 45);
         assert!(shown.contains(&format!("kept: {legend}")), "{shown}");
         let cell =
             shown.lines().find_map(|line| Some(line.split_once("\u{25b8}")?.1).filter(|cell| cell.contains(" 2 ")));
