@@ -94,13 +94,16 @@ pub fn perform(effect: Effect) -> Vec<Msg> {
     }
 }
 
+/// Who asked for a turn gets it, whatever is answered about a device in use.
+fn agreed(asked: When, answered: When) -> When {
+    if asked == When::InTurn { asked } else { answered }
+}
+
 /// Starts what is to be started, now or in its turn.
 fn begin(effect: Effect, when: When) -> Vec<Msg> {
     match effect {
         Effect::Start { doc, name, parent, when: asked } => {
-            // Who asked for a turn gets it, whatever is answered about a device in use.
-            let when = if asked == When::InTurn { asked } else { when };
-            one(start(&doc, name.as_deref(), parent.as_deref(), when))
+            one(start(&doc, name.as_deref(), parent.as_deref(), agreed(asked, when)))
         }
         Effect::Retrain { run, choice } => one(start_retraining(&run, &choice, when)),
         Effect::Resume(run) => one(with_run(&run, |dir| {
@@ -345,6 +348,13 @@ fn description(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_asked_for_a_turn_gets_it() {
+        use When::{InTurn, Now};
+        assert_eq!([(Now, Now), (Now, InTurn)].map(|(asked, answered)| agreed(asked, answered)), [Now, InTurn]);
+        assert_eq!([(InTurn, Now), (InTurn, InTurn)].map(|(asked, answered)| agreed(asked, answered)), [InTurn; 2]);
+    }
 
     #[test]
     fn the_first_comment_describes_a_preset() {

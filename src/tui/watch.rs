@@ -366,3 +366,65 @@ fn head_of(dir: &RunDir) -> Head {
         seen,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Experiment;
+    use crate::run::event::Phase;
+    use crate::run::log::EventLog;
+    use crate::run::store::NewRun;
+
+    #[test]
+    fn settings_are_told_anew_once_a_worker_has_found_them_out() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = Store::new(home.path()).create(NewRun { name: "r", ..NewRun::default() }).unwrap();
+        let (to, mut messages) = tokio::sync::mpsc::unbounded_channel();
+        let looked = Looked { id: None, kept: None, newest: None };
+        let (follower, said) = (Follower::new(&dir.events_path()), Instant::now());
+        let run = dir.id().to_owned();
+        let filling = Some(Box::default());
+        let mut followed = Followed { run, dir, follower, filling, seen: None, then: None, told: None, said, looked };
+        let mut heads = |followed: &mut Followed| {
+            followed.look(&to).unwrap_or_else(|_| panic!("it cannot be followed"));
+            let mut heads = Vec::new();
+            while let Ok(message) = messages.try_recv() {
+                heads.extend(if let Msg::Opened(head) = message { Some(head) } else { None });
+            }
+            heads
+        };
+        assert_eq!(heads(&mut followed), []);
+        let mut log = EventLog::open(&followed.dir.events_path()).unwrap();
+        log.append(Event::Phase { phase: Phase::Prepare, total: 0, epochs: None }).unwrap();
+        assert_eq!(heads(&mut followed), []);
+        let mut experiment = Experiment::default();
+        experiment.data.text = Some("sentence".into());
+        followed.dir.write_experiment(&experiment).unwrap();
+        log.append(prepared()).unwrap();
+        let found = heads(&mut followed);
+        let text = found.iter().map(|head| head.settings.as_ref().and_then(|settings| settings.data.text.clone()));
+        assert_eq!(text.collect::<Vec<_>>(), [Some("sentence".to_owned())]);
+    }
+
+    fn prepared() -> Event {
+        Event::Prepared {
+            phase: Phase::Prepare,
+            model: "m".into(),
+            train_rows: 1,
+            validation_rows: 1,
+            test_rows: 0,
+            truncated_rows: 0,
+            labels: Vec::new(),
+            rank: 1,
+            threshold: None,
+            trainable_parameters: 1,
+            frozen_parameters: 1,
+            head_parameters: 0,
+            modules: Vec::new(),
+            warmup_steps: 0,
+            task: "classification".into(),
+            metric: "accuracy".into(),
+            max_length: 8,
+        }
+    }
+}

@@ -139,12 +139,16 @@ mod tests {
 
     /// Takes a piece whenever it is let.
     struct Gate {
+        /// Told of each piece that waits to be let.
+        asked: Sender<()>,
         let_through: Receiver<()>,
         taken: Sender<Vec<u8>>,
     }
 
     impl Write for Gate {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Not every test waits for it.
+            let _ = self.asked.send(());
             self.let_through.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
             self.taken.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
             Ok(bytes.len())
@@ -159,7 +163,7 @@ mod tests {
     fn of_what_waits_only_the_newest_is_written() {
         let ((open, let_through), (taken, came)) = (channel(), channel());
         let (told, mut written) = unbounded_channel();
-        let writer = Writer::start(Gate { let_through, taken }, told).unwrap();
+        let writer = Writer::start(Gate { asked: channel().0, let_through, taken }, told).unwrap();
         writer.write(b"first".to_vec());
         while writer.shared.slot().next.is_some() {
             std::thread::yield_now();
@@ -177,13 +181,12 @@ mod tests {
 
     #[test]
     fn a_terminal_that_takes_nothing_is_given_up_and_the_rest_is_dropped() {
-        let ((open, let_through), (taken, came)) = (channel(), channel());
+        let ((asked, asks), (open, let_through), (taken, came)) = (channel(), channel(), channel());
         let (told, mut written) = unbounded_channel();
-        let writer = Writer::start(Gate { let_through, taken }, told).unwrap();
+        let writer = Writer::start(Gate { asked, let_through, taken }, told).unwrap();
         writer.write(vec![b'x'; 3 * PIECE]);
-        while writer.shared.slot().next.is_some() {
-            std::thread::yield_now();
-        }
+        // The first piece is at the terminal: only that is more than begun.
+        asks.recv().unwrap();
         assert!(!writer.close(Duration::from_millis(5)));
         open.send(()).unwrap();
         assert!(written.blocking_recv().unwrap().result.is_ok());
@@ -195,7 +198,7 @@ mod tests {
     fn an_error_of_the_terminal_is_told() {
         let ((open, let_through), (taken, _came)) = (channel::<()>(), channel());
         let (told, mut written) = unbounded_channel();
-        let writer = Writer::start(Gate { let_through, taken }, told).unwrap();
+        let writer = Writer::start(Gate { asked: channel().0, let_through, taken }, told).unwrap();
         drop(open);
         writer.write(b"lost".to_vec());
         assert_eq!(written.blocking_recv().unwrap().result.unwrap_err().kind(), io::ErrorKind::BrokenPipe);

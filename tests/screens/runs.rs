@@ -390,6 +390,18 @@ fn eight_runs_are_compared_beside_each_other_at_160_columns() {
 }
 
 #[test]
+fn runs_of_one_name_are_told_apart_by_the_end_of_their_ids() {
+    let mut model = comparing(3);
+    assert!(frame(&model, 80, 24).contains("demo   ") && !frame(&model, 80, 24).contains("demo a1b2"));
+    for (n, id) in ["20261123-203310-a1b2", "20261123-203312-a1b3"].into_iter().enumerate() {
+        let compare = model.comparison().unwrap();
+        (compare.sides[n].name, compare.sides[n].id) = ("demo".into(), id.into());
+    }
+    let shown = frame(&model, 80, 24);
+    assert!(shown.contains("demo a1b2") && shown.contains("demo a1b3"), "{shown}");
+}
+
+#[test]
 fn the_losses_of_a_comparison_go_round_and_a_live_run_goes_on() {
     let mut model = comparing(2);
     press(&mut model, "c");

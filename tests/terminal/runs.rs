@@ -88,6 +88,18 @@ fn a_run_that_cannot_be_read_for_a_while_is_followed_on_from_where_it_was() {
 }
 
 #[test]
+fn what_changes_the_last_line_alone_is_drawn() {
+    let home = tempfile::tempdir().unwrap();
+    make_runs(home.path(), &["first", "second"]);
+    let mut session = start(home.path(), &[]);
+    session.sees("second");
+    session.send("c");
+    session.sees("mark 2 to 8 runs with v");
+    session.send("q");
+    assert_eq!(session.end().0, 0);
+}
+
+#[test]
 fn runs_are_starred_tagged_compared_made_again_and_deleted_and_the_columns_are_remembered() {
     let home = tempfile::tempdir().unwrap();
     make_runs(home.path(), &["first", "second", "third"]);

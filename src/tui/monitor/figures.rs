@@ -246,6 +246,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_out_is_in_the_unit_of_the_axis_where_there_is_room() {
+        let (curves, look) =
+            (curves(10), Look { depth: crate::tui::palette::Depth::None, unicode: true, letters: true });
+        let values = Values { curves: &curves, metrics: &[Metric::TrainLoss], at: Some(3), axis: Axis::Tokens, look };
+        let text = |brief| values.spans(false, brief).iter().map(|span| span.content.clone()).collect::<String>();
+        assert_eq!((text(false).as_str(), text(true).as_str()), ("tokens 40, step 4  * 0.2500", "step 4  * 0.2500"));
+    }
+
+    #[test]
     fn groups_and_axes_without_figures_are_passed_over() {
         let curves = curves(10);
         let mut figures = Figures::default();
