@@ -3,8 +3,10 @@
 use super::CliError;
 use super::out::{bytes, say};
 use crate::data::hub::{Download, Hub};
+use crate::experiment::Choice;
 use crate::model::SourceError;
 use crate::run::base::{Base, BaseError};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,11 @@ pub fn open_base(id: &str, revision: Option<&str>) -> Result<Base, CliError> {
         ControlFlow::Continue(())
     };
     Ok(Base::open(id, revision, &Hub::from_env(), &mut progress)?)
+}
+
+/// Takes the words of a setting as an option's values.
+pub fn word_of<C: Choice + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = C> {
+    PossibleValuesParser::new(C::NAMES).try_map(|word| serde_json::from_value::<C>(word.into()))
 }
 
 impl From<BaseError> for CliError {

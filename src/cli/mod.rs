@@ -3,6 +3,7 @@
 mod allocation;
 mod answer;
 mod base;
+mod bench;
 mod compare;
 mod completions;
 mod datasets;
@@ -89,6 +90,7 @@ enum Verb {
     /// List, show, check and save presets
     Preset(preset::PresetArgs),
     Datasets(datasets::DatasetsArgs),
+    Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
@@ -152,6 +154,7 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<u8, CliError> {
         Verb::Preset(args) => Ok(preset::run(&args, &Presets::open(), out, &mut io::stderr()).map(|()| 0)?),
         Verb::Datasets(args) => datasets::run(&args, out),
         Verb::Models(args) => models::run(&args, out),
+        Verb::Bench(args) => bench::run(&args, out),
         Verb::Doctor(args) => doctor::run(&args, out),
         Verb::Completions(args) => completions::run(&args, out),
         Verb::Man(args) => man::run(&args, out),

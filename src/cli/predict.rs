@@ -1,7 +1,7 @@
 //! `autolora predict`
 
 use super::CliError;
-use super::base::open_base;
+use super::base::{open_base, word_of};
 use super::out::{Json, find, say};
 use super::progress::Progress;
 use crate::data::dataset::Example;
@@ -48,8 +48,8 @@ pub struct PredictArgs {
     #[arg(long, default_value = "auto")]
     device: String,
     /// In which the frozen matrices are kept; unset: the run's, else f32
-    #[arg(long, value_enum)]
-    precision: Option<PrecisionArg>,
+    #[arg(long, value_parser = word_of::<Precision>())]
+    precision: Option<Precision>,
     #[command(flatten)]
     writing: Writing,
 }
@@ -169,23 +169,6 @@ enum TaskArg {
     Generation,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum PrecisionArg {
-    F32,
-    Bf16,
-    F16,
-}
-
-impl From<PrecisionArg> for Precision {
-    fn from(arg: PrecisionArg) -> Precision {
-        match arg {
-            PrecisionArg::F32 => Precision::F32,
-            PrecisionArg::Bf16 => Precision::Bf16,
-            PrecisionArg::F16 => Precision::F16,
-        }
-    }
-}
-
 /// Rows that are read before the first of them is answered: enough to sort by length.
 const ROWS_AHEAD: usize = 32;
 /// Time before a word about progress.
@@ -277,14 +260,14 @@ fn predictor(args: &PredictArgs) -> Result<Answerer, CliError> {
         let learned = Learned::of_run(&find(run)?)?;
         let experiment = &learned.facts.experiment;
         let base = open_base(&experiment.model.id, experiment.model.revision.as_deref())?;
-        let place = Place { device, precision: args.precision.map_or(experiment.runtime.precision, Precision::from) };
+        let place = Place { device, precision: args.precision.unwrap_or(experiment.runtime.precision) };
         if experiment.data.task == Task::Generation {
             let writer = Writer::of_run(&learned, &base, &Hub::from_env(), args.writing.style(), &place)?;
             return Ok(Answerer::Writer(Box::new(writer)));
         }
         return Ok(Answerer::Head(Box::new(Predictor::of_run(&learned, base, &place)?)));
     }
-    let place = Place { device, precision: args.precision.map_or(Precision::F32, Precision::from) };
+    let place = Place { device, precision: args.precision.unwrap_or(Precision::F32) };
     let base = open_base(args.model.as_deref().unwrap_or_default(), None)?;
     let adapter = args.adapter.as_deref().map(Adapter::read).transpose().map_err(PredictError::from)?;
     if task == Task::Generation {

@@ -2,6 +2,7 @@
 
 use super::stored::{self, Stored};
 use super::{ModelError, torch_file};
+use crate::data::random;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,18 +17,26 @@ pub struct Checkpoint {
     /// What to call the files in errors.
     file: String,
     tensors: BTreeMap<String, Stored>,
+    /// Seed of the tensors of a shape that nobody trained; none of a checkpoint that was.
+    drawn: Option<u64>,
 }
 
 impl Checkpoint {
+    /// Of no model: whatever is asked for by [`Checkpoint::get`] is drawn, in the shape in which it is asked for. What a step
+    /// takes does not depend on what the weights are.
+    pub fn drawn(seed: u64) -> Checkpoint {
+        Checkpoint { file: "random weights".into(), tensors: BTreeMap::new(), drawn: Some(seed) }
+    }
+
     /// From the bytes of a safetensors file; `file` names it in errors.
     pub fn from_bytes(bytes: &[u8], file: &str) -> Result<Checkpoint, ModelError> {
-        Ok(Checkpoint { file: file.into(), tensors: stored::in_memory(bytes, file)? })
+        Ok(Checkpoint { file: file.into(), tensors: stored::in_memory(bytes, file)?, drawn: None })
     }
 
     /// From files of safetensors or, where the name ends in `.bin`, of `torch.save`: one, or the shards of one model.
     pub fn from_files(paths: &[impl AsRef<Path>]) -> Result<Checkpoint, ModelError> {
         let file = paths.first().map_or_else(|| "model".into(), |path| path.as_ref().display().to_string());
-        let mut checkpoint = Checkpoint { file, tensors: BTreeMap::new() };
+        let mut checkpoint = Checkpoint { file, tensors: BTreeMap::new(), drawn: None };
         for path in paths.iter().map(AsRef::as_ref) {
             if path.extension().is_some_and(|ending| ending == "bin") {
                 let tensors = torch_file::read(path).map_err(|problem| ModelError::File {
@@ -45,7 +54,7 @@ impl Checkpoint {
     /// From tensors in memory, tracked or not: what a model that is itself being trained is built on.
     pub fn from_tensors(tensors: BTreeMap<String, Tensor>, file: &str) -> Checkpoint {
         let tensors = tensors.into_iter().map(|(name, tensor)| (name, Stored::Memory(tensor)));
-        Checkpoint { file: file.into(), tensors: tensors.collect() }
+        Checkpoint { file: file.into(), tensors: tensors.collect(), drawn: None }
     }
 
     /// Puts a tensor in the place of the one of this name, or beside the others.
@@ -86,6 +95,9 @@ impl Checkpoint {
     pub fn get(&self, name: &str, shape: &[usize], dtype: DType, device: &Device) -> Result<Tensor, ModelError> {
         let old = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
         let Some(stored) = self.tensors.get(name).or_else(|| self.tensors.get(&old)) else {
+            if let Some(seed) = self.drawn {
+                return Ok(draw(seed, name, shape)?.to_dtype(dtype)?.to_device(device)?);
+            }
             return Err(ModelError::MissingTensor {
                 file: self.file.clone(),
                 name: name.into(),
@@ -116,6 +128,23 @@ impl Checkpoint {
             return Err(ModelError::File { file: self.file.clone(), problem });
         }
         Ok(converted.to_device(device)?)
+    }
+}
+
+/// Standard deviation of a drawn matrix: what the configurations of most models say.
+const SPREAD: f64 = 0.02;
+
+/// A tensor of a shape: a matrix uniformly distributed around 0, a vector 1 where it is a weight (of a norm) and 0 where it
+/// is a bias.
+fn draw(seed: u64, name: &str, shape: &[usize]) -> candle_core::Result<Tensor> {
+    match shape.len() {
+        0 | 1 if name.ends_with("bias") => Tensor::zeros(shape, DType::F32, &Device::Cpu),
+        0 | 1 => Tensor::ones(shape, DType::F32, &Device::Cpu),
+        _ => {
+            let mut rng = random::stream(seed, name, 0);
+            let values = random::uniform(&mut rng, shape.iter().product(), SPREAD * 3f64.sqrt());
+            Tensor::from_vec(values, shape, &Device::Cpu)
+        }
     }
 }
 

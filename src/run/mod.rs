@@ -3,6 +3,7 @@
 pub mod adapter;
 pub mod again;
 pub mod base;
+pub mod bench;
 pub mod best;
 pub mod checkpoint;
 pub mod chronicle;

@@ -16,5 +16,6 @@ mod texts;
 pub mod trial;
 
 pub use job::{Fault, run};
+pub use memory::peak_rss_bytes;
 pub(super) use memory::sized;
 pub(in crate::run) use state::before_allocation;
