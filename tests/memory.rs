@@ -201,7 +201,7 @@ fn step(case: &Case) -> (u64, usize) {
     let layout = Layout { micro_batch: case.micro_batch, pack_to: None };
     let problem = Problem { model, modules, device: CPU, pad_id: 0, layout };
     let ranks = vec![rank; problem.modules.len()];
-    let sizes = problem.model.sizes(&DropoutRates::default());
+    let sizes = problem.model.sizes(&DropoutRates::default(), &problem.modules);
     let lora = memory::lora(&problem.modules, &ranks, problem.head_parameters(), 0.0);
     let set = rows(case.family);
     let chosen: Vec<usize> = (0..16).collect();

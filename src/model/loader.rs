@@ -3,7 +3,7 @@
 use super::ModelError;
 use super::checkpoint::Checkpoint;
 use super::lora::LoraLinear;
-use crate::ops::{computed_in, layer_norm, rms_norm};
+use crate::ops::{add_layer_norm, computed_in, layer_norm, rms_norm};
 use candle_core::{DType, Device, Tensor};
 use std::cell::Cell;
 
@@ -34,6 +34,14 @@ impl Norm {
         match &self.bias {
             Some(bias) => layer_norm(x, &self.weight, bias, self.epsilon),
             None => rms_norm(x, &self.weight, self.epsilon),
+        }
+    }
+
+    /// The norm of a sum of two, (.., n) each.
+    pub fn of_sum(&self, a: &Tensor, b: &Tensor) -> candle_core::Result<Tensor> {
+        match &self.bias {
+            Some(bias) => add_layer_norm(a, b, &self.weight, bias, self.epsilon),
+            None => rms_norm(&(a + b)?, &self.weight, self.epsilon),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A frozen linear layer that a low-rank update may sit on.
 
+use super::activation::Activation;
 use super::pass::{Pass, Site};
-use crate::ops::{dropout, frozen_linear};
+use crate::ops::{self, dropout, frozen_linear, lora_linear};
 use candle_core::{D, Result, Tensor};
 use std::ops::Range;
 
@@ -26,6 +27,19 @@ struct Update {
     b_name: String,
     /// The outputs that it changes; all where none.
     outputs: Option<Range<usize>>,
+}
+
+/// Two layers with a non-linearity between them, in one operation where no update sits on them.
+pub fn feed_forward(
+    (inner, outer): (&LoraLinear, &LoraLinear),
+    activation: Activation,
+    x: &Tensor,
+    pass: &Pass,
+) -> Result<Tensor> {
+    if let (Some(inner), Some(outer), Some(curve)) = (inner.frozen(), outer.frozen(), activation.curve()) {
+        return ops::feed_forward(x, inner, curve, outer);
+    }
+    outer.forward(&activation.apply(&inner.forward(x, pass)?)?, pass)
 }
 
 /// Name of A (r, in) of a module.
@@ -55,6 +69,11 @@ impl LoraLinear {
         self.updates.push(Update { index, a_name: a_name(path), b_name: b_name(path), outputs: Some(outputs) });
     }
 
+    /// Weight (out, in) and bias (out) of a layer that no update sits on.
+    pub fn frozen(&self) -> Option<(&Tensor, Option<&Tensor>)> {
+        self.updates.is_empty().then_some((&self.weight, self.bias.as_ref()))
+    }
+
     /// Size of an input row.
     pub fn inputs(&self) -> usize {
         self.weight.dims().get(1).copied().unwrap_or(0)
@@ -72,6 +91,12 @@ impl LoraLinear {
 
     /// x (.., in) -> (.., out). Without A and B of a module in the pass (rank 0), it has no update.
     pub fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        if let [Update { index, outputs: None, .. }] = &self.updates[..]
+            && pass.mask(Site::Lora(*index)).is_none()
+            && let Some((a, b)) = self.factors(&self.updates[0], pass)?
+        {
+            return lora_linear(x, (&self.weight, self.bias.as_ref()), &a, &b);
+        }
         let mut y = frozen_linear(x, &self.weight, self.bias.as_ref())?;
         let mut parts = Vec::new();
         for update in &self.updates {
@@ -86,20 +111,26 @@ impl LoraLinear {
 
     /// What an update adds to its outputs: (rows, outputs); none at rank 0.
     fn change(&self, x: &Tensor, update: &Update, pass: &Pass) -> Result<Option<Tensor>> {
-        let (a, b) = (pass.weights.get(&update.a_name), pass.weights.get(&update.b_name));
-        let (Some(a), Some(b)) = (a, b) else { return Ok(None) };
+        let Some((a, b)) = self.factors(update, pass)? else { return Ok(None) };
         let rows = x.elem_count() / self.inputs().max(1);
         let mut x = x.reshape((rows, self.inputs()))?;
         if let Some(mask) = pass.mask(Site::Lora(update.index)) {
             x = dropout(&x, mask)?;
         }
+        // Where A or B is not tracked, no gradient of it is computed: candle's own product would, and keep its operands.
+        frozen_linear(&frozen_linear(&x, &a, None)?, &b, None).map(Some)
+    }
+
+    /// A (r, in), and B (out, r) with the scale and the selection values; none at rank 0.
+    fn factors(&self, update: &Update, pass: &Pass) -> Result<Option<(Tensor, Tensor)>> {
+        let (a, b) = (pass.weights.get(&update.a_name), pass.weights.get(&update.b_name));
+        let (Some(a), Some(b)) = (a, b) else { return Ok(None) };
         let mut b = (b * pass.scales.get(update.index).copied().unwrap_or(1.0))?;
         if let Some(alpha) = pass.alpha {
             // On B, which has fewer rows than there are tokens.
             b = b.broadcast_mul(&alpha.get(update.index)?)?;
         }
-        // Where A or B is not tracked, no gradient of it is computed: candle's own product would, and keep its operands.
-        frozen_linear(&frozen_linear(&x, a, None)?, &b, None).map(Some)
+        Ok(Some((a.clone(), b)))
     }
 
     /// Changes of parts of the outputs as one of all outputs (rows, out), 0 where no part is. Parts do not overlap.

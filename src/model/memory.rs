@@ -9,16 +9,16 @@ use candle_core::DType;
 use std::collections::BTreeMap;
 
 impl Network {
-    /// Sizes of the frozen model; `rates`: dropout of its passes.
-    pub fn sizes(&self, rates: &DropoutRates) -> ModelSizes {
+    /// Sizes of the frozen model; `rates`: dropout of its passes; `modules`: its LoRA modules: path, inputs, outputs.
+    pub fn sizes(&self, rates: &DropoutRates, modules: &[(String, usize, usize)]) -> ModelSizes {
         let dropped = u64::from(rates.attention_output > 0.0) + u64::from(rates.feed_forward > 0.0);
         match self {
             Network::Task(model) => {
                 let config = &model.encoder.config;
                 let kept_in = model.encoder.word_embeddings().dtype();
-                encoder(config, bytes(model.frozen_parameters(), kept_in), dropped)
+                encoder(config, bytes(model.frozen_parameters(), kept_in), dropped, modules)
             }
-            Network::Causal(model) => decoder(model, dropped),
+            Network::Causal(model) => decoder(model, dropped, modules),
         }
     }
 }
@@ -28,28 +28,39 @@ fn bytes(parameters: usize, kept_in: DType) -> u64 {
     (parameters * kept_in.size_in_bytes()) as u64
 }
 
-fn encoder(config: &EncoderConfig, frozen_bytes: u64, dropped: u64) -> ModelSizes {
+/// Whether no update sits on the layers from `hidden` to `inner` and back, which are one operation then.
+fn is_one(hidden: usize, inner: usize, modules: &[(String, usize, usize)]) -> bool {
+    let between = |(_, inputs, outputs): &(String, usize, usize)| {
+        (*inputs, *outputs) == (hidden, inner) || (*inputs, *outputs) == (inner, hidden)
+    };
+    !modules.iter().any(between)
+}
+
+fn encoder(config: &EncoderConfig, frozen_bytes: u64, dropped: u64, modules: &[(String, usize, usize)]) -> ModelSizes {
     let (h, f) = (config.hidden_size as u64, config.intermediate_size as u64);
+    let is_gated = matches!(config.family, Family::ModernBert(_));
+    let is_one = !is_gated && is_one(config.hidden_size, config.intermediate_size, modules);
+    let units = if is_one { f } else { 2 * f };
     let layer = match &config.family {
         // norm, qkv 3, mixed, output, sum, norm, output, sum; units and gates, gated.
         Family::ModernBert(_) => 10 * h + 3 * f,
         // q, k, v, both of q and k once more, mixed, then as the others.
-        Family::DebertaV2(_) => 12 * h + 2 * f,
-        // q, k, v, mixed, output, sum, norm, output, sum, norm; units before and after their function.
-        _ => 10 * h + 2 * f,
+        Family::DebertaV2(_) => 10 * h + units,
+        // q, k, v, mixed, output, norm, output, norm; units before their function, and after where it is apart.
+        _ => 8 * h + units,
     };
     ModelSizes {
         frozen_bytes,
         layers: config.num_hidden_layers as u64,
         hidden: h,
         layer: layer + dropped * h,
-        back: 4 * h + 4 * f,
+        back: 4 * h + if is_one { 2 * f } else { 4 * f },
         vocabulary: 0,
         keys_and_values: 0,
     }
 }
 
-fn decoder(model: &Decoder, dropped: u64) -> ModelSizes {
+fn decoder(model: &Decoder, dropped: u64, modules: &[(String, usize, usize)]) -> ModelSizes {
     let config = &model.config;
     let (h, f, d) = (config.hidden_size as u64, config.intermediate_size as u64, config.head_dim as u64);
     let (q, kv) = (config.num_attention_heads as u64 * d, config.num_key_value_heads as u64 * d);
@@ -61,16 +72,26 @@ fn decoder(model: &Decoder, dropped: u64) -> ModelSizes {
     let post_norms = if config.post_norms { 2 * h } else { 0 };
     // Two norms, two outputs, two sums.
     let attention = projected + apart + head_norms + turned + q;
-    let units = if model.is_gated() { 3 * f } else { 2 * f };
+    let is_one = !model.is_gated() && is_one(config.hidden_size, config.intermediate_size, modules);
+    let units = match (model.is_gated(), is_one) {
+        (true, _) => 3 * f,
+        (false, true) => f,
+        (false, false) => 2 * f,
+    };
     ModelSizes {
         frozen_bytes: bytes(model.parameters(), model.embeddings().dtype()),
         layers: config.layers.len() as u64,
         hidden: h,
         layer: 6 * h + attention + units + post_norms + dropped * h,
-        back: 4 * h + 4 * f,
+        back: 4 * h + if is_one { 2 * f } else { 4 * f },
         vocabulary: config.vocab_size as u64,
         keys_and_values: 2 * kv,
     }
+}
+
+/// Whether a module is a part of a joint projection.
+fn is_joint(whole: &str, part: &str) -> bool {
+    whole.ends_with(".c_attn") && PARTS.contains(&part)
 }
 
 /// What LoRA of rank `rank` in every module keeps and trains; `modules`: path, inputs, outputs.
@@ -81,12 +102,16 @@ pub fn lora(modules: &[(String, usize, usize)], ranks: &[usize], head: usize, dr
         let (inputs, outputs, rank) = (*inputs as u64, *outputs as u64, *rank as u64);
         sizes.trained += rank * (inputs + outputs);
         sizes.back = sizes.back.max(inputs + outputs);
-        // x A^T, and what it adds.
-        sizes.kept += rank + outputs + if dropout > 0.0 { inputs } else { 0 };
-        match path.rsplit_once('.').filter(|(whole, part)| whole.ends_with(".c_attn") && PARTS.contains(part)) {
+        // Of one operation with its layer nothing is kept; else x A^T, what it adds, and the sum.
+        let is_part = path.rsplit_once('.').is_some_and(|(whole, part)| is_joint(whole, part));
+        if is_part || dropout > 0.0 {
+            sizes.kept += rank + outputs + if dropout > 0.0 { inputs } else { 0 };
+        }
+        match path.rsplit_once('.').filter(|(whole, part)| is_joint(whole, part)) {
             // With the zeros of the other parts it is joined, then added.
             Some((whole, _)) => drop(joint.insert(whole, outputs)),
-            None => sizes.kept += outputs,
+            None if dropout > 0.0 => sizes.kept += outputs,
+            None => {}
         }
     }
     let parts = PARTS.len() as u64;

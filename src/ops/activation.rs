@@ -159,6 +159,26 @@ fn backward<F: Function, T: Float>(x: &[T], grad: &[T]) -> Vec<T> {
     dx
 }
 
+/// The values of all elements of a storage.
+pub(super) fn curve_values(x: &CpuStorage, curve: Curve) -> Result<CpuStorage> {
+    use candle_core::backend::BackendStorage;
+    float_dispatch!(x.dtype(), "non-linearity", T => {
+        let x = T::cpu_storage_as_slice(x)?;
+        Ok(T::to_cpu_storage_owned(with_curve!(curve, F => forward::<F, T>(x))))
+    })
+}
+
+/// The gradient of x, from that of the values.
+pub(super) fn curve_backward(x: &Tensor, grad: &Tensor, curve: Curve) -> Result<Tensor> {
+    let grad = grad.contiguous()?;
+    float_dispatch!(x.dtype(), "non-linearity", T => {
+        let dx = with_slice::<T, _>(x, |x| with_slice::<T, _>(&grad, |g| {
+            Ok(with_curve!(curve, F => backward::<F, T>(x, g)))
+        }))?;
+        Tensor::from_vec(dx, x.shape(), x.device())
+    })
+}
+
 impl CustomOp1 for Alone {
     fn name(&self) -> &'static str {
         "non-linearity"
@@ -174,13 +194,7 @@ impl CustomOp1 for Alone {
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let grad = grad.contiguous()?;
-        float_dispatch!(x.dtype(), self.name(), T => {
-            let dx = with_slice::<T, _>(x, |x| with_slice::<T, _>(&grad, |g| {
-                Ok(with_curve!(self.0, F => backward::<F, T>(x, g)))
-            }))?;
-            Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
-        })
+        curve_backward(x, grad, self.0).map(Some)
     }
 }
 

@@ -5,11 +5,26 @@ use super::kernel::{float_dispatch, is_fused, rows, slice};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 
-struct FrozenLinear {
+pub(super) struct FrozenLinear {
     /// (out, in), untracked.
     weight: Tensor,
     /// (out), untracked; added here on the CPU alone.
     bias: Option<Tensor>,
+}
+
+impl FrozenLinear {
+    /// Of a weight (out, in) and a bias (out), neither of them tracked, for x of two dimensions.
+    pub(super) fn new(weight: &Tensor, bias: Option<&Tensor>) -> FrozenLinear {
+        FrozenLinear { weight: weight.clone(), bias: bias.cloned() }
+    }
+
+    pub(super) fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    pub(super) fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
+    }
 }
 
 /// x W^T + b over the last dimension: x (.., in), W (out, in), b (out) -> (.., out).
@@ -30,9 +45,9 @@ pub fn frozen_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
             None => y,
         }
     } else if is_fused(x) {
-        flat.contiguous()?.apply_op1(FrozenLinear { weight: weight.clone(), bias: bias.cloned() })?
+        flat.contiguous()?.apply_op1(FrozenLinear::new(weight, bias))?
     } else {
-        let y = flat.contiguous()?.apply_op1(FrozenLinear { weight: weight.clone(), bias: None })?;
+        let y = flat.contiguous()?.apply_op1(FrozenLinear::new(weight, None))?;
         match bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,

@@ -5,10 +5,12 @@
 mod activation;
 mod attention;
 mod dropout;
+mod feed_forward;
 mod float;
 mod half;
 mod kernel;
 mod linear;
+mod lora_linear;
 mod norm;
 mod product;
 mod recompute;
@@ -22,9 +24,11 @@ pub use attention::{
     Attention, Causal, Positions, Rope, attention, causal_attention, disentangled_attention, packed_attention,
 };
 pub use dropout::{Mask, dropout};
+pub use feed_forward::feed_forward;
 pub use half::{computed_in, widened};
 pub use linear::frozen_linear;
-pub use norm::layer_norm;
+pub use lora_linear::lora_linear;
+pub use norm::{add_layer_norm, layer_norm};
 pub use recompute::{nothing, recomputed};
 pub use rms_norm::rms_norm;
 pub use rotary::rotate;

@@ -3,7 +3,7 @@
 use super::float::Float;
 use super::kernel::{float_dispatch, is_fused, rows, slice, with_slice};
 use super::sum::{sum, sum_pairs};
-use candle_core::{CpuStorage, CustomOp1, CustomOp3, D, Layout, Result, Shape, Tensor, WithDType};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor, WithDType};
 
 struct LayerNorm {
     weight: Tensor,
@@ -27,6 +27,17 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> R
     x.contiguous()?.apply_op1(LayerNorm { weight: weight.clone(), bias: bias.clone(), epsilon })
 }
 
+/// [`layer_norm`] of a + b, of one shape: the sum is not kept for the way back.
+pub fn add_layer_norm(a: &Tensor, b: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
+    if !is_fused(a) || weight.track_op() || bias.track_op() {
+        return layer_norm(&(a + b)?, weight, bias, epsilon);
+    }
+    let operation = AddLayerNorm(LayerNorm { weight: weight.clone(), bias: bias.clone(), epsilon });
+    a.contiguous()?.apply_op2(&b.contiguous()?, operation)
+}
+
+struct AddLayerNorm(LayerNorm);
+
 /// The same, where weight and bias are trained too.
 struct TrainedLayerNorm {
     epsilon: f64,
@@ -45,13 +56,36 @@ fn forward<T: Float>(x: &[T], weight: &[T], bias: &[T], epsilon: f64) -> Vec<T> 
     let n = weight.len();
     let mut y = vec![T::ZERO; x.len()];
     rows(&mut y, n, |i, y| {
-        let x = &x[i * n..(i + 1) * n];
-        let (mean, inverse) = moments(x, T::of(epsilon));
-        for (((y, &x), &w), &b) in y.iter_mut().zip(x).zip(weight).zip(bias) {
-            *y = (x - mean) * inverse * w + b;
-        }
+        y.copy_from_slice(&x[i * n..(i + 1) * n]);
+        normalize(y, weight, bias, epsilon);
     });
     y
+}
+
+fn add_forward<T: Float>(a: &[T], b: &[T], weight: &[T], bias: &[T], epsilon: f64) -> Vec<T> {
+    let n = weight.len();
+    let mut y = vec![T::ZERO; a.len()];
+    rows(&mut y, n, |i, y| {
+        add(y, &a[i * n..(i + 1) * n], &b[i * n..(i + 1) * n]);
+        normalize(y, weight, bias, epsilon);
+    });
+    y
+}
+
+#[inline(always)]
+fn add<T: Float>(sum: &mut [T], a: &[T], b: &[T]) {
+    for ((sum, &a), &b) in sum.iter_mut().zip(a).zip(b) {
+        *sum = a + b;
+    }
+}
+
+/// A row in its own place.
+#[inline(always)]
+fn normalize<T: Float>(row: &mut [T], weight: &[T], bias: &[T], epsilon: f64) {
+    let (mean, inverse) = moments(row, T::of(epsilon));
+    for ((y, &w), &b) in row.iter_mut().zip(weight).zip(bias) {
+        *y = (*y - mean) * inverse * w + b;
+    }
 }
 
 /// dx = (g - mean(g) - xhat mean(g xhat)) / sqrt(var + epsilon), with g = dy * weight.
@@ -59,19 +93,35 @@ fn backward<T: Float>(x: &[T], grad: &[T], weight: &[T], epsilon: f64) -> Vec<T>
     let n = weight.len();
     let mut dx = vec![T::ZERO; x.len()];
     rows(&mut dx, n, |i, dx| {
-        let (x, grad) = (&x[i * n..(i + 1) * n], &grad[i * n..(i + 1) * n]);
-        let (mean, inverse) = moments(x, T::of(epsilon));
-        let count = T::of(n as f64);
-        for ((d, &g), &w) in dx.iter_mut().zip(grad).zip(weight) {
-            *d = g * w;
-        }
-        let mean_g = sum(dx, |g| g) / count;
-        let mean_gx = sum_pairs(dx, x, |g, x| g * (x - mean) * inverse) / count;
-        for (d, &x) in dx.iter_mut().zip(x) {
-            *d = (*d - mean_g - (x - mean) * inverse * mean_gx) * inverse;
-        }
+        backward_row(dx, &x[i * n..(i + 1) * n], &grad[i * n..(i + 1) * n], weight, epsilon);
     });
     dx
+}
+
+/// The gradient of both operands of a sum.
+fn add_backward<T: Float>(a: &[T], b: &[T], grad: &[T], weight: &[T], epsilon: f64) -> Vec<T> {
+    let n = weight.len();
+    let mut dx = vec![T::ZERO; a.len()];
+    rows(&mut dx, n, |i, dx| {
+        let mut x = vec![T::ZERO; n];
+        add(&mut x, &a[i * n..(i + 1) * n], &b[i * n..(i + 1) * n]);
+        backward_row(dx, &x, &grad[i * n..(i + 1) * n], weight, epsilon);
+    });
+    dx
+}
+
+#[inline(always)]
+fn backward_row<T: Float>(dx: &mut [T], x: &[T], grad: &[T], weight: &[T], epsilon: f64) {
+    let (mean, inverse) = moments(x, T::of(epsilon));
+    let count = T::of(x.len() as f64);
+    for ((d, &g), &w) in dx.iter_mut().zip(grad).zip(weight) {
+        *d = g * w;
+    }
+    let mean_g = sum(dx, |g| g) / count;
+    let mean_gx = sum_pairs(dx, x, |g, x| g * (x - mean) * inverse) / count;
+    for (d, &x) in dx.iter_mut().zip(x) {
+        *d = (*d - mean_g - (x - mean) * inverse * mean_gx) * inverse;
+    }
 }
 
 impl CustomOp1 for LayerNorm {
@@ -95,6 +145,42 @@ impl CustomOp1 for LayerNorm {
             let dx = with_slice::<T, _>(x, |x| with_slice::<T, _>(&grad, |g| with_slice::<T, _>(&self.weight, |w| Ok(backward(x, g, w, self.epsilon)))))?;
             Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
         })
+    }
+}
+
+impl CustomOp2 for AddLayerNorm {
+    fn name(&self) -> &'static str {
+        "add-layer-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        a: &CpuStorage,
+        a_layout: &Layout,
+        b: &CpuStorage,
+        b_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        use candle_core::backend::BackendStorage;
+        let LayerNorm { weight, bias, epsilon } = &self.0;
+        float_dispatch!(a.dtype(), self.name(), T => {
+            let (a, b) = (slice::<T>(a, a_layout)?, slice(b, b_layout)?);
+            let y = with_slice::<T, _>(weight, |weight| {
+                with_slice::<T, _>(bias, |bias| Ok(add_forward(a, b, weight, bias, *epsilon)))
+            })?;
+            Ok((T::to_cpu_storage_owned(y), a_layout.shape().clone()))
+        })
+    }
+
+    fn bwd(&self, a: &Tensor, b: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        let LayerNorm { weight, epsilon, .. } = &self.0;
+        let by_sum = float_dispatch!(a.dtype(), self.name(), T => {
+            let dx = with_slice::<T, _>(a, |a| with_slice::<T, _>(b, |b| with_slice::<T, _>(&grad, |g| {
+                with_slice::<T, _>(weight, |weight| Ok(add_backward(a, b, g, weight, *epsilon)))
+            })))?;
+            Tensor::from_vec(dx, a.shape(), a.device())?
+        });
+        Ok((Some(by_sum.clone()), Some(by_sum)))
     }
 }
 
@@ -151,5 +237,46 @@ impl CustomOp3 for TrainedLayerNorm {
             let tensor = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device()).map(Some);
             Ok((tensor(dx, x)?, tensor(dw, weight)?, tensor(db, weight)?))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::random::{stream, uniform};
+    use candle_core::{DType, Device, Var};
+
+    fn tensor(shape: &[usize], salt: u64) -> Tensor {
+        let values = uniform(&mut stream(salt, "norm", 0), shape.iter().product(), 1.0);
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap().to_dtype(DType::F64).unwrap()
+    }
+
+    #[test]
+    fn the_norm_of_a_sum_is_that_and_its_gradients_are_those_of_central_differences() {
+        let (weight, bias) = (tensor(&[7], 1), tensor(&[7], 2));
+        let values = [tensor(&[3, 7], 3), tensor(&[3, 7], 4)];
+        let target = tensor(&[3, 7], 5);
+        let loss = |y: Tensor| (y * &target).unwrap().sum_all().unwrap();
+        let of = |a: &Tensor, b: &Tensor| add_layer_norm(a, b, &weight, &bias, 1e-5).unwrap();
+        let number = |x: &Tensor| x.to_scalar::<f64>().unwrap();
+        let alone = layer_norm(&(&values[0] + &values[1]).unwrap(), &weight, &bias, 1e-5).unwrap();
+        let difference = (of(&values[0], &values[1]) - alone).unwrap().abs().unwrap().max_all().unwrap();
+        assert!(number(&difference) < 1e-12);
+        let [a, b] = values.each_ref().map(|x| Var::from_tensor(x).unwrap());
+        let gradients = loss(of(&a, &b)).backward().unwrap();
+        for (place, var) in [&a, &b].into_iter().enumerate() {
+            let slopes = gradients.get(var).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            for (i, slope) in slopes.into_iter().enumerate() {
+                let moved = |by: f64| {
+                    let mut operands = values.clone();
+                    let mut flat = operands[place].flatten_all().unwrap().to_vec1::<f64>().unwrap();
+                    flat[i] += by;
+                    operands[place] = Tensor::from_vec(flat, (3, 7), &Device::Cpu).unwrap();
+                    number(&loss(of(&operands[0], &operands[1])))
+                };
+                let expected = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                assert!((slope - expected).abs() < 1e-8, "operand {place}, {i}: {slope} not {expected}");
+            }
+        }
     }
 }

@@ -44,18 +44,18 @@ const SMALL: usize = 40_000;
 
 /// out (m x n, rows `row` apart) = a (m x k) b (k x n), or += that, on all threads of the pool. The sums are the same on any
 /// number of them.
-pub fn multiply_wide(
-    out: &mut [f32],
+pub fn multiply_wide<T: Float>(
+    out: &mut [T],
     row: usize,
     sizes: (usize, usize, usize),
-    operands: (Matrix<f32>, Matrix<f32>),
+    operands: (Matrix<T>, Matrix<T>),
     onto: Onto,
 ) {
     let parallelism = match rayon::current_num_threads() {
         1 => Parallelism::None,
         threads => Parallelism::Rayon(threads),
     };
-    product(out, row, sizes, 1.0, operands, onto, parallelism);
+    product(out, row, sizes, T::ONE, operands, onto, parallelism);
 }
 
 /// out (m x n, rows `row` apart) = scale * a (m x k) b (k x n), or += that, on the calling thread.

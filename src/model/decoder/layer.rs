@@ -6,7 +6,7 @@ use crate::model::ModelError;
 use crate::model::activation::Activation;
 use crate::model::config::decoder::{DecoderConfig, DecoderFamily, NormRule};
 use crate::model::loader::{Loader, Norm};
-use crate::model::lora::LoraLinear;
+use crate::model::lora::{LoraLinear, feed_forward};
 use crate::model::pass::{Pass, Site};
 use crate::ops::{Causal, Rope, causal_attention, gate, packed_gate, rotate};
 use candle_core::{D, Result, Tensor};
@@ -142,8 +142,13 @@ impl Layer {
         let mixed = self.attend(&self.attention_norm.forward(x)?, call, pass, cache)?;
         let mixed = pass.drop(self.output.forward(&mixed, pass)?, Site::AttentionOutput(n))?;
         let x = (x + normed(&self.attention_post_norm, mixed)?)?;
-        let inner = self.inner(&self.mlp_norm.forward(&x)?, &call.config, pass)?;
-        let y = pass.drop(self.mlp_output.forward(&inner, pass)?, Site::FeedForward(n))?;
+        let read = self.mlp_norm.forward(&x)?;
+        let y = match &self.inner {
+            Inner::Plain(inner) => feed_forward((inner, &self.mlp_output), call.config.activation, &read, pass)?,
+            Inner::Gated(two) => self.mlp_output.forward(&of_both(two, &read, &call.config, pass)?, pass)?,
+            Inner::Packed(one) => self.mlp_output.forward(&of_joint(one, &read, &call.config, pass)?, pass)?,
+        };
+        let y = pass.drop(y, Site::FeedForward(n))?;
         x + normed(&self.mlp_post_norm, y)?
     }
 
@@ -188,25 +193,21 @@ impl Layer {
         };
         causal_attention(&q, &k, &v, &with)
     }
+}
 
-    fn inner(&self, x: &Tensor, config: &DecoderConfig, pass: &Pass) -> Result<Tensor> {
-        let activation = config.activation;
-        match &self.inner {
-            Inner::Plain(linear) => activation.apply(&linear.forward(x, pass)?),
-            Inner::Gated(two) => {
-                let [units, gates] = two.as_ref();
-                gated(&units.forward(x, pass)?, &gates.forward(x, pass)?, activation)
-            }
-            Inner::Packed(linear) => {
-                let both = linear.forward(x, pass)?;
-                match activation.curve() {
-                    Some(curve) => packed_gate(&both, curve),
-                    None => {
-                        let n = config.intermediate_size;
-                        gated(&both.narrow(D::Minus1, 0, n)?, &both.narrow(D::Minus1, n, n)?, activation)
-                    }
-                }
-            }
+/// Units times gates, each of a layer of its own.
+fn of_both([units, gates]: &[LoraLinear; 2], x: &Tensor, config: &DecoderConfig, pass: &Pass) -> Result<Tensor> {
+    gated(&units.forward(x, pass)?, &gates.forward(x, pass)?, config.activation)
+}
+
+/// Units times gates, of one layer.
+fn of_joint(both: &LoraLinear, x: &Tensor, config: &DecoderConfig, pass: &Pass) -> Result<Tensor> {
+    let both = both.forward(x, pass)?;
+    match config.activation.curve() {
+        Some(curve) => packed_gate(&both, curve),
+        None => {
+            let n = config.intermediate_size;
+            gated(&both.narrow(D::Minus1, 0, n)?, &both.narrow(D::Minus1, n, n)?, config.activation)
         }
     }
 }

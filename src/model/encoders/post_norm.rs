@@ -4,7 +4,7 @@ use crate::model::ModelError;
 use crate::model::activation::Activation;
 use crate::model::config::EncoderConfig;
 use crate::model::loader::{Loader, Norm};
-use crate::model::lora::LoraLinear;
+use crate::model::lora::{LoraLinear, feed_forward};
 use crate::model::pass::{Pass, Site};
 use candle_core::{Result, Tensor};
 
@@ -84,9 +84,9 @@ impl Layer {
         if self.drops_attention_output {
             mixed = pass.drop(mixed, Site::AttentionOutput(n))?;
         }
-        let x = self.attention_norm.forward(&(mixed + x)?)?;
-        let inner = self.activation.apply(&self.intermediate.forward(&x, pass)?)?;
-        let outer = pass.drop(self.output.forward(&inner, pass)?, Site::FeedForward(n))?;
-        self.output_norm.forward(&(outer + x)?)
+        let x = self.attention_norm.of_sum(&mixed, x)?;
+        let outer = pass
+            .drop(feed_forward((&self.intermediate, &self.output), self.activation, &x, pass)?, Site::FeedForward(n))?;
+        self.output_norm.of_sum(&outer, &x)
     }
 }

@@ -111,10 +111,10 @@ pub(super) fn estimate(experiment: &Experiment, prepared: &Prepared) -> Estimate
             recompute: experiment.runtime.checkpoint_activations,
             search,
         };
-        training(&problem.model.sizes(rates), &lora, &phase)
+        training(&problem.model.sizes(rates, &problem.modules), &lora, &phase)
     };
     let (train, validation) = (&prepared.train, &prepared.validation);
-    let sizes = problem.model.sizes(&DropoutRates::default());
+    let sizes = problem.model.sizes(&DropoutRates::default(), &problem.modules);
     let frozen = sizes.frozen_bytes;
     let taken = |bytes: u64| if problem.device.is_cpu() { on_host(bytes, frozen) } else { bytes };
     Estimate {
