@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! peak = frozen + 4 copies trained + 4 tokens (kept + output) + 4 max(tokens back, logits)
-//! kept = layers layer + lora         every intermediate result, or, where layers are computed again,
+//! kept = layers layer - spared + lora         every intermediate result, or, where layers are computed again,
 //!      = layers hidden + (layer + lora + 6 hidden of one layer)
 //! ```
 //!
@@ -33,6 +33,8 @@ pub struct ModelSizes {
     pub hidden: u64,
     /// Numbers a token that a layer keeps for its way back, without LoRA.
     pub layer: u64,
+    /// Numbers a token that the last layer keeps less than the others.
+    pub spared: u64,
     /// Numbers a token that are in memory beside these while a layer goes back.
     pub back: u64,
     /// Of a decoder; 0 where there is no output over a vocabulary.
@@ -78,9 +80,14 @@ pub struct Writing {
 pub fn training(model: &ModelSizes, lora: &LoraSizes, phase: &Training) -> u64 {
     let layers = model.layers.max(1);
     let kept = match phase.recompute {
-        false => layers * model.layer + lora.kept,
+        false => layers * model.layer - model.spared + lora.kept,
         // Of the layer that goes back: its operands anew, its result, and that times the gradient.
-        true => layers * model.hidden + model.layer + lora.kept / layers + 6 * model.hidden,
+        // Where the last one is small, the one before it takes most: when that goes back, the last one's input and the
+        // gradient of its result are gone.
+        true => {
+            let gone = if model.spared > 0 { 2 * model.hidden } else { 0 };
+            layers * model.hidden + model.layer + lora.kept / layers + 6 * model.hidden - gone
+        }
     };
     let copies = if phase.search { COPIES_SEARCH } else { COPIES_TRAINING } + u64::from(phase.in_parts);
     // The states that the loss reads, their gradient in chunks and whole, and the product that stands for it.

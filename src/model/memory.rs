@@ -3,6 +3,7 @@
 use super::Network;
 use super::config::{EncoderConfig, Family};
 use super::decoder::{Decoder, PARTS};
+use super::head::HeadKind;
 use super::pass::DropoutRates;
 use crate::experiment::estimate::{LoraSizes, ModelSizes};
 use candle_core::DType;
@@ -16,7 +17,15 @@ impl Network {
             Network::Task(model) => {
                 let config = &model.encoder.config;
                 let kept_in = model.encoder.word_embeddings().dtype();
-                encoder(config, bytes(model.frozen_parameters(), kept_in), dropped, modules)
+                let sizes = encoder(config, bytes(model.frozen_parameters(), kept_in), dropped, modules);
+                // Behind the last attention there is the first token of each row alone: no output, norm, units.
+                let is_first = model.kind == HeadKind::Sequence
+                    && matches!(
+                        config.family,
+                        Family::Bert | Family::Roberta | Family::XlmRoberta | Family::DistilBert
+                    );
+                let spared = if is_first { sizes.layer - 4 * sizes.hidden } else { 0 };
+                ModelSizes { spared, ..sizes }
             }
             Network::Causal(model) => decoder(model, dropped, modules),
         }
@@ -55,6 +64,7 @@ fn encoder(config: &EncoderConfig, frozen_bytes: u64, dropped: u64, modules: &[(
         hidden: h,
         layer: layer + dropped * h,
         back: 4 * h + if is_one { 2 * f } else { 4 * f },
+        spared: 0,
         vocabulary: 0,
         keys_and_values: 0,
     }
@@ -84,6 +94,7 @@ fn decoder(model: &Decoder, dropped: u64, modules: &[(String, usize, usize)]) ->
         hidden: h,
         layer: 6 * h + attention + units + post_norms + dropped * h,
         back: 4 * h + if is_one { 2 * f } else { 4 * f },
+        spared: 0,
         vocabulary: config.vocab_size as u64,
         keys_and_values: 2 * kv,
     }

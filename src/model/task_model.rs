@@ -176,10 +176,9 @@ impl TaskModel {
     /// Logits, (batch, labels) of a sequence head, (batch, length, labels) of a token head. The trained tensors are
     /// taken from the pass.
     pub fn forward(&self, input: &Input, pass: &Pass) -> Result<Tensor> {
-        let states = self.encoder.forward(input, pass)?;
         let mut x = match self.kind {
-            HeadKind::Tokens => states,
-            HeadKind::Sequence => self.pool(&states, input)?,
+            HeadKind::Tokens => self.encoder.forward(input, pass)?,
+            HeadKind::Sequence => self.pool(input, pass)?,
         };
         if let Some(dense) = &self.plan.dense {
             if dense.drops_input {
@@ -191,13 +190,14 @@ impl TaskModel {
     }
 
     /// The first token's states (batch, hidden), or the mean of the tokens' where ModernBERT is told so.
-    fn pool(&self, states: &Tensor, input: &Input) -> Result<Tensor> {
+    fn pool(&self, input: &Input, pass: &Pass) -> Result<Tensor> {
         match &self.encoder.config.family {
             Family::ModernBert(own) if own.classifier_pooling == Pooling::Mean => {
+                let states = self.encoder.forward(input, pass)?;
                 let mask = input.mask_tensor(states.dtype(), states.device())?;
                 states.broadcast_mul(&mask)?.sum(1)?.broadcast_div(&mask.sum(1)?)
             }
-            _ => states.narrow(1, 0, 1)?.squeeze(1)?.contiguous(),
+            _ => self.encoder.first(input, pass),
         }
     }
 

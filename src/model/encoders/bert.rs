@@ -66,8 +66,9 @@ impl Bert {
     }
 }
 
-impl Body for Bert {
-    fn forward(&self, input: &Input, pass: &Pass, keep: Keep) -> Result<Tensor> {
+impl Bert {
+    /// Hidden states of the last layer, of all tokens or of the first of each row.
+    fn states(&self, input: &Input, pass: &Pass, keep: Keep, all: bool) -> Result<Tensor> {
         let mut x = look_up(&self.word, &input.ids)?;
         if let Some(token_type) = &self.token_type {
             x = (x + look_up(token_type, &input.type_ids)?)?;
@@ -77,12 +78,28 @@ impl Body for Bert {
         for (n, layer) in self.layers.iter().enumerate() {
             let how = Attention::full(self.heads, input.mask.clone(), pass.mask(Site::Attention(n)));
             let own = layer.clone();
+            let is_all = all || n + 1 < self.layers.len();
             x = keep.layer(&x, pass, &layer.path, move |x, pass| {
                 let (q, k, v) = (own.query.forward(x, pass)?, own.key.forward(x, pass)?, own.value.forward(x, pass)?);
-                own.finish(n, &attention(&q, &k, &v, &how)?, x, pass)
+                let mixed = attention(&q, &k, &v, &how)?;
+                match is_all {
+                    true => own.finish(n, &mixed, x, pass),
+                    // What follows attention looks at no other token.
+                    false => own.finish(n, &mixed.narrow(1, 0, 1)?, &x.narrow(1, 0, 1)?, pass),
+                }
             })?;
         }
         Ok(x)
+    }
+}
+
+impl Body for Bert {
+    fn forward(&self, input: &Input, pass: &Pass, keep: Keep) -> Result<Tensor> {
+        self.states(input, pass, keep, true)
+    }
+
+    fn first(&self, input: &Input, pass: &Pass, keep: Keep) -> Result<Tensor> {
+        self.states(input, pass, keep, false)
     }
 
     fn linears_mut(&mut self) -> Vec<&mut LoraLinear> {

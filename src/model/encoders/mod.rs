@@ -22,6 +22,11 @@ trait Body: Send + Sync {
     /// Hidden states of the last layer (batch, length, hidden).
     fn forward(&self, input: &Input, pass: &Pass, keep: Keep) -> Result<Tensor>;
 
+    /// Those of the first token of each row alone (batch, 1, hidden).
+    fn first(&self, input: &Input, pass: &Pass, keep: Keep) -> Result<Tensor> {
+        self.forward(input, pass, keep)?.narrow(1, 0, 1)
+    }
+
     /// The linear layers in the order of the model.
     fn linears_mut(&mut self) -> Vec<&mut LoraLinear>;
 
@@ -76,6 +81,12 @@ impl Encoder {
     /// Hidden states of the last layer (batch, length, hidden).
     pub fn forward(&self, input: &Input, pass: &Pass) -> Result<Tensor> {
         self.body.forward(input, pass, self.keep)
+    }
+
+    /// Those of the first token of each row (batch, hidden): what the last layer makes of the others is not computed, where
+    /// the family's code can do without.
+    pub fn first(&self, input: &Input, pass: &Pass) -> Result<Tensor> {
+        self.body.first(input, pass, self.keep)?.squeeze(1)?.contiguous()
     }
 }
 
