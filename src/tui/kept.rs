@@ -78,18 +78,17 @@ impl Kept {
             |(column, is_shown): &(Column, bool)| format!("{}{}", if *is_shown { "" } else { "-" }, column.title());
         if self.columns != before.columns {
             let titles = self.columns.iter().map(|column| Value::from(said(column))).collect();
-            part(table, RUNS).insert("columns".into(), Value::Array(titles));
+            put(table, RUNS, "columns", Value::Array(titles));
         }
         if self.order != before.order {
-            let runs = part(table, RUNS);
-            runs.insert("sort".into(), self.order.key.title().into());
-            runs.insert("reversed".into(), self.order.reversed.into());
+            put(table, RUNS, "sort", self.order.key.title().into());
+            put(table, RUNS, "reversed", self.order.reversed.into());
         }
         if self.hues != before.hues {
             let mut hues = hues_in(table);
             hues.join(&self.hues);
             let words = hues.words().map(Value::from).collect();
-            part(table, COMPARE).insert("hues".into(), Value::Array(words));
+            put(table, COMPARE, "hues", Value::Array(words));
         }
     }
 }
@@ -99,13 +98,14 @@ fn hues_in(table: &Table) -> Hues {
     Hues::from_words(hues.into_iter().flatten().filter_map(Value::as_str))
 }
 
-/// A table in the file; what is no table gives way to one.
-fn part<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
-    let part = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
-    if !part.is_table() {
-        *part = Value::Table(Table::new());
-    }
-    part.as_table_mut().expect("it was just made one")
+/// Puts a value into a table of the file; what is no table gives way to one.
+fn put(table: &mut Table, part: &str, key: &str, value: Value) {
+    let mut inner = match table.remove(part) {
+        Some(Value::Table(inner)) => inner,
+        _ => Table::new(),
+    };
+    inner.insert(key.into(), value);
+    table.insert(part.into(), Value::Table(inner));
 }
 
 /// The columns of a list.
