@@ -91,9 +91,9 @@ impl LoraLinear {
 
     /// x (.., in) -> (.., out). Without A and B of a module in the pass (rank 0), it has no update.
     pub fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        if let [Update { index, outputs: None, .. }] = &self.updates[..]
+        if let [update @ Update { index, outputs: None, .. }] = &self.updates[..]
             && pass.mask(Site::Lora(*index)).is_none()
-            && let Some((a, b)) = self.factors(&self.updates[0], pass)?
+            && let Some((a, b)) = self.factors(update, pass)?
         {
             return lora_linear(x, (&self.weight, self.bias.as_ref()), &a, &b);
         }

@@ -100,11 +100,6 @@ fn decoder(model: &Decoder, dropped: u64, modules: &[(String, usize, usize)]) ->
     }
 }
 
-/// Whether a module is a part of a joint projection.
-fn is_joint(whole: &str, part: &str) -> bool {
-    whole.ends_with(".c_attn") && PARTS.contains(&part)
-}
-
 /// What LoRA of rank `rank` in every module keeps and trains; `modules`: path, inputs, outputs.
 pub fn lora(modules: &[(String, usize, usize)], ranks: &[usize], head: usize, dropout: f64) -> LoraSizes {
     let mut sizes = LoraSizes { trained: head as u64, kept: 0, back: 0 };
@@ -113,15 +108,16 @@ pub fn lora(modules: &[(String, usize, usize)], ranks: &[usize], head: usize, dr
         let (inputs, outputs, rank) = (*inputs as u64, *outputs as u64, *rank as u64);
         sizes.trained += rank * (inputs + outputs);
         sizes.back = sizes.back.max(inputs + outputs);
-        // Of one operation with its layer nothing is kept; else x A^T, what it adds, and the sum.
-        let is_part = path.rsplit_once('.').is_some_and(|(whole, part)| is_joint(whole, part));
-        if is_part || dropout > 0.0 {
-            sizes.kept += rank + outputs + if dropout > 0.0 { inputs } else { 0 };
-        }
-        match path.rsplit_once('.').filter(|(whole, part)| is_joint(whole, part)) {
-            // With the zeros of the other parts it is joined, then added.
-            Some((whole, _)) => drop(joint.insert(whole, outputs)),
-            None if dropout > 0.0 => sizes.kept += outputs,
+        let masked = if dropout > 0.0 { inputs } else { 0 };
+        match path.rsplit_once('.').filter(|(whole, part)| whole.ends_with(".c_attn") && PARTS.contains(part)) {
+            // x A^T, and what it adds; with the zeros of the other parts that is joined, then added.
+            Some((whole, _)) => {
+                sizes.kept += rank + outputs + masked;
+                joint.insert(whole, outputs);
+            }
+            // And the sum.
+            None if dropout > 0.0 => sizes.kept += rank + 2 * outputs + masked,
+            // One operation with its layer, which keeps nothing.
             None => {}
         }
     }
