@@ -198,7 +198,7 @@ fn step(case: &Case) -> (u64, usize) {
     let targets: Vec<String> = case.targets.iter().map(ToString::to_string).collect();
     let modules = model.attach(&targets).unwrap();
     model.keep(if case.recompute { Keep::Inputs } else { Keep::All });
-    let layout = Layout { micro_batch: case.micro_batch, pack_to: None };
+    let layout = Layout { micro_batch: case.micro_batch, micro_tokens: None, pack_to: None };
     let problem = Problem { model, modules, device: CPU, pad_id: 0, layout };
     let ranks = vec![rank; problem.modules.len()];
     let sizes = problem.model.sizes(&DropoutRates::default(), &problem.modules);
@@ -226,7 +226,7 @@ fn step(case: &Case) -> (u64, usize) {
         };
         let lower = LowerLevel { problem: &problem, scales, dropout: DropoutRates::default() };
         let mut step = || {
-            let batch = problem.parts(&set, &chosen).unwrap();
+            let batch = problem.parts(&set, &chosen, None).unwrap();
             state.step(&rules, &lower, &batch, &batch, DropoutKeys::default()).unwrap();
         };
         // The first makes the optimiser's moments.
@@ -242,7 +242,7 @@ fn step(case: &Case) -> (u64, usize) {
             dropout: DropoutRates::default(),
         };
         let mut step = || {
-            let batch = problem.parts(&set, &chosen).unwrap();
+            let batch = problem.parts(&set, &chosen, None).unwrap();
             state.step(&problem, &rules, &batch, 0, 1).unwrap();
         };
         step();

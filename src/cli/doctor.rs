@@ -3,22 +3,19 @@
 use super::CliError;
 use super::out::{bytes, table};
 use crate::experiment::{Config, ConfigError};
-use crate::run::device;
 use crate::run::store::Store;
+use crate::run::{device, numerics};
 use crate::tui::look::Look;
 use crate::tui::palette::Depth;
-use candle_core::{DType, Device, Tensor};
+use candle_core::Device;
 use clap::Args;
 use std::env::{var, var_os};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-/// Look at device, CUDA, cache, token, disk and terminal
+/// Look at device, CUDA, cache, token, disk and terminal, and whether the device computes right
 #[derive(Debug, Args)]
 pub struct DoctorArgs {}
-
-/// Rounding errors of a 64-wide product in f32 stay far below this.
-const TOLERANCE: f64 = 1e-4;
 
 struct Finding {
     what: &'static str,
@@ -28,7 +25,9 @@ struct Finding {
 
 pub fn run(_: &DoctorArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let store = Store::of_user()?;
-    let findings = [runs(&store), disk(store.root()), cuda(), numerics(), cache(), token(), terminal(), config()];
+    let mut findings = vec![runs(&store), disk(store.root()), cuda()];
+    findings.extend(computing());
+    findings.extend([cache(), token(), terminal(), config()]);
     let head = ["", "what", "found"].map(String::from).to_vec();
     let rows = findings.iter().map(|finding| {
         let mark = if finding.good { "ok" } else { "BAD" };
@@ -78,30 +77,55 @@ fn cuda() -> Finding {
     }
 }
 
-/// A matrix product on the device that `auto` means, against the same in f64 on the CPU.
-fn numerics() -> Finding {
-    let error = device::open("auto").map_err(|e| e.to_string()).and_then(|device| {
-        let error = product_error(&device).map_err(|e| e.to_string())?;
-        Ok((device::name(&device), error))
-    });
-    match error {
-        Ok((name, error)) if error < TOLERANCE => good(
-            "device",
-            format!("{name}, {} threads; products are right to {error:.1e}", rayon::current_num_threads()),
-        ),
-        Ok((name, error)) => bad("device", format!("{name}: products are wrong by {error:.1e}")),
-        Err(error) => bad("device", error),
+/// What the device that `auto` means computes: operations, the mixed term, two equal steps.
+fn computing() -> Vec<Finding> {
+    let device = match device::open("auto") {
+        Ok(device) => device,
+        Err(error) => return vec![bad("device", error.to_string())],
+    };
+    let name = device::name(&device);
+    let threads = if device.is_cpu() { format!(", {} threads", rayon::current_num_threads()) } else { String::new() };
+    vec![good("device", name + &threads), operations(&device), mixed(&device), determinism(&device)]
+}
+
+fn operations(device: &Device) -> Finding {
+    let what = "operations";
+    match numerics::operations(device) {
+        Ok(errors) => judged(what, &format!("{} forward and back, against f64 on the CPU", errors.len()), &errors),
+        Err(error) => bad(what, error.to_string()),
     }
 }
 
-fn product_error(device: &Device) -> candle_core::Result<f64> {
-    let matrix = |shift: f64| -> candle_core::Result<Tensor> {
-        (Tensor::arange(0f64, 4096., &Device::Cpu)? * 0.7)?.affine(1.0, shift)?.sin()?.reshape((64, 64))
-    };
-    let (a, b) = (matrix(0.0)?, matrix(1.0)?);
-    let there = |m: &Tensor| m.to_dtype(DType::F32)?.to_device(device);
-    let product = there(&a)?.matmul(&there(&b)?)?.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
-    (product - a.matmul(&b)?)?.abs()?.max_all()?.to_scalar()
+fn mixed(device: &Device) -> Finding {
+    let what = "mixed term";
+    match numerics::mixed_terms(device) {
+        Ok(errors) => judged(what, "f32 against f64, bf16 against f32", &errors),
+        Err(error) => bad(what, error.to_string()),
+    }
+}
+
+/// All errors, or those that are too large.
+fn judged(what: &'static str, how: &str, errors: &[numerics::Error]) -> Finding {
+    let said = |error: &&numerics::Error| format!("{} {:.1e}", error.what, error.size);
+    let wrong: Vec<_> = errors.iter().filter(|error| !error.is_allowed()).collect();
+    if wrong.is_empty() {
+        let worst = match errors {
+            few if few.len() < 3 => few.iter().map(|error| said(&error)).collect::<Vec<_>>().join(", "),
+            many => many.iter().max_by(|a, b| a.size.total_cmp(&b.size)).as_ref().map(said).unwrap_or_default(),
+        };
+        return good(what, format!("{how}: right to {worst}"));
+    }
+    let wrong = wrong.iter().map(|error| format!("{} (at most {:.0e})", said(error), error.allowed));
+    bad(what, format!("{how}: WRONG by {}", wrong.collect::<Vec<_>>().join(", ")))
+}
+
+fn determinism(device: &Device) -> Finding {
+    let what = "determinism";
+    match numerics::differing(device) {
+        Ok((0, of)) => good(what, format!("two equal search steps give the same {of} numbers to the bit")),
+        Ok((differ, of)) => bad(what, format!("two equal search steps differ in {differ} of {of} numbers")),
+        Err(error) => bad(what, error.to_string()),
+    }
 }
 
 fn hugging_face_home() -> Option<PathBuf> {
@@ -171,9 +195,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn products_on_the_cpu_are_right_but_not_to_the_last_bit_of_f64() {
-        let error = product_error(&Device::Cpu).unwrap();
-        assert!(error > 0.0 && error < TOLERANCE, "{error}");
+    fn every_error_that_is_too_large_is_named_and_else_the_worst() {
+        let error = |what: &str, size| numerics::Error { what: what.to_owned(), size, allowed: 1e-4 };
+        let all = [error("gate", 1e-6), error("attention", 3e-5), error("dropout", 0.0)];
+        let finding = judged("operations", "3 of them", &all);
+        assert_eq!((finding.good, finding.text.as_str()), (true, "3 of them: right to attention 3.0e-5"));
+        let all = [error("gate", 1e-6), error("attention", f64::NAN), error("dropout", 2e-3)];
+        let finding = judged("operations", "3 of them", &all);
+        let said = "3 of them: WRONG by attention NaN (at most 1e-4), dropout 2.0e-3 (at most 1e-4)";
+        assert_eq!((finding.good, finding.text.as_str()), (false, said));
     }
 
     #[test]

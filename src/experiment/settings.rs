@@ -219,6 +219,7 @@ settings! {
         precision: Precision = Precision::F32, Kind::Choice(Precision::NAMES), "", "in which the frozen matrices are kept; what is computed and trained is f32";
         seed: u64 = 42, Kind::Int { min: 0, max: i64::MAX }, "", "of initial values, shuffles and dropout";
         micro_batch: Option<usize> = None, Kind::Int { min: 1, max: 65_536 }, "rows", "rows that are passed forward and back at once: less memory, the same step; unset: all of a batch";
+        micro_tokens: Option<usize> = None, COUNT, "tokens", "tokens, padding counted, that are passed forward and back at once: as runtime.micro_batch, by length; a row at least";
         checkpoint_activations: bool = false, Kind::Bool, "", "keep the inputs of layers alone, compute the rest again going back: less memory, more time";
         threads: Option<usize> = None, Kind::Int { min: 1, max: 1024 }, "threads", "CPU threads, no more than the cores; unset: all cores";
         log_every: usize = 1, Kind::Int { min: 1, max: 1_000_000 }, "steps", "steps between events";

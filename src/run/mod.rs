@@ -26,6 +26,7 @@ pub mod lock;
 pub mod log;
 pub mod machine;
 pub mod notes;
+pub mod numerics;
 pub mod outlook;
 pub mod parse;
 pub mod pipeline;

@@ -14,8 +14,31 @@ use candle_nn::loss::mse;
 pub struct Layout {
     /// Rows that are passed forward and back at once in training; all of a batch where none.
     pub micro_batch: Option<usize>,
+    /// Tokens, padding counted, that are passed forward and back at once; a row at least. No bound where none.
+    pub micro_tokens: Option<usize>,
     /// Texts of a decoder share rows of so many tokens, where they fit.
     pub pack_to: Option<usize>,
+}
+
+impl Layout {
+    /// A batch in parts that keep to the bounds and to `at_most` rows: in the order of their lengths, so that rows of like
+    /// length share a part and little is padding; as it is where all of it may be passed at once.
+    fn parts(&self, set: &Rows, rows: &[usize], at_most: Option<usize>) -> Vec<Vec<usize>> {
+        let most = self.micro_batch.into_iter().chain(at_most).min().unwrap_or(rows.len()).max(1);
+        let tokens = self.micro_tokens.unwrap_or(usize::MAX);
+        let mut sorted = rows.to_vec();
+        sorted.sort_by_key(|row| set.length(*row));
+        let mut parts: Vec<Vec<usize>> = Vec::new();
+        for row in sorted {
+            // The longest of its part.
+            let length = set.length(row);
+            match parts.last_mut() {
+                Some(part) if part.len() < most && (part.len() + 1).saturating_mul(length) <= tokens => part.push(row),
+                _ => parts.push(vec![row]),
+            }
+        }
+        if parts.len() > 1 { parts } else { vec![rows.to_vec()] }
+    }
 }
 
 /// A batch on the device.
@@ -45,15 +68,14 @@ pub(super) enum DeviceAnswers {
 }
 
 impl Problem {
-    /// The rows of a training batch in parts, whose losses add up to the batch's mean loss.
-    pub fn parts(&self, set: &Rows, rows: &[usize]) -> Result<Vec<DeviceBatch>> {
-        let Some(size) = self.layout.micro_batch.filter(|size| *size < rows.len()) else {
-            return Ok(vec![self.batch(set, rows)?]);
-        };
-        // Rows of like length together: less padding.
-        let mut rows = rows.to_vec();
-        rows.sort_by_key(|row| set.length(*row));
-        let mut parts = rows.chunks(size.max(1)).map(|rows| self.batch(set, rows)).collect::<Result<Vec<_>>>()?;
+    /// The rows of a training batch in parts, whose losses add up to the batch's mean loss: as the layout says, and of no
+    /// more rows than `at_most`.
+    pub fn parts(&self, set: &Rows, rows: &[usize], at_most: Option<usize>) -> Result<Vec<DeviceBatch>> {
+        let parts = self.layout.parts(set, rows, at_most);
+        if let [whole] = &parts[..] {
+            return Ok(vec![self.batch(set, whole)?]);
+        }
+        let mut parts = parts.iter().map(|rows| self.batch(set, rows)).collect::<Result<Vec<_>>>()?;
         let all = parts.iter().map(|part| part.answers.count()).sum::<usize>().max(1);
         // What counts nothing adds nothing.
         if parts.iter().any(|part| part.answers.count() > 0) {
@@ -131,5 +153,39 @@ impl DeviceAnswers {
                 (smoothed_losses(&logits, ids, smoothing)? * kept)?.sum_all()? / (*count).max(1) as f64
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Encoded, Target};
+
+    fn rows(lengths: &[usize]) -> Rows {
+        let row = |length: &usize| Encoded {
+            ids: vec![1; *length],
+            type_ids: vec![0; *length],
+            target: Target::Class(0),
+            example: 0,
+        };
+        lengths.iter().map(row).collect::<Vec<_>>().into()
+    }
+
+    #[test]
+    fn a_part_keeps_to_the_rows_and_the_tokens_that_are_allowed() {
+        let set = rows(&[5, 2, 9, 3, 3]);
+        let parts = |micro_batch, micro_tokens, at_most| {
+            Layout { micro_batch, micro_tokens, pack_to: None }.parts(&set, &[0, 1, 2, 3, 4], at_most)
+        };
+        let whole = [vec![0, 1, 2, 3, 4]];
+        assert_eq!(parts(None, None, None), whole);
+        assert_eq!(parts(Some(5), Some(45), Some(5)), whole, "a batch that may be passed at once keeps its order");
+        assert_eq!(parts(Some(2), None, None), [vec![1, 3], vec![4, 0], vec![2]]);
+        assert_eq!(parts(Some(4), None, Some(2)), parts(Some(2), None, None), "the lower bound counts");
+        // 2 + 3 + 3 are padded to 9 tokens; a fourth of 5 would make 20.
+        assert_eq!(parts(None, Some(10), None), [vec![1, 3, 4], vec![0], vec![2]]);
+        assert_eq!(parts(None, Some(44), None), [vec![1, 3, 4, 0], vec![2]]);
+        assert_eq!(parts(Some(2), Some(10), None), [vec![1, 3], vec![4, 0], vec![2]]);
+        assert_eq!(parts(None, Some(1), None).concat(), [1, 3, 4, 0, 2], "a row at least, and every row once");
     }
 }

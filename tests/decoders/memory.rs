@@ -102,15 +102,15 @@ fn parts_and_packed_rows_make_the_step_of_the_whole_batch() {
         let mut by_layout = Vec::new();
         let layouts = [(None, None), (Some(3), None), (None, Some(16)), (Some(2), Some(16)), (Some(1), None)];
         for (micro_batch, pack_to) in layouts {
-            let layout = Layout { micro_batch, pack_to };
+            let layout = Layout { micro_batch, micro_tokens: None, pack_to };
             model.keep = if micro_batch == Some(2) { Keep::Inputs } else { Keep::All };
             let network = Network::Causal(Box::new(model));
             let problem = Problem { model: network, modules: vec![], device: CPU, pad_id: 0, layout };
-            let parts = problem.parts(&set, &chosen).unwrap();
+            let parts = problem.parts(&set, &chosen, None).unwrap();
             // The text of two tokens has none that counts.
             let expected = if micro_batch == Some(1) { 6 } else { 7usize.div_ceil(micro_batch.unwrap_or(7)) };
             assert_eq!(parts.len(), expected);
-            let alone = problem.parts(&set, &[4]).unwrap();
+            let alone = problem.parts(&set, &[4], None).unwrap();
             let pass = Pass { weights: &tracked, scales: &scales, alpha: None, dropout: None };
             let loss = |part: &_, _| problem.part_loss(part, &pass, 0.1);
             assert_eq!(gradients_of_parts(&alone, None, &tracked, None, loss).unwrap().0, 0.0);

@@ -5,6 +5,7 @@ mod loading;
 mod memory;
 mod minilm;
 mod parity;
+mod precision;
 
 use autolora::model::checkpoint::Checkpoint;
 use autolora::model::source::{self, Weights as StoredWeights};

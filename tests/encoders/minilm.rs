@@ -48,7 +48,7 @@ fn minilm_gives_the_cosines_of_its_card() {
 }
 
 /// `../shared`, where real models and data lie beside the project; its absence is said, not hidden.
-fn shared_folder() -> Option<std::path::PathBuf> {
+pub(super) fn shared_folder() -> Option<std::path::PathBuf> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
     if folder.is_dir() {
         return Some(folder);

@@ -453,6 +453,9 @@ fn a_reader_that_leaves_is_no_error() {
     }
     let doctor = home.command(&["doctor"]).env("HF_TOKEN", "hf_secret").output().unwrap();
     let doctor = Answer::of(doctor);
+    for line in ["operations   ", "mixed term   ", "determinism  "] {
+        assert!(doctor.out.contains(&format!("ok  {line}")), "{}", doctor.out);
+    }
     assert!(doctor.out.contains("present") && !doctor.out.contains("hf_secret"), "{}", doctor.out);
 }
 

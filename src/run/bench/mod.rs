@@ -1,13 +1,15 @@
 //! The time and the memory of one training step of a shape or a model, on random token ids: what `autolora bench` says.
 
+mod drawn;
 mod peak;
 mod shape;
 
+pub(in crate::run) use drawn::{drawn_rows, drawn_weights};
 pub use shape::{Kind, Shape, Subject};
 
-use crate::data::{DataError, Encoded, IGNORED, Rows, Target, random};
+use crate::data::{DataError, Rows};
 use crate::experiment::{Hypergradient, OptimizerKind, Precision, SelectionKind};
-use crate::model::{DropoutRates, ModelConfig, ModelError, Weights};
+use crate::model::{DropoutRates, ModelError};
 use crate::run::device;
 use crate::search::hypergradient::passes;
 use crate::search::lower::LowerLevel;
@@ -19,7 +21,6 @@ use crate::train::problem::Problem;
 use crate::train::schedule::LinearSchedule;
 use candle_core::{DType, Device, Tensor};
 use peak::Peak;
-use shape::CLASSES;
 use std::time::Instant;
 
 /// Steps that are not timed: memory is taken and caches are filled in them.
@@ -114,9 +115,9 @@ pub fn bench(plan: &Plan, each: &mut dyn FnMut(usize, f64)) -> Result<Found, Ben
     let mut model = plan.subject.network(&config, plan.precision, &plan.device)?;
     let usual = || config.default_targets().iter().map(ToString::to_string).collect();
     let modules = model.attach(&plan.targets.clone().unwrap_or_else(usual))?;
-    let layout = Layout { micro_batch: plan.micro_batch, pack_to: None };
+    let layout = Layout { micro_batch: plan.micro_batch, micro_tokens: None, pack_to: None };
     let problem = Problem { model, modules, device: plan.device.clone(), pad_id: config.pad_id(), layout };
-    let rows = rows(plan, &config);
+    let rows = drawn_rows(plan.batch, plan.length, &config);
     let mut stepper = Stepper::new(plan, &problem)?;
     let mut seconds = Vec::with_capacity(plan.steps);
     let mut loss = f64::NAN;
@@ -145,27 +146,6 @@ pub fn bench(plan: &Plan, each: &mut dyn FnMut(usize, f64)) -> Result<Found, Ben
     })
 }
 
-/// Two batches of random ids, none of them padding, with random answers: a train and a validation batch.
-fn rows(plan: &Plan, config: &ModelConfig) -> Rows {
-    let mut rng = random::stream(SEED, "bench/rows", 0);
-    let vocabulary = config.vocab_size() as u64;
-    let mut id = || loop {
-        let id = random::below(&mut rng, vocabulary) as u32;
-        if id != config.pad_id() || vocabulary == 1 {
-            return id;
-        }
-    };
-    let row = |n: usize| {
-        let ids: Vec<u32> = (0..plan.length).map(|_| id()).collect();
-        let target = match config {
-            ModelConfig::Encoder(_) => Target::Class((n % CLASSES) as u32),
-            ModelConfig::Decoder(_) => Target::Tags(ids.iter().skip(1).copied().chain([IGNORED]).collect()),
-        };
-        Encoded { type_ids: vec![0; ids.len()], ids, target, example: n as u32 }
-    };
-    (0..2 * plan.batch).map(row).collect::<Vec<_>>().into()
-}
-
 /// What steps, with what it steps on.
 struct Stepper<'a> {
     plan: &'a Plan,
@@ -182,7 +162,7 @@ enum State {
 impl<'a> Stepper<'a> {
     fn new(plan: &'a Plan, problem: &'a Problem) -> Result<Stepper<'a>, BenchError> {
         let count = problem.modules.len();
-        let weights = weights(plan, problem)?;
+        let weights = drawn_weights(problem, plan.rank)?;
         let adam = |weight_decay| Adam::new(AdamConfig::new(OptimizerKind::AdamW, [0.9, 0.999], weight_decay));
         let scales = vec![SCALE; count];
         let state = match plan.mode {
@@ -220,7 +200,7 @@ impl<'a> Stepper<'a> {
         let places: Vec<usize> = (0..rows.len()).collect();
         let (train, validation) = places.split_at(self.plan.batch);
         let batch = |rows: &Rows, places: &[usize]| -> Result<Vec<DeviceBatch>, BenchError> {
-            Ok(self.problem.parts(rows, places)?)
+            Ok(self.problem.parts(rows, places, None)?)
         };
         let train = batch(rows, train)?;
         Ok(match &mut self.state {
@@ -231,20 +211,6 @@ impl<'a> Stepper<'a> {
             State::Fit(state, rules) => state.step(self.problem, rules, &train, step, 0)?.0,
         })
     }
-}
-
-/// Factors and head; B is drawn too: with B = 0 most gradients would be 0.
-fn weights(plan: &Plan, problem: &Problem) -> Result<Weights, BenchError> {
-    let mut weights = problem.fresh_factors(&vec![plan.rank; problem.modules.len()], SEED, "bench/factors")?;
-    for (n, (name, tensor)) in weights.iter_mut().enumerate() {
-        if name.ends_with("lora_B.weight") {
-            let mut rng = random::stream(SEED, "bench/b", n as u64);
-            let values = random::uniform(&mut rng, tensor.elem_count(), 0.02);
-            *tensor = Tensor::from_vec(values, tensor.dims(), &plan.device)?;
-        }
-    }
-    weights.extend(problem.model.initial_head(SEED, "bench/head")?);
-    Ok(weights)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::job::{End, Fault, Job, Progressed};
 use super::prepare::Prepared;
 use super::progress::Pace;
 use super::retrain::allocated;
+use super::room::Work;
 use super::scores::{Answered, Prediction, argmax};
 use super::state::Tensors;
 use super::texts::{new_prompts, sample};
@@ -86,9 +87,9 @@ impl Scoring<'_> {
                 self.save(job, &done)?;
                 return Ok(Scored::Left(End::requested(request, self.phase, self.steps_before + done.batches)));
             }
-            let batch = prepared.problem.batch(self.rows, &batches[done.batches])?;
-            let (outputs, loss, count) = prepared.problem.evaluate(&batch, self.weights, self.scales)?;
             let rows = &batches[done.batches];
+            let (outputs, loss, count) =
+                job.in_room((self.phase, Work::Evaluation), rows.len(), |most| self.score(prepared, rows, most))?;
             let new: Vec<Vec<u32>> = match task {
                 Task::Generation => rows.iter().filter_map(|row| prompts[*row].clone()).collect(),
                 _ => Vec::new(),
@@ -138,6 +139,24 @@ impl Scoring<'_> {
         let loss = done.loss_sum / done.count.max(1.0);
         let texts = prepared.dialogues.as_ref().map(|encoder| (self.held, encoder));
         Ok(Scored::Done(Answered::join(task, self.rows, predictions, texts)?, loss))
+    }
+
+    /// The outputs of a batch, the sum of its losses, and over how many rows or words it is; of `most` rows at once.
+    fn score(
+        &self,
+        prepared: &Prepared,
+        rows: &[usize],
+        most: Option<usize>,
+    ) -> candle_core::Result<(Vec<Output>, f64, usize)> {
+        let mut all = (Vec::new(), 0.0, 0);
+        for rows in rows.chunks(most.unwrap_or(rows.len()).max(1)) {
+            let batch = prepared.problem.batch(self.rows, rows)?;
+            let (outputs, loss, count) = prepared.problem.evaluate(&batch, self.weights, self.scales)?;
+            all.0.extend(outputs);
+            all.1 += loss;
+            all.2 += count;
+        }
+        Ok(all)
     }
 
     fn save(&self, job: &mut Job, done: &Done) -> Result<(), Fault> {

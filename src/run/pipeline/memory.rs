@@ -105,9 +105,12 @@ pub(super) fn estimate(experiment: &Experiment, prepared: &Prepared) -> Estimate
     let of = |rates: &DropoutRates, rows: &[&Rows], batch_size: usize, search: bool| {
         let size = experiment.runtime.micro_batch.map_or(batch_size, |micro| micro.min(batch_size));
         let pack_to = problem.layout.pack_to.filter(|_| experiment.data.task == Task::Generation);
+        let largest = rows.iter().map(|rows| largest_part(rows, size, pack_to)).max().unwrap_or(0);
+        let longest = rows.iter().flat_map(|rows| rows.lengths()).max().unwrap_or(0);
+        let most = experiment.runtime.micro_tokens.map_or(u64::MAX, |tokens| tokens.max(longest) as u64);
         let phase = Training {
-            tokens: rows.iter().map(|rows| largest_part(rows, size, pack_to)).max().unwrap_or(0),
-            in_parts: size < batch_size,
+            tokens: largest.min(most),
+            in_parts: size < batch_size || largest > most,
             recompute: experiment.runtime.checkpoint_activations,
             search,
         };

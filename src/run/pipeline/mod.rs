@@ -9,6 +9,7 @@ mod memory;
 mod prepare;
 mod progress;
 mod retrain;
+mod room;
 mod scores;
 mod search;
 mod state;

@@ -99,8 +99,11 @@ pub fn prepare(ctx: &mut Context) -> Result<Prepared, Fault> {
     if settings.runtime.checkpoint_activations {
         model.keep(Keep::Inputs);
     }
-    let layout =
-        Layout { micro_batch: settings.runtime.micro_batch, pack_to: settings.data.packing.then_some(max_length) };
+    let layout = Layout {
+        micro_batch: settings.runtime.micro_batch,
+        micro_tokens: settings.runtime.micro_tokens,
+        pack_to: settings.data.packing.then_some(max_length),
+    };
     let problem = Problem { model, modules, device, pad_id: config.pad_id(), layout };
     let mut say = |message: String| ctx.emit(Event::Log { phase: Phase::Prepare, level: "info".into(), message });
     let about = (!about.is_empty()).then(|| format!("data: {about}"));

@@ -3,6 +3,7 @@
 use super::job::{End, Fault, Job, Progressed};
 use super::prepare::Prepared;
 use super::progress::Pace;
+use super::room::Work;
 use super::state::Tensors;
 use crate::data::Rows;
 use crate::data::random;
@@ -93,10 +94,13 @@ impl Fit<'_> {
                 return Ok(Fitted::Left(End::requested(request, self.phase, before + done)));
             }
             let rows = sampler.indices(done);
-            let batch = prepared.problem.parts(self.rows, &rows)?;
             job.count_tokens(self.purpose, self.rows, &rows);
             let key = random::stream(experiment.runtime.seed, self.purpose, done as u64).next_u64();
-            let (loss, norm) = state.step(&prepared.problem, &rules, &batch, done, key)?;
+            let (loss, norm) =
+                job.step_in_room((self.phase, Work::Training), rows.len(), &mut state, |state, most| {
+                    let batch = prepared.problem.parts(self.rows, &rows, most)?;
+                    state.step(&prepared.problem, &rules, &batch, done, key)
+                })?;
             let lr = rules.schedule.at(done);
             done += 1;
             job.check_loss(self.phase, before + done, "training", loss, lr)?;

@@ -4,6 +4,7 @@ use super::init_from;
 use super::job::{End, Fault, Job, Progressed};
 use super::prepare::Prepared;
 use super::progress::Pace;
+use super::room::Work;
 use super::state::Tensors;
 use crate::data::Rows;
 use crate::data::random;
@@ -129,19 +130,26 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
             return Ok(Some(End::requested(request, Phase::Search, step)));
         }
         let rows = train.indices(done);
-        let tb = prepared.problem.parts(&prepared.train, &rows)?;
+        let training = (Phase::Search, Work::Training);
         let key = |purpose: &str| Some(random::stream(seed, purpose, done as u64).next_u64());
         let weights = key("dropout/search/weights");
         if done < warmup {
-            let report = state.weights_step(&rules, &objective, &tb, weights)?;
+            let report = job.step_in_room(training, rows.len(), &mut state, |state, most| {
+                let tb = prepared.problem.parts(&prepared.train, &rows, most)?;
+                state.weights_step(&rules, &objective, &tb, weights)
+            })?;
             job.check_loss(Phase::Search, 0, "training", report.train_loss, rules.weights_lr)?;
             let train_loss = report.train_loss;
             job.ctx.emit(Event::Warmup { phase: Phase::Search, step: done + 1, total: warmup, train_loss })?;
         } else {
             let step = done - warmup;
-            let vb = prepared.problem.parts(&prepared.validation, &validation.indices(step))?;
+            let validation = validation.indices(step);
             let keys = DropoutKeys { hypergradient: key("dropout/search/replayed"), weights };
-            let report = state.step(&rules, &objective, &tb, &vb, keys)?;
+            let report = job.step_in_room(training, rows.len().max(validation.len()), &mut state, |state, most| {
+                let tb = prepared.problem.parts(&prepared.train, &rows, most)?;
+                let vb = prepared.problem.parts(&prepared.validation, &validation, most)?;
+                state.step(&rules, &objective, &tb, &vb, keys)
+            })?;
             job.count_tokens(TOKENS, &prepared.train, &rows);
             if let Some(reason) = log_step(job, prepared, &state, &rules, &report, (step + 1, steps))? {
                 job.say(Phase::Search, "info", format!("the search ends at step {} of {steps}: {reason}", step + 1))?;

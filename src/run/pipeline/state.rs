@@ -32,6 +32,9 @@ pub struct Carried {
     /// Steps a second of each phase, and of scoring, when it was last saved: what a worker that goes on expects at first.
     #[serde(default)]
     pub rates: BTreeMap<String, f64>,
+    /// Rows that a GPU has room for at once, of what did not fit: by the kind of work.
+    #[serde(default)]
+    pub rows_at_once: BTreeMap<String, usize>,
     /// What the search has seen of its ranks.
     #[serde(default)]
     pub stability: Settling,

@@ -196,9 +196,9 @@ fn of_search(job: &mut Job, prepared: &Prepared) -> Result<Vec<Timed>, Fault> {
         dropout: DropoutRates::everywhere(experiment.lora.dropout, experiment.model.dropout.unwrap_or(0.0)),
     };
     let rows = drawn(&prepared.train, settings.batch_size, &experiment, "batches/search/train");
-    let train = problem.parts(&prepared.train, &rows)?;
+    let train = problem.parts(&prepared.train, &rows, None)?;
     let rows = drawn(&prepared.validation, settings.batch_size, &experiment, "batches/search/validation");
-    let validation = problem.parts(&prepared.validation, &rows)?;
+    let validation = problem.parts(&prepared.validation, &rows, None)?;
     let mut phases = Vec::new();
     if settings.warmup_steps > 0 {
         let step = || Ok(state.weights_step(&rules, &objective, &train, Some(1)).map(drop)?);
@@ -222,7 +222,7 @@ fn of_fit(
     scales: &[f64],
 ) -> Result<(f64, usize), Fault> {
     let (settings, problem) = (&experiment.retrain, &prepared.problem);
-    let batch = problem.parts(rows, &drawn(rows, settings.batch_size, experiment, "retrain"))?;
+    let batch = problem.parts(rows, &drawn(rows, settings.batch_size, experiment, "retrain"), None)?;
     let rules = FitRules {
         scales: scales.to_vec(),
         schedule: LinearSchedule::new(settings.lr, 0.0, usize::MAX / 2),
