@@ -157,7 +157,7 @@ settings! {
         warmup_steps: usize = 20, Kind::Int { min: 0, max: 1_000_000_000 }, "steps", "first steps of the weights alone (B starts at 0)";
         batch_size: usize = 16, Kind::Int { min: 1, max: 65_536 }, "rows", "rows of a batch, on both levels";
         validation_share: f64 = 0.5, Kind::Float { min: 0.0, max: 0.99, exclusive: true }, "", "share of the training rows that is validation data";
-        epsilon: f64 = 0.01, POSITIVE, "", "size of the perturbation of the mixed term, divided by |v|";
+        epsilon: Option<f64> = None, POSITIVE, "", "size of the perturbation of the mixed term, divided by |v|; unset: 0.01, or 0.05 where a GPU multiplies in 16 bits";
         clip_norm: Option<f64> = None, POSITIVE, "", "clip the weights' gradient to this norm; unset: off";
         stop_when_stable: bool = false, Kind::Bool, "", "end the search before its last step once its ranks have settled (search.stable_steps)";
         stable_steps: usize = 100, COUNT, "steps", "ranks count as settled when none changed for so long, and no value is on its way across its threshold";

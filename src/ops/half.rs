@@ -2,7 +2,7 @@
 //! matrix is widened block by block, and nothing but the matrix itself is rounded.
 
 use super::product::{Matrix, Onto, multiply_wide};
-use candle_core::{CpuStorage, DType, Result, Tensor, bail};
+use candle_core::{CpuStorage, DType, Device, Result, Tensor, bail};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -15,6 +15,12 @@ const STRIPE: usize = 1 << 14;
 /// Whether numbers of this type are 16 bits wide.
 pub fn is_half(dtype: DType) -> bool {
     matches!(dtype, DType::BF16 | DType::F16)
+}
+
+/// Whether products with a matrix kept in `stored` round their other operand to its 16 bits too: on a GPU, for its tensor
+/// cores. On the CPU the matrix is widened.
+pub fn rounds_operands(stored: DType, device: &Device) -> bool {
+    is_half(stored) && device.is_cuda()
 }
 
 /// The type in which a model computes whose matrices are kept in `stored`: f32 for those of 16 bits.
@@ -130,7 +136,7 @@ pub fn half_product(g: &Tensor, weight: &Tensor) -> Result<Tensor> {
 mod tests {
     use super::*;
     use crate::ops::frozen_linear;
-    use candle_core::{Device, Var};
+    use candle_core::Var;
 
     fn values(shape: (usize, usize), by: f64) -> Tensor {
         let values = (0..shape.0 * shape.1).map(|i| (i as f64 * by).sin() as f32).collect::<Vec<_>>();

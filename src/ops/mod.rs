@@ -25,7 +25,7 @@ pub use attention::{
 };
 pub use dropout::{Mask, dropout};
 pub use feed_forward::feed_forward;
-pub use half::{computed_in, widened};
+pub use half::{computed_in, rounds_operands, widened};
 pub use linear::frozen_linear;
 pub use lora_linear::lora_linear;
 pub use norm::{add_layer_norm, layer_norm};

@@ -9,9 +9,10 @@ pub use shape::{Kind, Shape, Subject};
 
 use crate::data::{DataError, Rows};
 use crate::experiment::{Hypergradient, OptimizerKind, Precision, SelectionKind};
-use crate::model::{DropoutRates, ModelError};
+use crate::model::{DropoutRates, ModelError, kept_in};
+use crate::ops::rounds_operands;
 use crate::run::device;
-use crate::search::hypergradient::passes;
+use crate::search::hypergradient::{passes, perturbation};
 use crate::search::lower::LowerLevel;
 use crate::search::step::{DropoutKeys, Rules, SearchState};
 use crate::train::batch::{DeviceBatch, Layout};
@@ -172,7 +173,7 @@ impl<'a> Stepper<'a> {
                     selection: SelectionKind::Softmax,
                     weights_lr: 1e-4,
                     selection_lr: 1e-3,
-                    epsilon: 0.01,
+                    epsilon: perturbation(rounds_operands(kept_in(plan.precision), &plan.device)),
                     clip_norm: None,
                 };
                 let beta = Tensor::zeros((count, plan.rank), DType::F32, &plan.device)?;

@@ -3,9 +3,10 @@
 use crate::data::Rows;
 use crate::experiment::{Hypergradient, OptimizerKind, SelectionKind};
 use crate::model::{DropoutRates, HeadKind, Network, TaskModel, Weights};
+use crate::ops::rounds_operands;
 use crate::run::base::Base;
 use crate::run::bench::{BenchError, drawn_rows, drawn_weights};
-use crate::search::hypergradient::{At, hypergradient};
+use crate::search::hypergradient::{At, hypergradient, perturbation};
 use crate::search::lower::LowerLevel;
 use crate::search::step::{DropoutKeys, Rules, SearchState};
 use crate::train::batch::{DeviceBatch, Layout};
@@ -13,7 +14,7 @@ use crate::train::optimizer::{Adam, AdamConfig};
 use crate::train::problem::Problem;
 use candle_core::{DType, Device, Tensor};
 
-/// k, lora_alpha / k, learning rates of weights and selection.
+/// k, lora_alpha / k, and the rules of the step but for the perturbation.
 const RANK: usize = 4;
 const SCALE: f64 = 2.0;
 const RULES: Rules = Rules {
@@ -21,7 +22,7 @@ const RULES: Rules = Rules {
     selection: SelectionKind::Softmax,
     weights_lr: 1e-2,
     selection_lr: 1e-2,
-    epsilon: 0.01,
+    epsilon: 0.0,
     clip_norm: None,
 };
 /// Dropout of the path of LoRA, so that its masks are among what must come out the same.
@@ -30,6 +31,7 @@ const DROPOUT: f64 = 0.1;
 /// An encoder with two classes under search, on a device, with a training and a validation batch.
 pub struct Trial {
     problem: Problem,
+    rules: Rules,
     weights: Weights,
     beta: Tensor,
     train: Vec<DeviceBatch>,
@@ -47,6 +49,7 @@ impl Trial {
         let mut model = Network::Task(Box::new(model));
         let targets: Vec<String> = base.config.default_targets().iter().map(ToString::to_string).collect();
         let modules = model.attach(&targets)?;
+        let rules = Rules { epsilon: perturbation(rounds_operands(dtype, device)), ..RULES };
         let layout = Layout::default();
         let problem = Problem { model, modules, device: device.clone(), pad_id: base.config.pad_id(), layout };
         // What is trained is f32 in every precision; the reference is f64 throughout.
@@ -60,7 +63,7 @@ impl Trial {
         let (train, validation) = places.split_at(rows.len() / 2);
         let [train, validation] = [train, validation].map(|places| problem.parts(rows, places, None));
         let (train, validation) = (train?, validation?);
-        Ok(Trial { problem, weights, beta, train, validation })
+        Ok(Trial { rules, problem, weights, beta, train, validation })
     }
 
     /// Of rows of random ids.
@@ -85,15 +88,15 @@ impl Trial {
     /// Those of candle.
     pub fn mixed(&self) -> candle_core::Result<Tensor> {
         let parts = hypergradient(
-            RULES.hypergradient,
+            self.rules.hypergradient,
             &At {
                 objective: &self.lower(DropoutRates::default()),
                 weights: &self.weights,
                 beta: &self.beta,
-                selection: RULES.selection,
+                selection: self.rules.selection,
                 optimizer: &Trial::adam(),
-                lr: RULES.weights_lr,
-                epsilon: RULES.epsilon,
+                lr: self.rules.weights_lr,
+                epsilon: self.rules.epsilon,
                 clip_norm: None,
                 train: &self.train,
                 validation: &self.validation,
@@ -117,7 +120,7 @@ impl Trial {
         };
         let lower = self.lower(DropoutRates::everywhere(DROPOUT, DROPOUT));
         let keys = DropoutKeys { hypergradient: Some(1), weights: Some(2) };
-        state.step(&RULES, &lower, &self.train, &self.validation, keys)?;
+        state.step(&self.rules, &lower, &self.train, &self.validation, keys)?;
         let mut numbers: Vec<f32> = state.beta.flatten_all()?.to_vec1()?;
         for weight in state.weights.values() {
             numbers.extend(weight.flatten_all()?.to_vec1::<f32>()?);

@@ -9,10 +9,12 @@ use super::state::Tensors;
 use crate::data::Rows;
 use crate::data::random;
 use crate::data::sampler::Sampler;
-use crate::model::{DropoutRates, Weights};
+use crate::experiment::Experiment;
+use crate::model::{DropoutRates, Weights, kept_in};
+use crate::ops::rounds_operands;
 use crate::run::event::{AllTerms, Energy, Event, Phase, Selected, Selection, Step, Terms};
 use crate::search::allocation::{self, Module};
-use crate::search::hypergradient::passes;
+use crate::search::hypergradient::{passes, perturbation};
 use crate::search::lower::LowerLevel;
 use crate::search::selection::values;
 use crate::search::stability::Settling;
@@ -22,14 +24,15 @@ use crate::train::optimizer::{Adam, AdamConfig};
 use candle_core::{DType, Tensor};
 use rand_chacha::rand_core::Rng;
 
-pub(super) fn rules(job: &Job) -> Rules {
-    let settings = &job.ctx.experiment().search;
+pub(super) fn rules(job: &Job, prepared: &Prepared) -> Rules {
+    let Experiment { search: settings, runtime, .. } = job.ctx.experiment();
+    let rounds = rounds_operands(kept_in(runtime.precision), &prepared.problem.device);
     Rules {
         hypergradient: settings.hypergradient,
         selection: settings.selection,
         weights_lr: settings.weights.lr,
         selection_lr: settings.selection_optimizer.lr,
-        epsilon: settings.epsilon,
+        epsilon: settings.epsilon.unwrap_or_else(|| perturbation(rounds)),
         clip_norm: settings.clip_norm,
     }
 }
@@ -113,7 +116,7 @@ pub fn search(job: &mut Job, prepared: &Prepared, from: Option<(usize, Tensors)>
         scales: vec![experiment.lora.alpha / experiment.lora.rank as f64; prepared.problem.modules.len()],
         dropout: DropoutRates::everywhere(experiment.lora.dropout, experiment.model.dropout.unwrap_or(0.0)),
     };
-    let rules = rules(job);
+    let rules = rules(job, prepared);
     job.enter_epochs(Phase::Search, steps, train.epochs(steps))?;
     let mut pace = Pace::new(Phase::Search, done, (warmup, steps), experiment.runtime.checkpoint_every)
         .costing(passes(settings.hypergradient) as f64)

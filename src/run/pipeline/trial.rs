@@ -189,7 +189,7 @@ fn of_search(job: &mut Job, prepared: &Prepared) -> Result<Vec<Timed>, Fault> {
     let experiment = job.ctx.experiment().clone();
     let (settings, problem) = (&experiment.search, &prepared.problem);
     let mut state = search::initial(job, prepared)?;
-    let rules = search::rules(job);
+    let rules = search::rules(job, prepared);
     let objective = LowerLevel {
         problem,
         scales: vec![experiment.lora.alpha / experiment.lora.rank as f64; problem.modules.len()],
