@@ -5,14 +5,26 @@
 
 mod cases;
 
+use autolora::run::threads;
 use cases::{Case, Way, cases};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use std::hint::black_box;
 use std::time::Duration;
 
 // The program's own.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    // As a worker: all of it in the threads of one pool, and none of candle's beside them.
+    // SAFETY: no other thread runs yet.
+    unsafe { threads::tell_candle(None) };
+    threads::pool(None).expect("threads start").install(|| {
+        let mut criterion = Criterion::default().configure_from_args();
+        operations(&mut criterion);
+        criterion.final_summary();
+    });
+}
 
 fn operations(criterion: &mut Criterion) {
     let name = std::env::var("AUTOLORA_BENCH_DEVICE").unwrap_or_else(|_| "cpu".into());
@@ -43,6 +55,3 @@ fn run(case: &Case, way: Way, back: bool) -> impl Sized {
         back.then(|| (&y * &case.slopes).and_then(|loss| loss.sum_all()?.backward()).expect("it goes back"));
     (y, gradients)
 }
-
-criterion_group!(benches, operations);
-criterion_main!(benches);

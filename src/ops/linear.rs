@@ -1,7 +1,9 @@
 //! A linear layer whose weight is frozen: candle's own matmul computes and keeps the gradient of a frozen weight.
 
+use super::float::Float;
 use super::half::{HalfMatrix, half_product, is_half, times_transposed, widened};
-use super::kernel::{float_dispatch, is_fused, rows, slice};
+use super::kernel::{float_dispatch, is_fused, slice, with_slice};
+use super::product::{Matrix, affine_wide, product_wide};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 
@@ -75,15 +77,12 @@ impl CustomOp1 for FrozenLinear {
             let y = times_transposed(slice(x, layout)?, matrix, bias.as_deref(), (m, n, k));
             return Ok((CpuStorage::F32(y), (m, n).into()));
         }
-        let mut y = x.matmul(weight, (1, m, n, k), layout, &weight_layout.transpose(0, 1)?)?;
-        if let Some(bias) = &self.bias {
-            match &mut y {
-                CpuStorage::F32(y) => add_bias(y, &bias.to_dtype(DType::F32)?.to_vec1()?),
-                CpuStorage::F64(y) => add_bias(y, &bias.to_dtype(DType::F64)?.to_vec1()?),
-                _ => float_dispatch!(y.dtype(), self.name(), _T => {}),
-            }
-        }
-        Ok((y, (m, n).into()))
+        float_dispatch!(x.dtype(), self.name(), T => {
+            let bias = self.bias.as_ref().map(|bias| bias.to_dtype(x.dtype())?.to_vec1::<T>()).transpose()?;
+            let weight = view(weight, weight_layout)?;
+            let y = affine_wide(slice::<T>(x, layout)?, weight, bias.as_deref(), (m, n, k));
+            Ok((T::to_cpu_storage_owned(y), (m, n).into()))
+        })
     }
 
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
@@ -105,15 +104,37 @@ impl CustomOp1 for FrozenLinear {
     }
 }
 
-/// g W: g (m, n), W (n, k) -> (m, k): the gradient of x of [`frozen_linear`], whose own is not defined.
-pub(super) fn times_frozen(grad: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    if is_half(weight.dtype()) { half_product(grad, weight) } else { grad.contiguous()?.matmul(weight) }
+/// A matrix as it lies, whatever its strides.
+fn view<'a, T: Float>(storage: &'a CpuStorage, layout: &Layout) -> Result<Matrix<'a, T>> {
+    let data = T::cpu_storage_as_slice(storage)?.get(layout.start_offset()..).unwrap_or_default();
+    match *layout.stride() {
+        [row, column] => Ok(Matrix { data, row, column }),
+        _ => bail!("frozen-linear: a weight of shape {:?}", layout.dims()),
+    }
 }
 
-fn add_bias<T: super::float::Float + WithDType>(y: &mut [T], bias: &[T]) {
-    rows(y, bias.len(), |_, row| {
-        for (y, b) in row.iter_mut().zip(bias) {
-            *y += *b;
-        }
-    });
+/// g W: g (m, n), W (n, k) -> (m, k): the gradient of x of [`frozen_linear`], whose own is not defined.
+pub(super) fn times_frozen(grad: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    if is_half(weight.dtype()) {
+        return half_product(grad, weight);
+    }
+    let grad = grad.contiguous()?;
+    if !is_fused(&grad) || !weight.is_contiguous() {
+        return grad.matmul(weight);
+    }
+    let sizes = (grad.dim(0)?, weight.dim(1)?);
+    float_dispatch!(grad.dtype(), "frozen-linear", T => Tensor::from_vec(times::<T>(&grad, weight)?, sizes, grad.device()))
+}
+
+/// [`times_frozen`] on the CPU, of contiguous operands of one type.
+pub(super) fn times<T: Float>(grad: &Tensor, weight: &Tensor) -> Result<Vec<T>> {
+    let ((m, n), (rows, k)) = (grad.dims2()?, weight.dims2()?);
+    if n != rows {
+        bail!("frozen-linear: a gradient of {n} for {rows} outputs");
+    }
+    with_slice::<T, _>(grad, |grad| {
+        with_slice::<T, _>(weight, |weight| {
+            Ok(product_wide((m, k, n), (Matrix::rows(grad, n), Matrix::rows(weight, k))))
+        })
+    })
 }

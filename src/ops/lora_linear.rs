@@ -4,8 +4,8 @@
 use super::float::Float;
 use super::half::is_half;
 use super::kernel::{float_dispatch, is_fused, slice, with_slice};
-use super::linear::{FrozenLinear, frozen_linear, times_frozen};
-use super::product::{Matrix, Onto, multiply_wide};
+use super::linear::{FrozenLinear, frozen_linear, times, times_frozen};
+use super::product::{Matrix, Onto, multiply_wide, product_wide};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, WithDType};
 
@@ -29,14 +29,6 @@ pub fn lora_linear(x: &Tensor, (weight, bias): (&Tensor, Option<&Tensor>), a: &T
     y.reshape(dims)
 }
 
-/// A product on all threads: (m x k) (k x n).
-fn product<T: Float>(sizes: (usize, usize, usize), operands: (Matrix<T>, Matrix<T>)) -> Vec<T> {
-    let (m, n, _) = sizes;
-    let mut out = vec![T::ZERO; m * n];
-    multiply_wide(&mut out, n, sizes, operands, Onto::Overwrite);
-    out
-}
-
 /// Gradients of x, A and B, each where it is asked for. `by_x`: g W, to which the update's part is added.
 struct Gradients<T> {
     x: Option<Vec<T>>,
@@ -51,12 +43,7 @@ impl LoraLinear {
         if is_half(weight.dtype()) || !weight.is_contiguous() {
             return times_frozen(grad, weight)?.flatten_all()?.to_vec1();
         }
-        let ((m, n), k) = (grad.dims2()?, weight.dim(1)?);
-        with_slice::<T, _>(grad, |grad| {
-            with_slice::<T, _>(weight, |weight| {
-                Ok(product((m, k, n), (Matrix::rows(grad, n), Matrix::rows(weight, k))))
-            })
-        })
+        times(grad, weight)
     }
 
     /// `operands`: x (m, k), A (r, k), B (n, r), and the gradient (m, n).
@@ -67,16 +54,16 @@ impl LoraLinear {
         [wants_a, wants_b]: [bool; 2],
     ) -> Gradients<T> {
         let (x, a, b, grad) = (Matrix::rows(x, k), Matrix::rows(a, k), Matrix::rows(b, r), Matrix::rows(grad, n));
-        let by_inner = product((m, r, n), (grad, b));
+        let by_inner = product_wide((m, r, n), (grad, b));
         let by_inner = Matrix::rows(&by_inner, r);
         let by_x = by_x.map(|mut by_x| {
             multiply_wide(&mut by_x, k, (m, k, r), (by_inner, a), Onto::Add);
             by_x
         });
-        let by_a = wants_a.then(|| product((r, k, m), (by_inner.transposed(), x)));
+        let by_a = wants_a.then(|| product_wide((r, k, m), (by_inner.transposed(), x)));
         let by_b = wants_b.then(|| {
-            let inner = product((m, r, k), (x, a.transposed()));
-            product((n, r, m), (grad.transposed(), Matrix::rows(&inner, r)))
+            let inner = product_wide((m, r, k), (x, a.transposed()));
+            product_wide((n, r, m), (grad.transposed(), Matrix::rows(&inner, r)))
         });
         Gradients { x: by_x, a: by_a, b: by_b }
     }
@@ -101,7 +88,7 @@ impl CustomOp3 for LoraLinear {
         let ((m, k), (n, r)) = (x_layout.shape().dims2()?, b_layout.shape().dims2()?);
         float_dispatch!(x.dtype(), "lora-linear", T => {
             let (x, a, b) = (slice::<T>(x, x_layout)?, slice(a, a_layout)?, slice(b, b_layout)?);
-            let inner = product((m, r, k), (Matrix::rows(x, k), Matrix::rows(a, k).transposed()));
+            let inner = product_wide((m, r, k), (Matrix::rows(x, k), Matrix::rows(a, k).transposed()));
             let mut y = T::cpu_storage_data(y)?;
             let operands = (Matrix::rows(&inner, r), Matrix::rows(b, r).transposed());
             multiply_wide(&mut y, n, (m, n, r), operands, Onto::Add);
