@@ -1,7 +1,9 @@
 //! Non-linearities: alone, and with a gate in the two layouts that feed-forward layers have.
 
 use super::float::Float;
-use super::kernel::{float_dispatch, is_fused, rows, slice, with_slice};
+use super::kernel::{float_dispatch, is_fused, on_gpu, rows, slice, with_slice};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, WithDType};
 
 /// A smooth non-linearity.
@@ -170,6 +172,7 @@ pub(super) fn curve_values(x: &CpuStorage, curve: Curve) -> Result<CpuStorage> {
 
 /// The gradient of x, from that of the values.
 pub(super) fn curve_backward(x: &Tensor, grad: &Tensor, curve: Curve) -> Result<Tensor> {
+    on_gpu!(x => super::cuda::activation::curve_back(x, grad, curve));
     let grad = grad.contiguous()?;
     float_dispatch!(x.dtype(), "non-linearity", T => {
         let dx = with_slice::<T, _>(x, |x| with_slice::<T, _>(&grad, |g| {
@@ -191,6 +194,11 @@ impl CustomOp1 for Alone {
             let y = with_curve!(self.0, F => forward::<F, T>(x));
             Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
         })
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        super::cuda::activation::curve((x, layout), self.0)
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
@@ -245,6 +253,17 @@ impl CustomOp2 for Gate {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        units: &CudaStorage,
+        layout: &Layout,
+        gates: &CudaStorage,
+        gates_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        super::cuda::activation::gate((units, layout), (gates, gates_layout), self.0)
+    }
+
     fn bwd(
         &self,
         units: &Tensor,
@@ -252,6 +271,10 @@ impl CustomOp2 for Gate {
         _y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        on_gpu!(units => {
+            let (by_unit, by_gate) = super::cuda::activation::gate_back(units, gates, grad, self.0)?;
+            Ok((Some(by_unit), Some(by_gate)))
+        });
         let grad = grad.contiguous()?;
         float_dispatch!(units.dtype(), self.name(), T => {
             let (by_unit, by_gate) = with_slice::<T, _>(units, |x| with_slice::<T, _>(gates, |gates| {
@@ -307,7 +330,13 @@ impl CustomOp1 for PackedGate {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        super::cuda::activation::packed_gate((x, layout), self.0)
+    }
+
     fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        on_gpu!(x => super::cuda::activation::packed_gate_back(x, y, grad, self.0).map(Some));
         let (grad, n) = (grad.contiguous()?, y.dim(D::Minus1)?.max(1));
         float_dispatch!(x.dtype(), self.name(), T => {
             let dx = with_slice::<T, _>(x, |x| with_slice::<T, _>(&grad, |g| {

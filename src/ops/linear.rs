@@ -1,14 +1,14 @@
 //! A linear layer whose weight is frozen: candle's own matmul computes and keeps the gradient of a frozen weight.
 
 use super::half::{HalfMatrix, half_product, is_half, times_transposed, widened};
-use super::kernel::{float_dispatch, is_fused, rows, slice};
+use super::kernel::{float_dispatch, is_fused_on_cpu, on_gpu, rows, slice};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 
 pub(super) struct FrozenLinear {
     /// (out, in), untracked.
     weight: Tensor,
-    /// (out), untracked; added here on the CPU alone.
+    /// (out), untracked.
     bias: Option<Tensor>,
 }
 
@@ -29,7 +29,8 @@ impl FrozenLinear {
 
 /// x W^T + b over the last dimension: x (.., in), W (out, in), b (out) -> (.., out).
 ///
-/// W may be in 16 bits, which are widened as they are used: x, b and the result are in f32 then.
+/// W may be in 16 bits, which are widened as they are used: x, b and the result are in f32 then. On a GPU x is rounded to
+/// the 16 bits of W for the product, which adds up and answers in f32.
 ///
 /// No gradient is computed for W and b. Where one of them is tracked (the whole model is being trained), candle's
 /// differentiable operations are composed instead.
@@ -44,7 +45,7 @@ pub fn frozen_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
             Some(bias) => y.broadcast_add(bias)?,
             None => y,
         }
-    } else if is_fused(x) {
+    } else if is_fused_on_cpu(x) || is_served_on_gpu(x, weight, bias) {
         flat.contiguous()?.apply_op1(FrozenLinear::new(weight, bias))?
     } else {
         let y = flat.contiguous()?.apply_op1(FrozenLinear::new(weight, None))?;
@@ -57,6 +58,17 @@ pub fn frozen_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
         *last = outputs;
     }
     y.reshape(dims)
+}
+
+/// Whether kernels of ours serve these on a GPU; candle's products do the rest, f64 among it.
+#[cfg(feature = "cuda")]
+pub(super) fn is_served_on_gpu(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> bool {
+    x.device().is_cuda() && super::cuda::linear::serves(x.dtype(), weight, bias)
+}
+
+#[cfg(not(feature = "cuda"))]
+pub(super) fn is_served_on_gpu(_: &Tensor, _: &Tensor, _: Option<&Tensor>) -> bool {
+    false
 }
 
 impl CustomOp1 for FrozenLinear {
@@ -87,6 +99,10 @@ impl CustomOp1 for FrozenLinear {
     }
 
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        #[cfg(feature = "cuda")]
+        if super::cuda::linear::serves(x.dtype(), &self.weight, self.bias()) {
+            return super::cuda::linear::frozen((x, layout), (&self.weight, self.bias()));
+        }
         let (m, k) = layout.shape().dims2()?;
         let n = self.weight.dim(0)?;
         let (weight, weight_layout) = self.weight.storage_and_layout();
@@ -107,6 +123,9 @@ impl CustomOp1 for FrozenLinear {
 
 /// g W: g (m, n), W (n, k) -> (m, k): the gradient of x of [`frozen_linear`], whose own is not defined.
 pub(super) fn times_frozen(grad: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    if is_served_on_gpu(grad, weight, None) {
+        on_gpu!(grad => super::cuda::linear::frozen_back(grad, weight));
+    }
     if is_half(weight.dtype()) { half_product(grad, weight) } else { grad.contiguous()?.matmul(weight) }
 }
 

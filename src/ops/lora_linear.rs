@@ -3,21 +3,27 @@
 
 use super::float::Float;
 use super::half::is_half;
-use super::kernel::{float_dispatch, is_fused, slice, with_slice};
-use super::linear::{FrozenLinear, frozen_linear, times_frozen};
+use super::kernel::{float_dispatch, is_fused_on_cpu, on_gpu, slice, with_slice};
+use super::linear::{FrozenLinear, frozen_linear, is_served_on_gpu, times_frozen};
 use super::product::{Matrix, Onto, multiply_wide};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
+use candle_core::DType;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, WithDType};
 
 struct LoraLinear(FrozenLinear);
 
 /// x W^T + b + (x A^T) B^T over the last dimension: x (.., in), W (out, in), b (out), A (r, in), B (out, r) -> (.., out). The
-/// scale and the selection values are in B. W and b get no gradient; where one of them is tracked, or on another device than
-/// the CPU, single operations are composed.
+/// scale and the selection values are in B. W and b get no gradient; where one of them is tracked, or on a GPU where x, A or
+/// B are not in f32, single operations are composed.
 pub fn lora_linear(x: &Tensor, (weight, bias): (&Tensor, Option<&Tensor>), a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let (outputs, inputs) = weight.dims2()?;
     let mut dims = x.dims().to_vec();
-    if !is_fused(x) || weight.track_op() || bias.is_some_and(Tensor::track_op) {
+    let is_one_on_gpu =
+        [x, a, b].iter().all(|operand| operand.dtype() == DType::F32) && is_served_on_gpu(x, weight, bias);
+    let is_one = is_fused_on_cpu(x) || is_one_on_gpu;
+    if !is_one || weight.track_op() || bias.is_some_and(Tensor::track_op) {
         let change = frozen_linear(&frozen_linear(x, a, None)?, b, None)?;
         return frozen_linear(x, weight, bias)? + change;
     }
@@ -109,6 +115,20 @@ impl CustomOp3 for LoraLinear {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        x_layout: &Layout,
+        a: &CudaStorage,
+        a_layout: &Layout,
+        b: &CudaStorage,
+        b_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let factors = [(a, a_layout), (b, b_layout)];
+        super::cuda::linear::lora((x, x_layout), (self.0.weight(), self.0.bias()), factors)
+    }
+
     fn bwd(
         &self,
         x: &Tensor,
@@ -117,6 +137,7 @@ impl CustomOp3 for LoraLinear {
         _y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        on_gpu!(x => super::cuda::linear::lora_back(self.0.weight(), [x, a, b], grad).map(<_>::from));
         let grad = grad.contiguous()?;
         let ((m, k), (n, r)) = (x.dims2()?, b.dims2()?);
         let wanted = [a.track_op(), b.track_op()];

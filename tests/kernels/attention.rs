@@ -1,8 +1,8 @@
 use crate::elementwise::{angles, mask, turn};
 use crate::host::{Held, table};
+use crate::recipe::Room;
 use crate::recipe::attention::{Rows, Rule, Sizes, back, forward};
 use crate::recipe::elementwise::Dropout;
-use crate::recipe::{Kind, Room};
 use crate::{KINDS, close, flat, gradients, run, values, variable};
 use autolora::ops::{self, Attention, Causal, Rope};
 use candle_core::Tensor;
