@@ -10,9 +10,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 /// One of the two devices that are compared.
 pub struct Side {
-    pub device: Device,
-    /// Of activations, their gradients, and factors of updates.
-    pub dtype: DType,
+    device: Device,
 }
 
 /// Numbers between -1 and 1.
@@ -26,17 +24,12 @@ fn values(count: usize, salt: u64) -> Vec<f32> {
 }
 
 impl Side {
-    fn tensor(&self, shape: &[usize], salt: u64, stored: DType) -> Tensor {
+    /// Numbers that `stored` holds: on the GPU in that type, on the CPU in f64.
+    pub fn frozen(&self, shape: &[usize], salt: u64, stored: DType) -> Tensor {
         let exact = Tensor::from_vec(values(shape.iter().product(), salt), shape, &Device::Cpu).unwrap();
         let rounded = exact.to_dtype(stored).unwrap();
-        // On the CPU the numbers are those of the stored type, in f64.
         let dtype = if self.device.is_cpu() { DType::F64 } else { stored };
         rounded.to_dtype(dtype).unwrap().to_device(&self.device).unwrap()
-    }
-
-    /// A frozen tensor of numbers that `stored` holds; on the GPU in that type.
-    pub fn frozen(&self, shape: &[usize], salt: u64, stored: DType) -> Tensor {
-        self.tensor(shape, salt, stored)
     }
 }
 
@@ -48,11 +41,11 @@ fn flat(tensor: &Tensor) -> Vec<f64> {
 /// The result of `operation` and the gradients of its operands, which have these shapes.
 fn run(side: &Side, operands: &[&[usize]], operation: &dyn Fn(&Side, &[Tensor]) -> Result<Tensor>) -> Vec<Vec<f64>> {
     let variable =
-        |(salt, shape): (usize, &&[usize])| Var::from_tensor(&side.tensor(shape, salt as u64 + 1, DType::F32)).unwrap();
+        |(salt, shape): (usize, &&[usize])| Var::from_tensor(&side.frozen(shape, salt as u64 + 1, DType::F32)).unwrap();
     let variables: Vec<Var> = operands.iter().enumerate().map(variable).collect();
     let tensors: Vec<Tensor> = variables.iter().map(|var| var.as_tensor().clone()).collect();
     let y = operation(side, &tensors).unwrap();
-    let dy = side.tensor(y.dims(), 99, DType::F32);
+    let dy = side.frozen(y.dims(), 99, DType::F32);
     let store = (&y * &dy).unwrap().sum_all().unwrap().backward().unwrap();
     let gradients = variables.iter().map(|var| flat(store.get(var).expect("a gradient")));
     std::iter::once(flat(&y)).chain(gradients).collect()
@@ -67,10 +60,10 @@ pub fn check(
     operation: impl Fn(&Side, &[Tensor]) -> Result<Tensor>,
 ) {
     let device = Device::new_cuda(0).expect("these tests need a GPU");
-    let gpu = Side { device, dtype: DType::F32 };
+    let gpu = Side { device };
     let found = run(&gpu, operands, &operation);
     assert_eq!(found, run(&gpu, operands, &operation), "{what}: two equal calls differ");
-    let expected = run(&Side { device: Device::Cpu, dtype: DType::F64 }, operands, &operation);
+    let expected = run(&Side { device: Device::Cpu }, operands, &operation);
     for (n, (found, expected)) in found.iter().zip(&expected).enumerate() {
         let largest = expected.iter().fold(1f64, |largest, x| largest.max(x.abs()));
         for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
