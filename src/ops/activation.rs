@@ -1,7 +1,9 @@
 //! Non-linearities: alone, and with a gate in the two layouts that feed-forward layers have.
 
 use super::float::Float;
-use super::kernel::{float_dispatch, is_fused, rows, slice, with_slice};
+use super::kernel::{float_dispatch, is_fused, on_gpu, rows, slice, with_slice};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, WithDType};
 
 /// A smooth non-linearity.
@@ -29,16 +31,19 @@ struct Silu;
 impl Function for Gelu {
     #[inline(always)]
     fn value<T: Float>(x: T) -> T {
-        x * T::of(0.5) * (T::ONE + (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).error_function())
+        let (erf, _) = (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).error_function_and_bell();
+        let half = x * T::of(0.5);
+        half.times_plus(erf, half)
     }
 
     /// d/dx = Phi(x) + x phi(x).
     #[inline(always)]
     fn slope<T: Float>(x: T) -> (T, T) {
         let half = T::of(0.5);
-        let cumulative = half * (T::ONE + (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).error_function());
-        let density = T::of(1.0 / (2.0 * std::f64::consts::PI).sqrt()) * (-half * x * x).exponential();
-        (x * cumulative, cumulative + x * density)
+        let (erf, bell) = (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).error_function_and_bell();
+        let cumulative = half.times_plus(erf, half);
+        let density = T::of(1.0 / (2.0 * std::f64::consts::PI).sqrt()) * bell;
+        (x * cumulative, x.times_plus(density, cumulative))
     }
 }
 
@@ -149,16 +154,6 @@ fn forward<F: Function, T: Float>(x: &[T]) -> Vec<T> {
     y
 }
 
-fn backward<F: Function, T: Float>(x: &[T], grad: &[T]) -> Vec<T> {
-    let mut dx = vec![T::ZERO; x.len()];
-    rows(&mut dx, CHUNK, |i, dx| {
-        for ((d, &x), &g) in dx.iter_mut().zip(&x[i * CHUNK..]).zip(&grad[i * CHUNK..]) {
-            *d = g * F::slope(x).1;
-        }
-    });
-    dx
-}
-
 /// The values of all elements of a storage.
 pub(super) fn curve_values(x: &CpuStorage, curve: Curve) -> Result<CpuStorage> {
     use candle_core::backend::BackendStorage;
@@ -168,15 +163,15 @@ pub(super) fn curve_values(x: &CpuStorage, curve: Curve) -> Result<CpuStorage> {
     })
 }
 
-/// The gradient of x, from that of the values.
-pub(super) fn curve_backward(x: &Tensor, grad: &Tensor, curve: Curve) -> Result<Tensor> {
-    let grad = grad.contiguous()?;
-    float_dispatch!(x.dtype(), "non-linearity", T => {
-        let dx = with_slice::<T, _>(x, |x| with_slice::<T, _>(&grad, |g| {
-            Ok(with_curve!(curve, F => backward::<F, T>(x, g)))
-        }))?;
-        Tensor::from_vec(dx, x.shape(), x.device())
-    })
+/// Turns gradients of values into gradients of x, in place.
+pub(super) fn times_slope<T: Float>(x: &[T], grad: &mut [T], curve: Curve) {
+    with_curve!(curve, F => {
+        rows(grad, CHUNK, |i, grad| {
+            for (g, &x) in grad.iter_mut().zip(&x[i * CHUNK..]) {
+                *g *= F::slope(x).1;
+            }
+        })
+    });
 }
 
 impl CustomOp1 for Alone {
@@ -193,8 +188,18 @@ impl CustomOp1 for Alone {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        super::cuda::activation::curve((x, layout), self.0)
+    }
+
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        curve_backward(x, grad, self.0).map(Some)
+        on_gpu!(x => super::cuda::activation::curve_back(x, grad, self.0).map(Some));
+        float_dispatch!(x.dtype(), self.name(), T => {
+            let mut dx = grad.flatten_all()?.to_vec1::<T>()?;
+            with_slice(x, |x| Ok(times_slope(x, &mut dx, self.0)))?;
+            Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
+        })
     }
 }
 
@@ -245,6 +250,17 @@ impl CustomOp2 for Gate {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        units: &CudaStorage,
+        layout: &Layout,
+        gates: &CudaStorage,
+        gates_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        super::cuda::activation::gate((units, layout), (gates, gates_layout), self.0)
+    }
+
     fn bwd(
         &self,
         units: &Tensor,
@@ -252,6 +268,10 @@ impl CustomOp2 for Gate {
         _y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        on_gpu!(units => {
+            let (by_unit, by_gate) = super::cuda::activation::gate_back(units, gates, grad, self.0)?;
+            Ok((Some(by_unit), Some(by_gate)))
+        });
         let grad = grad.contiguous()?;
         float_dispatch!(units.dtype(), self.name(), T => {
             let (by_unit, by_gate) = with_slice::<T, _>(units, |x| with_slice::<T, _>(gates, |gates| {
@@ -307,7 +327,13 @@ impl CustomOp1 for PackedGate {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        super::cuda::activation::packed_gate((x, layout), self.0)
+    }
+
     fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        on_gpu!(x => super::cuda::activation::packed_gate_back(x, y, grad, self.0).map(Some));
         let (grad, n) = (grad.contiguous()?, y.dim(D::Minus1)?.max(1));
         float_dispatch!(x.dtype(), self.name(), T => {
             let dx = with_slice::<T, _>(x, |x| with_slice::<T, _>(&grad, |g| {

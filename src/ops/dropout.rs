@@ -1,7 +1,9 @@
 //! Dropout whose mask is a function of a key, so that a pass can be replayed to the bit, on any number of threads.
 
 use super::float::Float;
-use super::kernel::{float_dispatch, is_fused, rows, slice, with_slice};
+use super::kernel::{float_dispatch, is_fused, on_gpu, rows, slice, with_slice};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType};
 
 /// A dropout mask: element `i` is kept or not by `key` and `i` alone.
@@ -16,6 +18,12 @@ impl Mask {
     /// A mask that drops each element with probability `p` in [0, 1).
     pub fn new(p: f64, key: u64) -> Mask {
         Mask { key, limit: (p.clamp(0.0, 1.0) * u32::MAX as f64) as u32 }
+    }
+
+    /// The key, and the number below which 32 random bits drop an element.
+    #[cfg(feature = "cuda")]
+    pub(super) fn parts(self) -> (u64, u32) {
+        (self.key, self.limit)
     }
 
     /// 0 where element `i` is dropped, else 1 / (1 - p).
@@ -74,7 +82,13 @@ impl CustomOp1 for Mask {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        super::cuda::elementwise::dropout((x, layout), *self)
+    }
+
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        on_gpu!(x => super::cuda::elementwise::dropout_back(grad, *self).map(Some));
         let grad = grad.contiguous()?;
         float_dispatch!(x.dtype(), self.name(), T => {
             let dx = with_slice::<T, _>(&grad, |g| Ok(apply(g, *self)))?;

@@ -1,9 +1,11 @@
 //! Two frozen linear layers with a non-linearity between them, as one operation: of what lies between them only the units
 //! before the non-linearity are kept for the way back, and those go as soon as they are used.
 
-use super::activation::{Curve, curve, curve_backward, curve_values};
-use super::kernel::is_fused;
-use super::linear::{FrozenLinear, frozen_linear, times_frozen};
+use super::activation::{Curve, curve, curve_values, times_slope};
+use super::kernel::{float_dispatch, is_fused_on_cpu, on_gpu, with_slice};
+use super::linear::{FrozenLinear, frozen_linear, is_served_on_gpu, times_frozen_slice};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use std::sync::{Mutex, PoisonError};
 
@@ -20,10 +22,14 @@ struct FeedForward {
 }
 
 /// curve(x W1^T + b1) W2^T + b2 over the last dimension: x (.., in), W1 (width, in), W2 (out, width) -> (.., out). The weights
-/// get no gradient; where one of them is tracked, or on another device than the CPU, single operations are composed.
+/// get no gradient; where one of them is tracked, or on a GPU in f64, single operations are composed.
 pub fn feed_forward(x: &Tensor, inner: Frozen, kind: Curve, outer: Frozen) -> Result<Tensor> {
     let is_tracked = |layer: &Frozen| layer.0.track_op() || layer.1.is_some_and(Tensor::track_op);
-    if !is_fused(x) || is_tracked(&inner) || is_tracked(&outer) {
+    // On a GPU the non-linearity adds the inner bias, which is of the units' type then.
+    let is_one_on_gpu = is_served_on_gpu(x, inner.0, inner.1)
+        && is_served_on_gpu(x, outer.0, outer.1)
+        && inner.1.is_none_or(|bias| bias.dtype() == x.dtype());
+    if !(is_fused_on_cpu(x) || is_one_on_gpu) || is_tracked(&inner) || is_tracked(&outer) {
         return frozen_linear(&curve(&frozen_linear(x, inner.0, inner.1)?, kind)?, outer.0, outer.1);
     }
     let (outputs, inputs) = (outer.0.dim(0)?, inner.0.dim(1)?);
@@ -43,6 +49,12 @@ pub fn feed_forward(x: &Tensor, inner: Frozen, kind: Curve, outer: Frozen) -> Re
     y.reshape(dims)
 }
 
+impl FeedForward {
+    fn keep(&self, units: Tensor) {
+        *self.units.lock().unwrap_or_else(PoisonError::into_inner) = Some(units);
+    }
+}
+
 impl CustomOp1 for FeedForward {
     fn name(&self) -> &'static str {
         "feed-forward"
@@ -52,19 +64,37 @@ impl CustomOp1 for FeedForward {
         let (units, shape) = self.inner.cpu_fwd(x, layout)?;
         let values = curve_values(&units, self.curve)?;
         if self.is_kept {
-            let units = as_tensor(units, &shape)?;
-            *self.units.lock().unwrap_or_else(PoisonError::into_inner) = Some(units);
+            self.keep(as_tensor(units, &shape)?);
         }
         self.outer.cpu_fwd(&values, &Layout::contiguous(shape))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (inner, outer) = ((self.inner.weight(), self.inner.bias()), (self.outer.weight(), self.outer.bias()));
+        let (y, shape, units) = super::cuda::linear::feed_forward((x, layout), inner, self.curve, outer)?;
+        if self.is_kept {
+            self.keep(units);
+        }
+        Ok((y, shape))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let kept = self.units.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A second way back finds none.
         let units = kept.map_or_else(|| frozen_linear(&x.detach(), self.inner.weight(), self.inner.bias()), Ok)?;
-        let by_unit = curve_backward(&units, &times_frozen(grad, self.outer.weight())?, self.curve)?;
-        drop(units);
-        times_frozen(&by_unit, self.inner.weight()).map(Some)
+        on_gpu!(x => {
+            let (inner, outer) = (self.inner.weight(), self.outer.weight());
+            super::cuda::linear::feed_forward_back(&units, grad, inner, self.curve, outer).map(Some)
+        });
+        let grad = grad.contiguous()?;
+        let by_x = float_dispatch!(x.dtype(), self.name(), T => {
+            let mut by_unit: Vec<T> = with_slice(&grad, |grad| times_frozen_slice(grad, self.outer.weight()))?;
+            with_slice(&units, |units| Ok(times_slope(units, &mut by_unit, self.curve)))?;
+            drop(units);
+            Tensor::from_vec(times_frozen_slice(&by_unit, self.inner.weight())?, x.shape(), x.device())?
+        });
+        Ok(Some(by_x))
     }
 }
 

@@ -25,8 +25,10 @@ pub trait Float:
     fn of(value: f64) -> Self;
     /// Natural exponential; f32: relative error below 2e-7, 0 below -87.3.
     fn exponential(self) -> Self;
-    /// Gauss error function; f32: absolute error below 3e-7.
-    fn error_function(self) -> Self;
+    /// self * factor + term, rounded once.
+    fn times_plus(self, factor: Self, term: Self) -> Self;
+    /// Gauss error function, f32: absolute error below 3e-7; and e^(-x^2), of which it is made.
+    fn error_function_and_bell(self) -> (Self, Self);
     /// Square root.
     fn root(self) -> Self;
     /// Natural logarithm, as exact as the standard library's.
@@ -54,29 +56,36 @@ impl Float for f32 {
         const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to a whole number
         let x = if self < -87.3 { -87.3 } else { self };
         let x = if x > 88.3 { 88.3 } else { x };
-        let shifted = x * std::f32::consts::LOG2_E + ROUND;
+        let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
         let n = shifted - ROUND;
-        let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
-        let p = 1.987_569_2e-4;
-        let p = p * r + 1.398_2e-3;
-        let p = p * r + 8.333_452e-3;
-        let p = p * r + 4.166_579_6e-2;
-        let p = p * r + 1.666_666_5e-1;
-        let p = p * r + 5e-1;
-        let p = p * r * r + r + 1.0;
+        let r = n.mul_add(2.121_944_4e-4, n.mul_add(-0.693_359_4, x));
+        let p = 1.987_569_2e-4f32;
+        let p = p.mul_add(r, 1.398_2e-3);
+        let p = p.mul_add(r, 8.333_452e-3);
+        let p = p.mul_add(r, 4.166_579_6e-2);
+        let p = p.mul_add(r, 1.666_666_5e-1);
+        let p = p.mul_add(r, 5e-1);
+        let p = p.mul_add(r * r, r) + 1.0;
         let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
         let y = p * f32::from_bits(exponent);
         if self < -87.3 { 0.0 } else { y }
     }
 
+    #[inline(always)]
+    fn times_plus(self, factor: f32, term: f32) -> f32 {
+        self.mul_add(factor, term)
+    }
+
     /// Abramowitz and Stegun, formula 7.1.26.
     #[inline(always)]
-    fn error_function(self) -> f32 {
-        let a = if self < 0.0 { -self } else { self };
-        let t = 1.0 / (1.0 + 0.327_591_1 * a);
-        let p = t * (0.254_829_6 + t * (-0.284_496_72 + t * (1.421_413_8 + t * (-1.453_152_1 + t * 1.061_405_4))));
-        let y = 1.0 - p * (-a * a).exponential();
-        if self < 0.0 { -y } else { y }
+    fn error_function_and_bell(self) -> (f32, f32) {
+        let bell = (-self * self).exponential();
+        let t = 1.0 / 0.327_591_1f32.mul_add(self.abs(), 1.0);
+        let p = t.mul_add(1.061_405_4, -1.453_152_1);
+        let p = p.mul_add(t, 1.421_413_8);
+        let p = p.mul_add(t, -0.284_496_72);
+        let p = p.mul_add(t, 0.254_829_6) * t;
+        ((-p).mul_add(bell, 1.0).copysign(self), bell)
     }
 
     #[inline(always)]
@@ -105,8 +114,13 @@ impl Float for f64 {
     }
 
     #[inline(always)]
-    fn error_function(self) -> f64 {
-        libm::erf(self)
+    fn times_plus(self, factor: f64, term: f64) -> f64 {
+        self.mul_add(factor, term)
+    }
+
+    #[inline(always)]
+    fn error_function_and_bell(self) -> (f64, f64) {
+        (libm::erf(self), (-self * self).exp())
     }
 
     #[inline(always)]
@@ -131,7 +145,7 @@ mod tests {
             if x > -87.0 && x < 88.0 {
                 assert!((fast / exact - 1.0).abs() < 4e-7, "exp({x}) = {fast}, not {exact}");
             }
-            let (fast, exact) = (x.error_function() as f64, libm::erf(x as f64));
+            let (fast, exact) = (x.error_function_and_bell().0 as f64, libm::erf(x as f64));
             assert!((fast - exact).abs() < 4e-7, "erf({x}) = {fast}, not {exact}");
             let (fast, exact) = (x.hyperbolic_tangent() as f64, (x as f64).tanh());
             assert!((fast - exact).abs() < 4e-7, "tanh({x}) = {fast}, not {exact}");

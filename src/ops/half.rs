@@ -2,7 +2,7 @@
 //! matrix is widened block by block, and nothing but the matrix itself is rounded.
 
 use super::product::{Matrix, Onto, multiply_wide};
-use candle_core::{CpuStorage, DType, Device, Result, Tensor, bail};
+use candle_core::{CpuStorage, DType, Device, Result, Tensor};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -106,30 +106,13 @@ pub fn times_transposed(
 }
 
 /// g W: g (m, n), W (n, k) -> (m, k).
-fn times(g: &[f32], weight: HalfMatrix, (m, n, k): (usize, usize, usize)) -> Vec<f32> {
+pub fn times(g: &[f32], weight: HalfMatrix, (m, n, k): (usize, usize, usize)) -> Vec<f32> {
     let mut x = vec![0.0; m * k];
     weight.blocks(k, |first, block| {
         let of_block = Matrix { data: g.get(first..).unwrap_or_default(), row: n, column: 1 };
         multiply_wide(&mut x, k, (m, k, block.len() / k), (of_block, Matrix::rows(block, k)), Onto::Add);
     });
     x
-}
-
-/// g W of tensors: g (m, n) in f32, W (n, k) in 16 bits -> (m, k) in f32. Not differentiable.
-pub fn half_product(g: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let ((m, n), (rows, k)) = (g.dims2()?, weight.dims2()?);
-    if n != rows || g.dtype() != DType::F32 {
-        bail!("a product of {:?} in {:?} with {:?} in 16 bits", g.dims(), g.dtype(), weight.dims());
-    }
-    if !g.device().is_cpu() {
-        return g.contiguous()?.matmul(&weight.to_dtype(DType::F32)?);
-    }
-    let (storage, layout) = weight.storage_and_layout();
-    let candle_core::Storage::Cpu(storage) = &*storage else { bail!("operands on different devices") };
-    let matrix = layout.contiguous_offsets().and_then(|place| HalfMatrix::of(storage, place));
-    let Some(matrix) = matrix else { bail!("a matrix of 16 bits must be contiguous") };
-    let x = super::kernel::with_slice::<f32, _>(&g.contiguous()?, |g| Ok(times(g, matrix, (m, n, k))))?;
-    Tensor::from_vec(x, (m, k), g.device())
 }
 
 #[cfg(test)]

@@ -60,7 +60,30 @@ macro_rules! float_dispatch {
 }
 pub(super) use float_dispatch;
 
-/// Whether the fused CPU kernels serve this tensor.
+/// Leaves a function with `$run` where `$tensor` is on a GPU.
+macro_rules! on_gpu {
+    ($tensor:expr => $run:expr) => {
+        #[cfg(feature = "cuda")]
+        if $tensor.device().is_cuda() {
+            return $run;
+        }
+    };
+}
+pub(super) use on_gpu;
+
+/// Whether kernels of ours serve this tensor, on the CPU or on a GPU.
 pub fn is_fused(x: &Tensor) -> bool {
+    is_fused_on_cpu(x) || is_fused_on_gpu(x)
+}
+
+/// Whether the fused CPU kernels serve this tensor.
+pub fn is_fused_on_cpu(x: &Tensor) -> bool {
     x.device().is_cpu() && matches!(x.dtype(), candle_core::DType::F32 | candle_core::DType::F64)
+}
+
+/// Whether the kernels of a GPU serve this tensor: there is none for f64.
+pub fn is_fused_on_gpu(x: &Tensor) -> bool {
+    cfg!(feature = "cuda")
+        && x.device().is_cuda()
+        && matches!(x.dtype(), candle_core::DType::F32 | candle_core::DType::BF16)
 }

@@ -1,16 +1,18 @@
 //! A linear layer whose weight is frozen: candle's own matmul computes and keeps the gradient of a frozen weight.
 
 use super::float::Float;
-use super::half::{HalfMatrix, half_product, is_half, times_transposed, widened};
-use super::kernel::{float_dispatch, is_fused, slice, with_slice};
+use super::half::{self, HalfMatrix, is_half, times_transposed, widened};
+use super::kernel::{float_dispatch, is_fused_on_cpu, on_gpu, slice, with_slice};
 use super::product::{Matrix, affine_wide, product_wide};
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
+use candle_core::{
+    CpuStorage, CpuStorageRef, CudaStorage, CustomOp1, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail,
+};
 
 pub(super) struct FrozenLinear {
     /// (out, in), untracked.
     weight: Tensor,
-    /// (out), untracked; added here on the CPU alone.
+    /// (out), untracked.
     bias: Option<Tensor>,
 }
 
@@ -31,7 +33,8 @@ impl FrozenLinear {
 
 /// x W^T + b over the last dimension: x (.., in), W (out, in), b (out) -> (.., out).
 ///
-/// W may be in 16 bits, which are widened as they are used: x, b and the result are in f32 then.
+/// W may be in 16 bits, which are widened as they are used: x, b and the result are in f32 then. On a GPU x is rounded to
+/// the 16 bits of W for the product, which adds up and answers in f32.
 ///
 /// No gradient is computed for W and b. Where one of them is tracked (the whole model is being trained), candle's
 /// differentiable operations are composed instead.
@@ -46,7 +49,7 @@ pub fn frozen_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
             Some(bias) => y.broadcast_add(bias)?,
             None => y,
         }
-    } else if is_fused(x) {
+    } else if is_fused_on_cpu(x) || is_served_on_gpu(x, weight, bias) {
         flat.contiguous()?.apply_op1(FrozenLinear::new(weight, bias))?
     } else {
         let y = flat.contiguous()?.apply_op1(FrozenLinear::new(weight, None))?;
@@ -59,6 +62,17 @@ pub fn frozen_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
         *last = outputs;
     }
     y.reshape(dims)
+}
+
+/// Whether kernels of ours serve these on a GPU; candle's products do the rest, f64 among it.
+#[cfg(feature = "cuda")]
+pub(super) fn is_served_on_gpu(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> bool {
+    x.device().is_cuda() && super::cuda::linear::serves(x.dtype(), weight, bias)
+}
+
+#[cfg(not(feature = "cuda"))]
+pub(super) fn is_served_on_gpu(_: &Tensor, _: &Tensor, _: Option<&Tensor>) -> bool {
+    false
 }
 
 impl CustomOp1 for FrozenLinear {
@@ -86,6 +100,10 @@ impl CustomOp1 for FrozenLinear {
     }
 
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        #[cfg(feature = "cuda")]
+        if super::cuda::linear::serves(x.dtype(), &self.weight, self.bias()) {
+            return super::cuda::linear::frozen((x, layout), (&self.weight, self.bias()));
+        }
         let (m, k) = layout.shape().dims2()?;
         let n = self.weight.dim(0)?;
         let (weight, weight_layout) = self.weight.storage_and_layout();
@@ -115,26 +133,34 @@ fn view<'a, T: Float>(storage: &'a CpuStorage, layout: &Layout) -> Result<Matrix
 
 /// g W: g (m, n), W (n, k) -> (m, k): the gradient of x of [`frozen_linear`], whose own is not defined.
 pub(super) fn times_frozen(grad: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    if is_half(weight.dtype()) {
-        return half_product(grad, weight);
+    if is_served_on_gpu(grad, weight, None) {
+        on_gpu!(grad => super::cuda::linear::frozen_back(grad, weight));
     }
     let grad = grad.contiguous()?;
-    if !is_fused(&grad) || !weight.is_contiguous() {
-        return grad.matmul(weight);
+    if !is_fused_on_cpu(&grad) {
+        return grad.matmul(&widened(weight.clone())?);
     }
     let sizes = (grad.dim(0)?, weight.dim(1)?);
-    float_dispatch!(grad.dtype(), "frozen-linear", T => Tensor::from_vec(times::<T>(&grad, weight)?, sizes, grad.device()))
+    float_dispatch!(grad.dtype(), "frozen-linear", T => {
+        let product = with_slice(&grad, |grad| times_frozen_slice::<T>(grad, weight))?;
+        Tensor::from_vec(product, sizes, grad.device())
+    })
 }
 
-/// [`times_frozen`] on the CPU, of contiguous operands of one type.
-pub(super) fn times<T: Float>(grad: &Tensor, weight: &Tensor) -> Result<Vec<T>> {
-    let ((m, n), (rows, k)) = (grad.dims2()?, weight.dims2()?);
-    if n != rows {
-        bail!("frozen-linear: a gradient of {n} for {rows} outputs");
+/// [`times_frozen`] on the CPU, of the elements of g.
+pub(super) fn times_frozen_slice<T: Float>(grad: &[T], weight: &Tensor) -> Result<Vec<T>> {
+    let (n, k) = weight.dims2()?;
+    let m = grad.len() / n.max(1);
+    if m * n != grad.len() {
+        bail!("frozen-linear: a gradient of {} numbers for rows of {n} outputs", grad.len());
     }
-    with_slice::<T, _>(grad, |grad| {
-        with_slice::<T, _>(weight, |weight| {
-            Ok(product_wide((m, k, n), (Matrix::rows(grad, n), Matrix::rows(weight, k))))
-        })
-    })
+    let (storage, layout) = weight.storage_and_layout();
+    let Storage::Cpu(weight) = &*storage else { bail!("frozen-linear: weight and gradient on different devices") };
+    match layout.contiguous_offsets().and_then(|place| HalfMatrix::of(weight, place)) {
+        Some(half) => match T::cpu_storage_ref(grad) {
+            CpuStorageRef::F32(grad) => T::cpu_storage_data(CpuStorage::F32(half::times(grad, half, (m, n, k)))),
+            _ => bail!("frozen-linear: a gradient in f64 of a weight in 16 bits"),
+        },
+        None => Ok(product_wide((m, k, n), (Matrix::rows(grad, n), view(weight, layout)?))),
+    }
 }

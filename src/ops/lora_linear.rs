@@ -2,22 +2,27 @@
 //! own result nor what is added to it is kept for the way back.
 
 use super::float::Float;
-use super::half::is_half;
-use super::kernel::{float_dispatch, is_fused, slice, with_slice};
-use super::linear::{FrozenLinear, frozen_linear, times, times_frozen};
+use super::kernel::{float_dispatch, is_fused_on_cpu, on_gpu, slice, with_slice};
+use super::linear::{FrozenLinear, frozen_linear, is_served_on_gpu, times_frozen_slice};
 use super::product::{Matrix, Onto, multiply_wide, product_wide};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
+use candle_core::DType;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, WithDType};
 
 struct LoraLinear(FrozenLinear);
 
 /// x W^T + b + (x A^T) B^T over the last dimension: x (.., in), W (out, in), b (out), A (r, in), B (out, r) -> (.., out). The
-/// scale and the selection values are in B. W and b get no gradient; where one of them is tracked, or on another device than
-/// the CPU, single operations are composed.
+/// scale and the selection values are in B. W and b get no gradient; where one of them is tracked, or on a GPU where x, A or
+/// B are not in f32, single operations are composed.
 pub fn lora_linear(x: &Tensor, (weight, bias): (&Tensor, Option<&Tensor>), a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let (outputs, inputs) = weight.dims2()?;
     let mut dims = x.dims().to_vec();
-    if !is_fused(x) || weight.track_op() || bias.is_some_and(Tensor::track_op) {
+    let is_one_on_gpu =
+        [x, a, b].iter().all(|operand| operand.dtype() == DType::F32) && is_served_on_gpu(x, weight, bias);
+    let is_one = is_fused_on_cpu(x) || is_one_on_gpu;
+    if !is_one || weight.track_op() || bias.is_some_and(Tensor::track_op) {
         let change = frozen_linear(&frozen_linear(x, a, None)?, b, None)?;
         return frozen_linear(x, weight, bias)? + change;
     }
@@ -37,15 +42,6 @@ struct Gradients<T> {
 }
 
 impl LoraLinear {
-    /// g W: g (m, n) -> (m, k).
-    fn times_weight<T: Float>(&self, grad: &Tensor) -> Result<Vec<T>> {
-        let weight = self.0.weight();
-        if is_half(weight.dtype()) || !weight.is_contiguous() {
-            return times_frozen(grad, weight)?.flatten_all()?.to_vec1();
-        }
-        times(grad, weight)
-    }
-
     /// `operands`: x (m, k), A (r, k), B (n, r), and the gradient (m, n).
     fn backward<T: Float>(
         [x, a, b, grad]: [&[T]; 4],
@@ -96,6 +92,20 @@ impl CustomOp3 for LoraLinear {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        x_layout: &Layout,
+        a: &CudaStorage,
+        a_layout: &Layout,
+        b: &CudaStorage,
+        b_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let factors = [(a, a_layout), (b, b_layout)];
+        super::cuda::linear::lora((x, x_layout), (self.0.weight(), self.0.bias()), factors)
+    }
+
     fn bwd(
         &self,
         x: &Tensor,
@@ -104,12 +114,14 @@ impl CustomOp3 for LoraLinear {
         _y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        on_gpu!(x => super::cuda::linear::lora_back(self.0.weight(), [x, a, b], grad).map(<_>::from));
         let grad = grad.contiguous()?;
         let ((m, k), (n, r)) = (x.dims2()?, b.dims2()?);
         let wanted = [a.track_op(), b.track_op()];
         float_dispatch!(x.dtype(), "lora-linear", T => {
             // Below the lowest update there is nothing that a gradient of x would go to.
-            let by_x = x.track_op().then(|| self.times_weight::<T>(&grad)).transpose()?;
+            let by_x = x.track_op().then(|| with_slice(&grad, |grad| times_frozen_slice::<T>(grad, self.0.weight())));
+            let by_x = by_x.transpose()?;
             let gradients = with_slice::<T, _>(x, |x| with_slice::<T, _>(a, |a| with_slice::<T, _>(b, |b| {
                 with_slice::<T, _>(&grad, |grad| Ok(LoraLinear::backward([x, a, b, grad], (m, n, k, r), by_x, wanted)))
             })))?;

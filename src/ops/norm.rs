@@ -1,8 +1,10 @@
 //! Layer norm. candle's fused one cuts the graph and loses accuracy far from 0 (it takes E[x^2] - E[x]^2).
 
 use super::float::Float;
-use super::kernel::{float_dispatch, is_fused, rows, slice, with_slice};
+use super::kernel::{float_dispatch, is_fused, is_fused_on_cpu, on_gpu, rows, slice, with_slice};
 use super::sum::{sum, sum_pairs};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor, WithDType};
 
 struct LayerNorm {
@@ -13,12 +15,14 @@ struct LayerNorm {
 
 /// (x - mean) / sqrt(var + epsilon) * weight + bias over the last dimension: x (.., n), weight and bias (n).
 ///
-/// The mean and the biased variance are taken in two passes. A frozen weight and bias get no gradient.
+/// The mean and the biased variance are taken in two passes. A frozen weight and bias get no gradient. On a GPU trained
+/// ones are served by candle's own operations.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
-    if is_fused(x) && (weight.track_op() || bias.track_op()) {
+    let is_trained = weight.track_op() || bias.track_op();
+    if is_trained && is_fused_on_cpu(x) {
         return x.contiguous()?.apply_op3(weight, bias, TrainedLayerNorm { epsilon });
     }
-    if !is_fused(x) {
+    if is_trained || !is_fused(x) {
         let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
         let normed = centred.broadcast_div(&(variance + epsilon)?.sqrt()?)?;
@@ -139,7 +143,13 @@ impl CustomOp1 for LayerNorm {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        super::cuda::norm::layer_norm((x, layout), None, (&self.weight, &self.bias), self.epsilon)
+    }
+
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        on_gpu!(x => super::cuda::norm::layer_norm_back(x, None, &self.weight, grad, self.epsilon).map(Some));
         let grad = grad.contiguous()?;
         float_dispatch!(x.dtype(), self.name(), T => {
             let dx = with_slice::<T, _>(x, |x| with_slice::<T, _>(&grad, |g| with_slice::<T, _>(&self.weight, |w| Ok(backward(x, g, w, self.epsilon)))))?;
@@ -171,9 +181,25 @@ impl CustomOp2 for AddLayerNorm {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        a: &CudaStorage,
+        a_layout: &Layout,
+        b: &CudaStorage,
+        b_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let LayerNorm { weight, bias, epsilon } = &self.0;
+        super::cuda::norm::layer_norm((a, a_layout), Some((b, b_layout)), (weight, bias), *epsilon)
+    }
+
     fn bwd(&self, a: &Tensor, b: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let grad = grad.contiguous()?;
         let LayerNorm { weight, epsilon, .. } = &self.0;
+        on_gpu!(a => {
+            let by_sum = super::cuda::norm::layer_norm_back(a, Some(b), weight, grad, *epsilon)?;
+            Ok((Some(by_sum.clone()), Some(by_sum)))
+        });
+        let grad = grad.contiguous()?;
         let by_sum = float_dispatch!(a.dtype(), self.name(), T => {
             let dx = with_slice::<T, _>(a, |a| with_slice::<T, _>(b, |b| with_slice::<T, _>(&grad, |g| {
                 with_slice::<T, _>(weight, |weight| Ok(add_backward(a, b, g, weight, *epsilon)))

@@ -1,18 +1,21 @@
 //! Root-mean-square norm. candle's fused one cuts the graph.
 
 use super::float::Float;
-use super::kernel::{float_dispatch, is_fused, rows, slice, with_slice};
+use super::kernel::{float_dispatch, is_fused, is_fused_on_cpu, on_gpu, rows, slice, with_slice};
 use super::sum::{sum, sum_pairs};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, WithDType};
 
 /// x / sqrt(mean(x^2) + epsilon) * weight over every `n` elements: x (.., m n), weight (n).
 ///
-/// With m > 1 it is the norm of each head of a row of heads. A frozen weight gets no gradient.
+/// With m > 1 it is the norm of each head of a row of heads. A frozen weight gets no gradient. On a GPU a trained one is
+/// served by candle's own operations.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
-    if is_fused(x) && weight.track_op() {
+    if is_fused_on_cpu(x) && weight.track_op() {
         return x.contiguous()?.apply_op2(weight, TrainedRmsNorm { epsilon });
     }
-    if is_fused(x) {
+    if is_fused(x) && !weight.track_op() {
         return x.contiguous()?.apply_op1(RmsNorm { weight: weight.clone(), epsilon });
     }
     let n = weight.dims1()?;
@@ -97,7 +100,13 @@ impl CustomOp1 for RmsNorm {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        super::cuda::norm::rms_norm((x, layout), &self.weight, self.epsilon)
+    }
+
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        on_gpu!(x => super::cuda::norm::rms_norm_back(x, &self.weight, grad, self.epsilon).map(Some));
         let grad = grad.contiguous()?;
         float_dispatch!(x.dtype(), self.name(), T => {
             let dx = with_slice::<T, _>(x, |x| with_slice::<T, _>(&grad, |g| with_slice::<T, _>(&self.weight, |w| {

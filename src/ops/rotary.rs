@@ -2,7 +2,9 @@
 
 use super::attention::Rope;
 use super::float::Float;
-use super::kernel::{float_dispatch, is_fused, rows, slice, with_slice};
+use super::kernel::{float_dispatch, is_fused, on_gpu, rows, slice, with_slice};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType, bail};
 use std::sync::Arc;
 
@@ -66,10 +68,17 @@ impl CustomOp1 for Rotary {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let direction = if self.back { -1.0 } else { 1.0 };
+        super::cuda::elementwise::rotate((x, layout), &self.rope, &self.places, (self.head_width, direction))
+    }
+
     /// A turn's transpose is the turn back.
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let back = Rotary { rope: self.rope.clone(), places: self.places.clone(), back: !self.back, ..*self };
         let grad = grad.contiguous()?;
+        on_gpu!(x => grad.detach().apply_op1_no_bwd(&back).map(Some));
         float_dispatch!(x.dtype(), self.name(), T => {
             let dx = with_slice::<T, _>(&grad, |g| Ok(back.turned(g)))?;
             Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))

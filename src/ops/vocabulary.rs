@@ -2,8 +2,8 @@
 //! the hidden states is made with the loss.
 
 use super::float::Float;
-use super::kernel::is_fused;
-use super::linear::{frozen_linear, times_frozen};
+use super::kernel::{is_fused_on_cpu, on_gpu};
+use super::linear::{frozen_linear, is_served_on_gpu, times_frozen};
 use super::sum::sum;
 use candle_core::{CpuStorage, D, DType, InplaceOp1, Layout, Result, Tensor, bail};
 use candle_nn::ops::log_softmax;
@@ -24,19 +24,19 @@ pub struct LossRule {
 
 /// The sum over places of -log p(target), p = softmax(cap(x W^T)), a scalar in f32 or, of f64 states, f64.
 ///
-/// x (places, hidden), W (vocabulary, hidden), `targets` one id a place. A frozen W gets no gradient.
+/// x (places, hidden), W (vocabulary, hidden), `targets` one id a place. A frozen W gets no gradient. On a GPU states in
+/// another type than f32 are served by candle's own operations, with all logits at once.
 pub fn vocabulary_loss(x: &Tensor, weight: &Tensor, targets: &[u32], rule: LossRule) -> Result<Tensor> {
     let (places, _) = x.dims2()?;
-    if !is_fused(x) || weight.track_op() {
+    let is_ours = is_fused_on_cpu(x) || x.dtype() == DType::F32 && is_served_on_gpu(x, weight, None);
+    if !is_ours || weight.track_op() {
         let logits = capped(frozen_linear(x, weight, None)?, rule.cap)?;
         let logits = if logits.dtype() == DType::F64 { logits } else { logits.to_dtype(DType::F32)? };
         let targets = Tensor::from_slice(targets, places, x.device())?;
         return smoothed_losses(&logits, &targets, rule.smoothing)?.sum_all();
     }
-    let (loss, slopes) = loss_and_slopes(&x.detach().contiguous()?, weight, targets, rule)?;
-    if !x.track_op() {
-        return Ok(loss);
-    }
+    let (loss, slopes) = loss_and_slopes(&x.detach().contiguous()?, weight, targets, rule, x.track_op())?;
+    let Some(slopes) = slopes else { return Ok(loss) };
     // x * slopes has the gradient; taken from itself without one it is exactly 0, so that the loss keeps its value.
     let linear = (x * slopes)?.sum_all()?;
     (&linear - linear.detach())? + loss
@@ -60,8 +60,14 @@ pub fn capped(x: Tensor, cap: Option<f64>) -> Result<Tensor> {
     }
 }
 
-/// The loss, and its gradient by x.
-fn loss_and_slopes(x: &Tensor, weight: &Tensor, targets: &[u32], rule: LossRule) -> Result<(Tensor, Tensor)> {
+/// The loss, and where asked its gradient by x.
+fn loss_and_slopes(
+    x: &Tensor,
+    weight: &Tensor,
+    targets: &[u32],
+    rule: LossRule,
+    wants_slopes: bool,
+) -> Result<(Tensor, Option<Tensor>)> {
     let ((places, hidden), (vocabulary, _)) = (x.dims2()?, weight.dims2()?);
     if targets.len() != places {
         bail!("cross-entropy: {} targets for {places} places", targets.len());
@@ -69,6 +75,7 @@ fn loss_and_slopes(x: &Tensor, weight: &Tensor, targets: &[u32], rule: LossRule)
     if let Some(&target) = targets.iter().find(|&&target| target as usize >= vocabulary) {
         bail!("cross-entropy: target {target} is outside of the vocabulary of {vocabulary}");
     }
+    on_gpu!(x => super::cuda::loss::loss_and_slopes(x, weight, targets, rule, wants_slopes));
     let step = (CHUNK_LOGITS / vocabulary.max(1)).max(16);
     let (mut loss, mut slopes) = (0.0, vec![Tensor::zeros((0, hidden), x.dtype(), x.device())?]);
     for from in (0..places).step_by(step) {
@@ -77,10 +84,12 @@ fn loss_and_slopes(x: &Tensor, weight: &Tensor, targets: &[u32], rule: LossRule)
         let losses = Mutex::new(0.0);
         logits.inplace_op1(&LogitSlopes { targets, rule, loss: &losses })?;
         loss += losses.into_inner().unwrap_or_else(PoisonError::into_inner);
-        slopes.push(times_frozen(&logits, weight)?);
+        if wants_slopes {
+            slopes.push(times_frozen(&logits, weight)?);
+        }
     }
     let loss = Tensor::new(loss, x.device())?.to_dtype(x.dtype())?;
-    Ok((loss, Tensor::cat(&slopes, 0)?))
+    Ok((loss, wants_slopes.then(|| Tensor::cat(&slopes, 0)).transpose()?))
 }
 
 /// Turns rows of logits into the gradient of their cross-entropy, in place, and adds the losses up.

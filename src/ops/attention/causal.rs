@@ -4,7 +4,9 @@
 use super::causal_kernel::{Call, Sizes, backward, forward};
 use super::compose::UNSEEN;
 use crate::ops::dropout::{Mask, dropout};
-use crate::ops::kernel::{float_dispatch, is_fused, slice, with_slice};
+use crate::ops::kernel::{float_dispatch, is_fused, on_gpu, slice, with_slice};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, WithDType, bail};
 use candle_nn::ops::softmax;
@@ -76,6 +78,19 @@ impl CustomOp3 for Causal {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        q: &CudaStorage,
+        q_layout: &Layout,
+        k: &CudaStorage,
+        k_layout: &Layout,
+        v: &CudaStorage,
+        v_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        crate::ops::cuda::attention::causal_forward([(q, q_layout), (k, k_layout), (v, v_layout)], self)
+    }
+
     fn bwd(
         &self,
         q: &Tensor,
@@ -84,6 +99,10 @@ impl CustomOp3 for Causal {
         _y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        on_gpu!(q => {
+            let [dq, dk, dv] = crate::ops::cuda::attention::causal_back([q, k, v], grad, self)?;
+            Ok((Some(dq), Some(dk), Some(dv)))
+        });
         let sizes = sizes(q.dims(), k.dims(), self)?;
         let grad = grad.contiguous()?;
         float_dispatch!(q.dtype(), "causal-attention", T => {

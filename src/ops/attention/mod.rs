@@ -9,7 +9,7 @@ mod operations;
 mod rope;
 
 use super::dropout::Mask;
-use super::kernel::is_fused;
+use super::kernel::{is_fused, is_fused_on_cpu};
 use candle_core::{D, Result, Tensor, bail};
 pub use causal::{Causal, causal_attention};
 use operations::{Disentangled, Packed, Separate};
@@ -83,6 +83,8 @@ pub fn packed_attention(qkv: &Tensor, with: &Attention) -> Result<Tensor> {
 }
 
 /// [`attention`] with relative positions in the scores; q, k, v and the result (batch, length, heads x d).
+///
+/// On a GPU it has no kernel: candle's own operations compute it and keep what is of length x length for the way back.
 pub fn disentangled_attention(
     q: &Tensor,
     k: &Tensor,
@@ -98,7 +100,7 @@ pub fn disentangled_attention(
     if !shaped || positions.index.len() + 1 != 2 * length || positions.index.iter().any(|&r| r as usize >= rows) {
         bail!("attention: {} positions of {rows} rows for rows of {length} x {width}", positions.index.len());
     }
-    if !is_fused(q) {
+    if !is_fused_on_cpu(q) {
         return compose::attention(q, k, v, Some(positions), with);
     }
     // An operation has at most three operands.

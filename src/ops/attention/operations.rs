@@ -3,7 +3,9 @@
 use super::Attention;
 use super::kernel::{Call, Operand, Part, PositionTables, Scratch, Shapes, backward, forward};
 use crate::ops::float::Float;
-use crate::ops::kernel::{float_dispatch, slice, with_slice};
+use crate::ops::kernel::{float_dispatch, on_gpu, slice, with_slice};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
@@ -94,6 +96,19 @@ impl CustomOp3 for Separate {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        q: &CudaStorage,
+        q_layout: &Layout,
+        k: &CudaStorage,
+        k_layout: &Layout,
+        v: &CudaStorage,
+        v_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        crate::ops::cuda::attention::forward([(q, q_layout), (k, k_layout), (v, v_layout)], &self.0)
+    }
+
     fn bwd(
         &self,
         q: &Tensor,
@@ -102,6 +117,10 @@ impl CustomOp3 for Separate {
         _y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        on_gpu!(q => {
+            let [dq, dk, dv] = crate::ops::cuda::attention::back([q, k, v], grad, &self.0)?;
+            Ok((Some(dq), Some(dk), Some(dv)))
+        });
         let s = shapes(q.dims(), 1, self.0.heads)?;
         let grad = grad.contiguous()?;
         float_dispatch!(q.dtype(), "attention", T => {
@@ -147,7 +166,13 @@ impl CustomOp1 for Packed {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, qkv: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        crate::ops::cuda::attention::packed_forward((qkv, layout), &self.0)
+    }
+
     fn bwd(&self, qkv: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        on_gpu!(qkv => crate::ops::cuda::attention::packed_back(qkv, grad, &self.0).map(Some));
         let s = shapes(qkv.dims(), 3, self.0.heads)?;
         let grad = grad.contiguous()?;
         float_dispatch!(qkv.dtype(), self.name(), T => {

@@ -54,6 +54,12 @@ impl Rope {
         2 * self.half
     }
 
+    /// Cosines and sines of all places, (length, half) each.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn cosines_and_sines(&self) -> (&[f64], &[f64]) {
+        (&self.cos, &self.sin)
+    }
+
     /// Turns rows of `width` contiguous elements in place, one for each place of the table; `direction` 1 or, back, -1.
     pub(super) fn turn<T: Float>(&self, rows: &mut [T], width: usize, direction: T) {
         for (place, row) in rows.chunks_mut(width).enumerate() {
