@@ -146,11 +146,16 @@ struct PackedGate(Curve);
 
 fn forward<F: Function, T: Float>(x: &[T]) -> Vec<T> {
     let mut y = vec![T::ZERO; x.len()];
-    rows(&mut y, CHUNK, |i, y| {
-        for (y, &x) in y.iter_mut().zip(&x[i * CHUNK..]) {
-            *y = F::value(x);
-        }
-    });
+    rows(
+        &mut y,
+        CHUNK,
+        #[inline(always)]
+        |i, y| {
+            for (y, &x) in y.iter_mut().zip(&x[i * CHUNK..]) {
+                *y = F::value(x);
+            }
+        },
+    );
     y
 }
 
@@ -166,7 +171,7 @@ pub(super) fn curve_values(x: &CpuStorage, curve: Curve) -> Result<CpuStorage> {
 /// Turns gradients of values into gradients of x, in place.
 pub(super) fn times_slope<T: Float>(x: &[T], grad: &mut [T], curve: Curve) {
     with_curve!(curve, F => {
-        rows(grad, CHUNK, |i, grad| {
+        rows(grad, CHUNK, #[inline(always)] |i, grad| {
             for (g, &x) in grad.iter_mut().zip(&x[i * CHUNK..]) {
                 *g *= F::slope(x).1;
             }
@@ -205,28 +210,43 @@ impl CustomOp1 for Alone {
 
 fn gate_forward<F: Function, T: Float>(units: &[T], gates: &[T]) -> Vec<T> {
     let mut y = vec![T::ZERO; units.len()];
-    rows(&mut y, CHUNK, |i, y| {
-        for ((y, &x), &gate) in y.iter_mut().zip(&units[i * CHUNK..]).zip(&gates[i * CHUNK..]) {
-            *y = F::value(x) * gate;
-        }
-    });
+    rows(
+        &mut y,
+        CHUNK,
+        #[inline(always)]
+        |i, y| {
+            for ((y, &x), &gate) in y.iter_mut().zip(&units[i * CHUNK..]).zip(&gates[i * CHUNK..]) {
+                *y = F::value(x) * gate;
+            }
+        },
+    );
     y
 }
 
 /// Gradients of the units and of the gates.
 fn gate_backward<F: Function, T: Float>(units: &[T], gates: &[T], grad: &[T]) -> (Vec<T>, Vec<T>) {
     let (mut by_unit, mut by_gate) = (vec![T::ZERO; units.len()], vec![T::ZERO; units.len()]);
-    rows(&mut by_unit, CHUNK, |i, d| {
-        let operands = units[i * CHUNK..].iter().zip(&gates[i * CHUNK..]).zip(&grad[i * CHUNK..]);
-        for (d, ((&x, &gate), &g)) in d.iter_mut().zip(operands) {
-            *d = g * gate * F::slope(x).1;
-        }
-    });
-    rows(&mut by_gate, CHUNK, |i, d| {
-        for ((d, &x), &g) in d.iter_mut().zip(&units[i * CHUNK..]).zip(&grad[i * CHUNK..]) {
-            *d = g * F::value(x);
-        }
-    });
+    rows(
+        &mut by_unit,
+        CHUNK,
+        #[inline(always)]
+        |i, d| {
+            let operands = units[i * CHUNK..].iter().zip(&gates[i * CHUNK..]).zip(&grad[i * CHUNK..]);
+            for (d, ((&x, &gate), &g)) in d.iter_mut().zip(operands) {
+                *d = g * gate * F::slope(x).1;
+            }
+        },
+    );
+    rows(
+        &mut by_gate,
+        CHUNK,
+        #[inline(always)]
+        |i, d| {
+            for ((d, &x), &g) in d.iter_mut().zip(&units[i * CHUNK..]).zip(&grad[i * CHUNK..]) {
+                *d = g * F::value(x);
+            }
+        },
+    );
     (by_unit, by_gate)
 }
 
@@ -285,26 +305,36 @@ impl CustomOp2 for Gate {
 
 fn packed_forward<F: Function, T: Float>(x: &[T], n: usize) -> Vec<T> {
     let mut y = vec![T::ZERO; x.len() / 2];
-    rows(&mut y, n, |i, y| {
-        let (units, gates) = x[2 * i * n..2 * (i + 1) * n].split_at(n);
-        for ((y, &x), &gate) in y.iter_mut().zip(units).zip(gates) {
-            *y = F::value(x) * gate;
-        }
-    });
+    rows(
+        &mut y,
+        n,
+        #[inline(always)]
+        |i, y| {
+            let (units, gates) = x[2 * i * n..2 * (i + 1) * n].split_at(n);
+            for ((y, &x), &gate) in y.iter_mut().zip(units).zip(gates) {
+                *y = F::value(x) * gate;
+            }
+        },
+    );
     y
 }
 
 fn packed_backward<F: Function, T: Float>(x: &[T], grad: &[T], n: usize) -> Vec<T> {
     let mut dx = vec![T::ZERO; x.len()];
-    rows(&mut dx, 2 * n, |i, dx| {
-        let (units, gates) = x[2 * i * n..2 * (i + 1) * n].split_at(n);
-        let (d_units, d_gates) = dx.split_at_mut(n);
-        let operands = units.iter().zip(gates).zip(&grad[i * n..]);
-        for ((du, dg), ((&x, &gate), &g)) in d_units.iter_mut().zip(d_gates).zip(operands) {
-            let (value, slope) = F::slope(x);
-            (*du, *dg) = (g * gate * slope, g * value);
-        }
-    });
+    rows(
+        &mut dx,
+        2 * n,
+        #[inline(always)]
+        |i, dx| {
+            let (units, gates) = x[2 * i * n..2 * (i + 1) * n].split_at(n);
+            let (d_units, d_gates) = dx.split_at_mut(n);
+            let operands = units.iter().zip(gates).zip(&grad[i * n..]);
+            for ((du, dg), ((&x, &gate), &g)) in d_units.iter_mut().zip(d_gates).zip(operands) {
+                let (value, slope) = F::slope(x);
+                (*du, *dg) = (g * gate * slope, g * value);
+            }
+        },
+    );
     dx
 }
 

@@ -61,12 +61,17 @@ const CHUNK: usize = 1024;
 fn apply<T: Float>(x: &[T], mask: Mask) -> Vec<T> {
     let scale = mask.scale();
     let mut y = vec![T::ZERO; x.len()];
-    rows(&mut y, CHUNK, |block, y| {
-        let start = block * CHUNK;
-        for (i, (y, &x)) in y.iter_mut().zip(&x[start..]).enumerate() {
-            *y = x * mask.factor(start + i, scale);
-        }
-    });
+    rows(
+        &mut y,
+        CHUNK,
+        #[inline(always)]
+        |block, y| {
+            let start = block * CHUNK;
+            for (i, (y, &x)) in y.iter_mut().zip(&x[start..]).enumerate() {
+                *y = x * mask.factor(start + i, scale);
+            }
+        },
+    );
     y
 }
 

@@ -1,6 +1,7 @@
 //! Products with a frozen matrix that is in memory in 16 bits (bf16 or f16), for activations and gradients in f32: the
 //! matrix is widened block by block, and nothing but the matrix itself is rounded.
 
+use super::kernel::vectorised;
 use super::product::{Matrix, Onto, multiply_wide};
 use candle_core::{CpuStorage, DType, Device, Result, Tensor};
 use half::slice::HalfFloatSliceExt;
@@ -63,11 +64,14 @@ impl<'a> HalfMatrix<'a> {
         stripes.for_each(|(stripe, into)| {
             let place = from + stripe * STRIPE..from + stripe * STRIPE + into.len();
             match self {
-                HalfMatrix::Bf16(values) => pulp::Arch::new().dispatch(|| {
-                    for (into, value) in into.iter_mut().zip(&values[place.clone()]) {
-                        *into = f32::from_bits(u32::from(value.to_bits()) << 16);
-                    }
-                }),
+                HalfMatrix::Bf16(values) => vectorised(
+                    #[inline(always)]
+                    || {
+                        for (into, value) in into.iter_mut().zip(&values[place.clone()]) {
+                            *into = f32::from_bits(u32::from(value.to_bits()) << 16);
+                        }
+                    },
+                ),
                 HalfMatrix::F16(values) => values[place].convert_to_f32_slice(into),
             }
         });

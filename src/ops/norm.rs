@@ -1,7 +1,7 @@
 //! Layer norm. candle's fused one cuts the graph and loses accuracy far from 0 (it takes E[x^2] - E[x]^2).
 
 use super::float::Float;
-use super::kernel::{float_dispatch, is_fused, is_fused_on_cpu, on_gpu, rows, slice, with_slice};
+use super::kernel::{float_dispatch, is_fused, is_fused_on_cpu, on_gpu, rows, slice, vectorised, with_slice};
 use super::sum::{sum, sum_pairs};
 #[cfg(feature = "cuda")]
 use candle_core::CudaStorage;
@@ -59,20 +59,30 @@ fn moments<T: Float>(row: &[T], epsilon: T) -> (T, T) {
 fn forward<T: Float>(x: &[T], weight: &[T], bias: &[T], epsilon: f64) -> Vec<T> {
     let n = weight.len();
     let mut y = vec![T::ZERO; x.len()];
-    rows(&mut y, n, |i, y| {
-        y.copy_from_slice(&x[i * n..(i + 1) * n]);
-        normalize(y, weight, bias, epsilon);
-    });
+    rows(
+        &mut y,
+        n,
+        #[inline(always)]
+        |i, y| {
+            y.copy_from_slice(&x[i * n..(i + 1) * n]);
+            normalize(y, weight, bias, epsilon);
+        },
+    );
     y
 }
 
 fn add_forward<T: Float>(a: &[T], b: &[T], weight: &[T], bias: &[T], epsilon: f64) -> Vec<T> {
     let n = weight.len();
     let mut y = vec![T::ZERO; a.len()];
-    rows(&mut y, n, |i, y| {
-        add(y, &a[i * n..(i + 1) * n], &b[i * n..(i + 1) * n]);
-        normalize(y, weight, bias, epsilon);
-    });
+    rows(
+        &mut y,
+        n,
+        #[inline(always)]
+        |i, y| {
+            add(y, &a[i * n..(i + 1) * n], &b[i * n..(i + 1) * n]);
+            normalize(y, weight, bias, epsilon);
+        },
+    );
     y
 }
 
@@ -96,9 +106,14 @@ fn normalize<T: Float>(row: &mut [T], weight: &[T], bias: &[T], epsilon: f64) {
 fn backward<T: Float>(x: &[T], grad: &[T], weight: &[T], epsilon: f64) -> Vec<T> {
     let n = weight.len();
     let mut dx = vec![T::ZERO; x.len()];
-    rows(&mut dx, n, |i, dx| {
-        backward_row(dx, &x[i * n..(i + 1) * n], &grad[i * n..(i + 1) * n], weight, epsilon);
-    });
+    rows(
+        &mut dx,
+        n,
+        #[inline(always)]
+        |i, dx| {
+            backward_row(dx, &x[i * n..(i + 1) * n], &grad[i * n..(i + 1) * n], weight, epsilon);
+        },
+    );
     dx
 }
 
@@ -106,11 +121,16 @@ fn backward<T: Float>(x: &[T], grad: &[T], weight: &[T], epsilon: f64) -> Vec<T>
 fn add_backward<T: Float>(a: &[T], b: &[T], grad: &[T], weight: &[T], epsilon: f64) -> Vec<T> {
     let n = weight.len();
     let mut dx = vec![T::ZERO; a.len()];
-    rows(&mut dx, n, |i, dx| {
-        let mut x = vec![T::ZERO; n];
-        add(&mut x, &a[i * n..(i + 1) * n], &b[i * n..(i + 1) * n]);
-        backward_row(dx, &x, &grad[i * n..(i + 1) * n], weight, epsilon);
-    });
+    rows(
+        &mut dx,
+        n,
+        #[inline(always)]
+        |i, dx| {
+            let mut x = vec![T::ZERO; n];
+            add(&mut x, &a[i * n..(i + 1) * n], &b[i * n..(i + 1) * n]);
+            backward_row(dx, &x, &grad[i * n..(i + 1) * n], weight, epsilon);
+        },
+    );
     dx
 }
 
@@ -213,15 +233,18 @@ impl CustomOp2 for AddLayerNorm {
 /// Gradients of weight and bias: sums over rows of dy xhat and of dy.
 fn backward_affine<T: Float>(x: &[T], grad: &[T], n: usize, epsilon: f64) -> (Vec<T>, Vec<T>) {
     let (mut by_weight, mut by_bias) = (vec![T::ZERO; n], vec![T::ZERO; n]);
-    pulp::Arch::new().dispatch(|| {
-        for (x, grad) in x.chunks(n).zip(grad.chunks(n)) {
-            let (mean, inverse) = moments(x, T::of(epsilon));
-            for (((w, b), &x), &g) in by_weight.iter_mut().zip(by_bias.iter_mut()).zip(x).zip(grad) {
-                *w += g * (x - mean) * inverse;
-                *b += g;
+    vectorised(
+        #[inline(always)]
+        || {
+            for (x, grad) in x.chunks(n).zip(grad.chunks(n)) {
+                let (mean, inverse) = moments(x, T::of(epsilon));
+                for (((w, b), &x), &g) in by_weight.iter_mut().zip(by_bias.iter_mut()).zip(x).zip(grad) {
+                    *w += g * (x - mean) * inverse;
+                    *b += g;
+                }
             }
-        }
-    });
+        },
+    );
     (by_weight, by_bias)
 }
 

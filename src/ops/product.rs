@@ -1,6 +1,7 @@
 //! Matrix products on views of slices.
 
 use super::float::Float;
+use super::kernel::vectorised;
 use super::sum::sum_pairs;
 use gemm::Parallelism;
 use rayon::prelude::*;
@@ -124,7 +125,10 @@ fn product<T: Float>(
     let fits = Matrix::rows(&*out, row).holds(m, n);
     assert!(fits && a.holds(m, k) && b.holds(k, n), "a product outside of its operands");
     if m * n * k < SMALL && (b.column == 1 || (b.row == 1 && a.column == 1)) {
-        return pulp::Arch::new().dispatch(|| small(out, row, (m, n, k), scale, (a, b), onto));
+        return vectorised(
+            #[inline(always)]
+            || small(out, row, (m, n, k), scale, (a, b), onto),
+        );
     }
     let out = Out(out.as_mut_ptr());
     let call = Call { row, m, k, scale, a, b, onto };

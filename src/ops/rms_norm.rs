@@ -1,7 +1,7 @@
 //! Root-mean-square norm. candle's fused one cuts the graph.
 
 use super::float::Float;
-use super::kernel::{float_dispatch, is_fused, is_fused_on_cpu, on_gpu, rows, slice, with_slice};
+use super::kernel::{float_dispatch, is_fused, is_fused_on_cpu, on_gpu, rows, slice, vectorised, with_slice};
 use super::sum::{sum, sum_pairs};
 #[cfg(feature = "cuda")]
 use candle_core::CudaStorage;
@@ -44,13 +44,18 @@ fn inverse_root<T: Float>(row: &[T], epsilon: T) -> T {
 fn forward<T: Float>(x: &[T], weight: &[T], epsilon: f64) -> Vec<T> {
     let n = weight.len();
     let mut y = vec![T::ZERO; x.len()];
-    rows(&mut y, n, |i, y| {
-        let x = &x[i * n..(i + 1) * n];
-        let inverse = inverse_root(x, T::of(epsilon));
-        for ((y, &x), &w) in y.iter_mut().zip(x).zip(weight) {
-            *y = x * inverse * w;
-        }
-    });
+    rows(
+        &mut y,
+        n,
+        #[inline(always)]
+        |i, y| {
+            let x = &x[i * n..(i + 1) * n];
+            let inverse = inverse_root(x, T::of(epsilon));
+            for ((y, &x), &w) in y.iter_mut().zip(x).zip(weight) {
+                *y = x * inverse * w;
+            }
+        },
+    );
     y
 }
 
@@ -58,31 +63,39 @@ fn forward<T: Float>(x: &[T], weight: &[T], epsilon: f64) -> Vec<T> {
 fn backward<T: Float>(x: &[T], grad: &[T], weight: &[T], epsilon: f64) -> Vec<T> {
     let n = weight.len();
     let mut dx = vec![T::ZERO; x.len()];
-    rows(&mut dx, n, |i, dx| {
-        let (x, grad) = (&x[i * n..(i + 1) * n], &grad[i * n..(i + 1) * n]);
-        let inverse = inverse_root(x, T::of(epsilon));
-        for ((d, &g), &w) in dx.iter_mut().zip(grad).zip(weight) {
-            *d = g * w;
-        }
-        let mean = sum_pairs(dx, x, |g, x| g * x * inverse) / T::of(n as f64);
-        for (d, &x) in dx.iter_mut().zip(x) {
-            *d = (*d - x * inverse * mean) * inverse;
-        }
-    });
+    rows(
+        &mut dx,
+        n,
+        #[inline(always)]
+        |i, dx| {
+            let (x, grad) = (&x[i * n..(i + 1) * n], &grad[i * n..(i + 1) * n]);
+            let inverse = inverse_root(x, T::of(epsilon));
+            for ((d, &g), &w) in dx.iter_mut().zip(grad).zip(weight) {
+                *d = g * w;
+            }
+            let mean = sum_pairs(dx, x, |g, x| g * x * inverse) / T::of(n as f64);
+            for (d, &x) in dx.iter_mut().zip(x) {
+                *d = (*d - x * inverse * mean) * inverse;
+            }
+        },
+    );
     dx
 }
 
 /// Gradient of the weight: the sum over rows of dy xhat.
 fn backward_weight<T: Float>(x: &[T], grad: &[T], n: usize, epsilon: f64) -> Vec<T> {
     let mut by_weight = vec![T::ZERO; n];
-    pulp::Arch::new().dispatch(|| {
-        for (x, grad) in x.chunks(n).zip(grad.chunks(n)) {
-            let inverse = inverse_root(x, T::of(epsilon));
-            for ((w, &x), &g) in by_weight.iter_mut().zip(x).zip(grad) {
-                *w += g * x * inverse;
+    vectorised(
+        #[inline(always)]
+        || {
+            for (x, grad) in x.chunks(n).zip(grad.chunks(n)) {
+                let inverse = inverse_root(x, T::of(epsilon));
+                for ((w, &x), &g) in by_weight.iter_mut().zip(x).zip(grad) {
+                    *w += g * x * inverse;
+                }
             }
-        }
-    });
+        },
+    );
     by_weight
 }
 

@@ -46,11 +46,16 @@ impl Rotary {
         let row = x.len() / self.places.len().max(1);
         let direction = if self.back { -T::ONE } else { T::ONE };
         let mut y = x.to_vec();
-        rows(&mut y, row.max(1), |i, row| {
-            for head in row.chunks_mut(self.head_width) {
-                self.rope.turn_at(head, self.places[i] as usize, direction);
-            }
-        });
+        rows(
+            &mut y,
+            row.max(1),
+            #[inline(always)]
+            |i, row| {
+                for head in row.chunks_mut(self.head_width) {
+                    self.rope.turn_at(head, self.places[i] as usize, direction);
+                }
+            },
+        );
         y
     }
 }

@@ -2,7 +2,7 @@
 //! the hidden states is made with the loss.
 
 use super::float::Float;
-use super::kernel::{is_fused_on_cpu, on_gpu};
+use super::kernel::{is_fused_on_cpu, on_gpu, vectorised};
 use super::linear::{frozen_linear, is_served_on_gpu, times_frozen};
 use super::sum::sum;
 use candle_core::{CpuStorage, D, DType, InplaceOp1, Layout, Result, Tensor, bail};
@@ -103,10 +103,13 @@ impl LogitSlopes<'_> {
     fn run<T: Float>(&self, logits: &mut [T]) {
         let n = logits.len() / self.targets.len().max(1);
         let mut losses = vec![0.0; self.targets.len()];
-        let arch = pulp::Arch::new();
         let rows = logits.par_chunks_mut(n.max(1)).zip(&mut losses).zip(self.targets);
         rows.for_each(|((row, loss), &target)| {
-            *loss = arch.dispatch(|| slopes_of_row(row, target as usize, self.rule)).into();
+            *loss = vectorised(
+                #[inline(always)]
+                || slopes_of_row(row, target as usize, self.rule),
+            )
+            .into();
         });
         *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = losses.iter().sum();
     }

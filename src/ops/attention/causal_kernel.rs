@@ -4,6 +4,7 @@
 use super::causal::Causal;
 use super::kernel::{drop_row, room, softmax_of_all, softmax_slopes};
 use crate::ops::float::Float;
+use crate::ops::kernel::vectorised;
 use crate::ops::product::{Matrix, Onto, multiply};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -96,22 +97,25 @@ impl<T: Float> Call<'_, T> {
         let k = self.of_key(self.k, b, head / self.group()).skip(keys.start);
         multiply(scores, n, (m, n, d), T::of(self.with.scale), (q, k.transposed()), Onto::Overwrite);
         let passed = room(passed, if self.with.cap.is_some() { m * n } else { 0 });
-        pulp::Arch::new().dispatch(|| {
-            if let Some(cap) = self.with.cap {
-                let (cap, inverse) = (T::of(cap), T::of(1.0 / cap));
-                for (score, passed) in scores.iter_mut().zip(passed.iter_mut()) {
-                    let share = (*score * inverse).hyperbolic_tangent();
-                    (*score, *passed) = (cap * share, T::ONE - share * share);
+        vectorised(
+            #[inline(always)]
+            || {
+                if let Some(cap) = self.with.cap {
+                    let (cap, inverse) = (T::of(cap), T::of(1.0 / cap));
+                    for (score, passed) in scores.iter_mut().zip(passed.iter_mut()) {
+                        let share = (*score * inverse).hyperbolic_tangent();
+                        (*score, *passed) = (cap * share, T::ONE - share * share);
+                    }
                 }
-            }
-            for (i, scores) in scores.chunks_mut(n).enumerate() {
-                let sight = self.sight(b, queries.start + i);
-                let sight = sight.start - keys.start..sight.end - keys.start;
-                softmax_of_all(&mut scores[sight.clone()]);
-                scores[..sight.start].fill(T::ZERO);
-                scores[sight.end..].fill(T::ZERO);
-            }
-        });
+                for (i, scores) in scores.chunks_mut(n).enumerate() {
+                    let sight = self.sight(b, queries.start + i);
+                    let sight = sight.start - keys.start..sight.end - keys.start;
+                    softmax_of_all(&mut scores[sight.clone()]);
+                    scores[..sight.start].fill(T::ZERO);
+                    scores[sight.end..].fill(T::ZERO);
+                }
+            },
+        );
     }
 
     /// Multiplies values of a block by the dropout factors of their places.
@@ -119,11 +123,14 @@ impl<T: Float> Call<'_, T> {
         let Some(mask) = self.with.dropout else { return };
         let row = self.sizes.keys;
         let first = ((b * self.with.heads + head) * self.sizes.queries + queries.start) * row + keys.start;
-        pulp::Arch::new().dispatch(|| {
-            for (i, values) in values.chunks_mut(keys.len()).enumerate() {
-                drop_row(values, mask, first + i * row);
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, values) in values.chunks_mut(keys.len()).enumerate() {
+                    drop_row(values, mask, first + i * row);
+                }
+            },
+        );
     }
 }
 
@@ -131,12 +138,17 @@ impl<T: Float> Call<'_, T> {
 fn interleave<T: Float>(blocks: &[T], heads: usize, length: usize, d: usize) -> Vec<T> {
     let row = heads * d;
     let mut out = vec![T::ZERO; blocks.len()];
-    crate::ops::kernel::rows(&mut out, row.max(1), |i, out| {
-        let (b, t) = (i / length, i % length);
-        for (head, out) in out.chunks_mut(d).enumerate() {
-            out.copy_from_slice(&blocks[((b * heads + head) * length + t) * d..][..d]);
-        }
-    });
+    crate::ops::kernel::rows(
+        &mut out,
+        row.max(1),
+        #[inline(always)]
+        |i, out| {
+            let (b, t) = (i / length, i % length);
+            for (head, out) in out.chunks_mut(d).enumerate() {
+                out.copy_from_slice(&blocks[((b * heads + head) * length + t) * d..][..d]);
+            }
+        },
+    );
     out
 }
 

@@ -4,6 +4,7 @@
 use super::{Attention, Rope};
 use crate::ops::dropout::Mask;
 use crate::ops::float::Float;
+use crate::ops::kernel::vectorised;
 use crate::ops::product::{Matrix, Onto, multiply};
 use crate::ops::sum::{sum, sum_pairs};
 use std::ops::Range;
@@ -224,21 +225,24 @@ impl<'a, T: Float> Head<'a, T> {
         }
         let keep = &self.keep[keys.clone()];
         let window = self.call.with.window;
-        pulp::Arch::new().dispatch(|| {
-            for (i, scores) in scores.chunks_mut(n).enumerate() {
-                // The keys in sight of this query, counted from the first of the block.
-                let at = queries.start + i;
-                let sight = match window {
-                    Some(w) => {
-                        at.saturating_sub(w).max(keys.start) - keys.start..(at + w + 1).min(keys.end) - keys.start
-                    }
-                    None => 0..n,
-                };
-                softmax(&mut scores[sight.clone()], &keep[sight.clone()]);
-                scores[..sight.start].fill(T::ZERO);
-                scores[sight.end..].fill(T::ZERO);
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, scores) in scores.chunks_mut(n).enumerate() {
+                    // The keys in sight of this query, counted from the first of the block.
+                    let at = queries.start + i;
+                    let sight = match window {
+                        Some(w) => {
+                            at.saturating_sub(w).max(keys.start) - keys.start..(at + w + 1).min(keys.end) - keys.start
+                        }
+                        None => 0..n,
+                    };
+                    softmax(&mut scores[sight.clone()], &keep[sight.clone()]);
+                    scores[..sight.start].fill(T::ZERO);
+                    scores[sight.end..].fill(T::ZERO);
+                }
+            },
+        );
     }
 
     /// Multiplies values of a block by the dropout factors of their places.
@@ -246,11 +250,14 @@ impl<'a, T: Float> Head<'a, T> {
         if let Some(mask) = self.call.with.dropout {
             let length = self.call.shapes.length;
             let first = self.block * length * length + queries.start * length + keys.start;
-            pulp::Arch::new().dispatch(|| {
-                for (i, values) in values.chunks_mut(keys.len()).enumerate() {
-                    drop_row(values, mask, first + i * length);
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (i, values) in values.chunks_mut(keys.len()).enumerate() {
+                        drop_row(values, mask, first + i * length);
+                    }
+                },
+            );
         }
     }
 }
@@ -394,14 +401,17 @@ pub fn backward<T: Float>(
 
 /// Gradients of rows of `n` probabilities to those of the scores, in place.
 pub(super) fn softmax_slopes<T: Float>(slopes: &mut [T], probabilities: &[T], n: usize) {
-    pulp::Arch::new().dispatch(|| {
-        for (slopes, p) in slopes.chunks_mut(n).zip(probabilities.chunks(n)) {
-            let dot = sum_pairs(slopes, p, |g, p| g * p);
-            for (slope, &p) in slopes.iter_mut().zip(p) {
-                *slope = p * (*slope - dot);
+    vectorised(
+        #[inline(always)]
+        || {
+            for (slopes, p) in slopes.chunks_mut(n).zip(probabilities.chunks(n)) {
+                let dot = sum_pairs(slopes, p, |g, p| g * p);
+                for (slope, &p) in slopes.iter_mut().zip(p) {
+                    *slope = p * (*slope - dot);
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 /// Calls `add(query in the block, key, row of the tables, slope)` for every score of a block.
