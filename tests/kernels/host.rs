@@ -42,7 +42,9 @@ fn compiled() -> PathBuf {
     let (kernels, own) = (root.join("src/ops/cuda/kernels"), root.join("tests/kernels"));
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
     let mut command = Command::new(&compiler);
-    command.args(["-std=c++20", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-DKERNELS_ON_HOST"]);
+    command.args(["-std=c++17", "-O1", "-Wall", "-Wextra", "-shared", "-fPIC", "-DKERNELS_ON_HOST"]);
+    // A fortified jump takes another fibre's stack for a broken one.
+    command.arg("-U_FORTIFY_SOURCE");
     command.arg("-I").arg(&kernels).arg("-I").arg(&own).arg(own.join("host.cpp"));
     let mut hasher = DefaultHasher::new();
     format!("{command:?}").hash(&mut hasher);
