@@ -3,6 +3,7 @@
 use crate::recipe::product::Gemm;
 use crate::recipe::{Argument, Kind, Launch, Operand, Queue, Room};
 use half::{bf16, f16};
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -75,6 +76,7 @@ fn compiled() -> PathBuf {
 pub struct Host {
     run: Run,
     backwards: bool,
+    launches: Cell<usize>,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -83,7 +85,12 @@ impl Host {
     pub fn new(backwards: bool) -> Host {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        Host { run: library(), backwards, _alone: alone }
+        Host { run: library(), backwards, launches: Cell::new(0), _alone: alone }
+    }
+
+    /// Kernels and products that were run since this was asked before.
+    pub fn launches(&self) -> usize {
+        self.launches.take()
     }
 }
 
@@ -216,6 +223,7 @@ impl Queue for Host {
     }
 
     fn launch(&self, launch: &Launch) -> Result<(), String> {
+        self.launches.set(self.launches.get() + 1);
         let mut kinds = String::new();
         let mut words: Vec<u64> = Vec::new();
         for argument in launch.arguments {
@@ -256,6 +264,7 @@ impl Queue for Host {
 
     /// By the definition of `cublasGemmStridedBatchedEx`.
     fn multiply(&self, gemm: &Gemm) -> Result<(), String> {
+        self.launches.set(self.launches.get() + 1);
         let Gemm { m, n, k, batch, .. } = *gemm;
         let [ta, tb] = gemm.transposed;
         let [lda, ldb, ldc] = gemm.leading;

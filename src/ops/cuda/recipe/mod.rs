@@ -42,6 +42,15 @@ impl Kind {
         }
     }
 
+    /// The type that a kernel's result is written in where only a product with a matrix of this type takes it: that type,
+    /// where the range of its numbers is that of f32's.
+    pub fn written(self) -> Kind {
+        match self {
+            Kind::F16 => Kind::F32,
+            kind => kind,
+        }
+    }
+
     /// The type in which the kernels compute with elements of this one.
     pub fn working(self) -> Kind {
         match self {
