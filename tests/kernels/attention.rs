@@ -146,7 +146,7 @@ fn attention_with_relative_positions_is_the_cpus() {
     let mut places: Vec<u32> = (0..index.len() as u32).collect();
     places.sort_by_key(|&place| index[place as usize]);
     let starts: Vec<u32> = (0..=5).map(|row| index.iter().filter(|&&of| of < row).count() as u32).collect();
-    let tokens: Vec<u8> = (0..batch * length).map(|i| u8::from(i < 2 * length || i == 2 * length)).collect();
+    let tokens: Vec<u8> = (0..batch * length).map(|i| u8::from(i <= 2 * length)).collect();
     let (drop, dropout) = mask(0.2, 17);
     for (kind, tolerance) in &KINDS[..2] {
         let (kind, tolerance) = (*kind, *tolerance);

@@ -76,18 +76,22 @@ pub fn converted<Q: Queue>(
     Ok((Some(room), y))
 }
 
-/// Rows of x (rows, n), in f32, in f16, each times a power of two that keeps it in range, and what a row of a product is
-/// to be multiplied by, for [`finish_rows`]. The rooms must be kept.
-pub fn converted_rows<Q: Queue>(
-    queue: &Q,
-    x: Operand,
-    (count, n): (usize, usize),
-) -> Result<([Q::Room; 2], Operand, Operand), Q::Error> {
-    let (room, y) = scratch(queue, Kind::F16, count * n)?;
-    let (scales_room, scales) = scratch(queue, Kind::F32, count)?;
-    let arguments = [Address(x.address), Address(y.address), Address(scales.address), Count(n)];
-    rows(queue, ("elementwise", "convert_rows_f32_f16".into()), (count, n), &arguments)?;
-    Ok(([room, scales_room], y, scales))
+/// Rows in f16, each times a power of two that keeps it in range, and what a row of a product is to be multiplied by.
+pub struct ScaledRows<R> {
+    _rooms: [R; 2],
+    pub values: Operand,
+    pub scales: Operand,
+}
+
+impl<R> ScaledRows<R> {
+    /// Of x (rows, n) in f32; for [`finish_rows`].
+    pub fn of<Q: Queue<Room = R>>(queue: &Q, x: Operand, (count, n): (usize, usize)) -> Result<Self, Q::Error> {
+        let (values_room, values) = scratch(queue, Kind::F16, count * n)?;
+        let (scales_room, scales) = scratch(queue, Kind::F32, count)?;
+        let arguments = [Address(x.address), Address(values.address), Address(scales.address), Count(n)];
+        rows(queue, ("elementwise", "convert_rows_f32_f16".into()), (count, n), &arguments)?;
+        Ok(ScaledRows { _rooms: [values_room, scales_room], values, scales })
+    }
 }
 
 /// y (rows, n), in f32, times the scale of each row, plus the bias (n) where there is one.

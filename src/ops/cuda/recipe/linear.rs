@@ -2,7 +2,7 @@
 //! bits, and add up and answer in f32; products with the factors of an update are in f32. The range of f16 is small: rows
 //! go into it scaled.
 
-use super::elementwise::{converted, converted_rows, finish_rows, repeat_rows};
+use super::elementwise::{ScaledRows, converted, finish_rows, repeat_rows};
 use super::product::{Factor, Onto, multiply};
 use super::{Kind, Operand, Queue, activation, scratch};
 
@@ -36,9 +36,9 @@ pub fn forward<Q: Queue>(
 ) -> Result<(), Q::Error> {
     let (n, k, w) = (weight.outputs, weight.inputs, weight.factor().transposed());
     if (x.kind, weight.operand.kind) == (Kind::F32, Kind::F16) {
-        let (_rooms, x, scales) = converted_rows(queue, x, (m, k))?;
-        multiply(queue, (m, n, k), (Factor::rows(x, k), w), y, Onto::Overwrite)?;
-        return finish_rows(queue, y, scales, bias, (m, n));
+        let x = ScaledRows::of(queue, x, (m, k))?;
+        multiply(queue, (m, n, k), (Factor::rows(x.values, k), w), y, Onto::Overwrite)?;
+        return finish_rows(queue, y, x.scales, bias, (m, n));
     }
     let (_room, x) = converted(queue, x, weight.operand.kind, m * k)?;
     if let Some(bias) = bias {
@@ -52,9 +52,9 @@ pub fn forward<Q: Queue>(
 pub fn back<Q: Queue>(queue: &Q, g: Operand, weight: &Weight, dx: Operand, m: usize) -> Result<(), Q::Error> {
     let (n, k, w) = (weight.outputs, weight.inputs, weight.factor());
     if (g.kind, weight.operand.kind) == (Kind::F32, Kind::F16) {
-        let (_rooms, g, scales) = converted_rows(queue, g, (m, n))?;
-        multiply(queue, (m, k, n), (Factor::rows(g, n), w), dx, Onto::Overwrite)?;
-        return finish_rows(queue, dx, scales, None, (m, k));
+        let g = ScaledRows::of(queue, g, (m, n))?;
+        multiply(queue, (m, k, n), (Factor::rows(g.values, n), w), dx, Onto::Overwrite)?;
+        return finish_rows(queue, dx, g.scales, None, (m, k));
     }
     let (_room, g) = converted(queue, g, weight.operand.kind, m * n)?;
     multiply(queue, (m, k, n), (Factor::rows(g, n), w), dx, Onto::Overwrite)
