@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 
 /// One file of PTX each, which `src/ops/cuda/queue.rs` includes.
-const KERNELS: [&str; 6] = ["activation", "elementwise", "heads", "loss", "norm", "softmax"];
+const KERNELS: [&str; 7] = ["activation", "elementwise", "heads", "loss", "norm", "positions", "softmax"];
 const SHARED: [&str; 2] = ["common.cuh", "mask.cuh"];
 
 /// The oldest GPU that runs what is compiled.

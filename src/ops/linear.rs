@@ -34,7 +34,7 @@ impl FrozenLinear {
 /// x W^T + b over the last dimension: x (.., in), W (out, in), b (out) -> (.., out).
 ///
 /// W may be in 16 bits, which are widened as they are used: x, b and the result are in f32 then. On a GPU x is rounded to
-/// the 16 bits of W for the product, which adds up and answers in f32.
+/// the 16 bits of W for the product, which adds up and answers in f32; each row is scaled into the range of f16.
 ///
 /// No gradient is computed for W and b. Where one of them is tracked (the whole model is being trained), candle's
 /// differentiable operations are composed instead.

@@ -49,16 +49,24 @@ fn causal_with_shared_heads_caps_and_first_keys() {
     }
 }
 
-/// Composed on a GPU.
+/// Distances beyond 2 share a row.
+fn attend(x: &[Tensor], keys: Option<&Tensor>, queries: Option<&Tensor>) -> Result<Tensor> {
+    let with = with(9, 3, None, None);
+    let index: Arc<[u32]> = (-8i32..=8).map(|by| (by.clamp(-2, 2) + 2) as u32).collect();
+    let positions = Positions { keys, queries, index, scale: 0.3 };
+    of_tokens(ops::disentangled_attention(&x[0], &x[1], &x[2], &positions, &with)?, &with)
+}
+
 #[test]
 fn with_relative_positions() {
-    let length = 9;
-    let with = Attention { dropout: None, ..with(length, 3, None, None) };
-    let index: Arc<[u32]> = (-8i32..=8).map(|by| (by.clamp(-2, 2) + 2) as u32).collect();
-    let shape = [2, length, 24];
+    let (shape, table) = ([2, 9, 24], [5, 24]);
     check("disentangled attention", 5e-5, &[&shape, &shape, &shape], |side, x| {
-        let [keys, queries] = [7, 8].map(|salt| side.frozen(&[5, 24], salt, DType::F32));
-        let positions = Positions { keys: Some(&keys), queries: Some(&queries), index: index.clone(), scale: 0.3 };
-        of_tokens(ops::disentangled_attention(&x[0], &x[1], &x[2], &positions, &with)?, &with)
+        let [keys, queries] = [7, 8].map(|salt| side.frozen(&table, salt, DType::F32));
+        attend(x, Some(&keys), Some(&queries))
     });
+    check("tables are tracked", 5e-5, &[&shape, &shape, &shape, &table, &table], |_, x| {
+        attend(x, Some(&x[3]), Some(&x[4]))
+    });
+    check("position keys alone", 5e-5, &[&shape, &shape, &shape, &table], |_, x| attend(x, Some(&x[3]), None));
+    check("position queries alone", 5e-5, &[&shape, &shape, &shape, &table], |_, x| attend(x, None, Some(&x[3])));
 }

@@ -89,8 +89,7 @@ fn heads_are_turned_at_their_places_and_gradients_turned_back() {
 fn roundings_are_to_the_nearest_and_biases_fill_rows() {
     let x: Vec<f64> = values(1030, 1, Kind::F32).iter().map(|x| rounded(x * 100.0, Kind::F32)).collect();
     let bias = values(33, 2, Kind::Bf16);
-    for (from, to) in [(Kind::F32, Kind::Bf16), (Kind::F32, Kind::F16), (Kind::Bf16, Kind::F32), (Kind::F16, Kind::F32)]
-    {
+    for (from, to) in [(Kind::F32, Kind::Bf16), (Kind::Bf16, Kind::F32), (Kind::F16, Kind::F32)] {
         let found = run(|host| {
             let (x, bias, rows) = (Held::of(&x, from), Held::of(&bias, from), Held::empty(3 * 33, to));
             let (room, y) = converted(host, x.operand(), to, 1030).unwrap();

@@ -7,4 +7,5 @@
 #include "heads.cu"
 #include "loss.cu"
 #include "norm.cu"
+#include "positions.cu"
 #include "softmax.cu"

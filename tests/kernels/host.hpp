@@ -4,16 +4,17 @@
 
 #pragma once
 #include <math.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <ucontext.h>
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #define __global__
 #define __device__
@@ -68,78 +69,103 @@ namespace host {
 
 enum State { RUNNING, AT_BARRIER, AT_EXCHANGE, DONE };
 
+static const size_t STACK = 64 * 1024;
+
+// A thread of a block, and of every block after it: what is left of one goes on as the next.
 struct Fibre {
     ucontext_t context;
+    jmp_buf place;
+    std::unique_ptr<char[]> stack;
+    bool has_started;
     State state;
     unsigned exchanges;
 };
 
-static const size_t STACK = 64 * 1024;
-static ucontext_t scheduler;
-static std::vector<Fibre> fibres;
-static std::vector<char> stacks;
+static std::deque<Fibre> fibres;
+static jmp_buf scheduler;
 static unsigned current;
 // Two places for each thread, taken in turn: a value stays until its warp has read it.
-static std::vector<uint64_t> exchanged[2];
+static uint64_t exchanged[2][1024];
 static void (*body)(void*);
 static void* body_data;
 
+// Back to the scheduler, until it comes again. Jumps, unlike swapcontext, ask nothing of the system.
 static void wait(State state) {
-    Fibre& fibre = fibres[current];
-    fibre.state = state;
-    swapcontext(&fibre.context, &scheduler);
+    fibres[current].state = state;
+    if (_setjmp(fibres[current].place) == 0) _longjmp(scheduler, 1);
 }
 
 static void start() {
-    body(body_data);
-    fibres[current].state = DONE;
-    swapcontext(&fibres[current].context, &scheduler);
+    for (;;) {
+        body(body_data);
+        wait(DONE);
+    }
 }
 
-// Releases those of `from..to` that wait for `state`, where all of them do; whoever is done counts only at a barrier,
-// as on a device.
-static bool release(unsigned from, unsigned to, State state) {
-    unsigned waiting = 0, done = 0;
-    for (unsigned i = from; i < to; i++) {
-        waiting += fibres[i].state == state;
-        done += fibres[i].state == DONE;
-    }
-    if (waiting == 0 || waiting + (state == AT_BARRIER ? done : 0) < to - from) return false;
-    for (unsigned i = from; i < to; i++) {
-        if (fibres[i].state == state) fibres[i].state = RUNNING;
-    }
-    return true;
+static void resume(unsigned thread) {
+    current = thread;
+    threadIdx = {thread, 0, 0};
+    if (_setjmp(scheduler) != 0) return;
+    Fibre& fibre = fibres[thread];
+    if (fibre.has_started) _longjmp(fibre.place, 1);
+    fibre.has_started = true;
+    setcontext(&fibre.context);
 }
 
-// Null, or what went wrong. `backwards`: the order in which threads take their turns.
+static void add_fibre() {
+    fibres.emplace_back();
+    Fibre& fibre = fibres.back();
+    fibre.stack.reset(new char[STACK]);
+    fibre.has_started = false;
+    getcontext(&fibre.context);
+    fibre.context.uc_stack.ss_sp = fibre.stack.get();
+    fibre.context.uc_stack.ss_size = STACK;
+    fibre.context.uc_link = nullptr;
+    makecontext(&fibre.context, start, 0);
+}
+
+// How many of `from..to` are in this state.
+static unsigned count(unsigned from, unsigned to, State state) {
+    unsigned found = 0;
+    for (unsigned i = from; i < to; i++) found += fibres[i].state == state;
+    return found;
+}
+
+static void release(unsigned from, unsigned to) {
+    for (unsigned i = from; i < to; i++) {
+        if (fibres[i].state != DONE) fibres[i].state = RUNNING;
+    }
+}
+
+// A warp runs as far as it can before the next one does, so that a barrier that is missing shows. `backwards`: the order
+// of warps, and of threads in them. Null, or what went wrong.
 static const char* run_block(unsigned threads, bool backwards) {
-    fibres.resize(threads);
-    stacks.resize(threads * STACK);
-    for (auto& values : exchanged) values.assign(threads, 0);
+    while (fibres.size() < threads) add_fibre();
     for (unsigned i = 0; i < threads; i++) {
-        getcontext(&fibres[i].context);
-        fibres[i].context.uc_stack.ss_sp = stacks.data() + i * STACK;
-        fibres[i].context.uc_stack.ss_size = STACK;
-        fibres[i].context.uc_link = nullptr;
         fibres[i].state = RUNNING;
         fibres[i].exchanges = 0;
-        makecontext(&fibres[i].context, start, 0);
     }
-    for (;;) {
-        bool moved = false, all_done = true;
-        for (unsigned turn = 0; turn < threads; turn++) {
-            current = backwards ? threads - 1 - turn : turn;
-            if (fibres[current].state != RUNNING) continue;
-            threadIdx = {current, 0, 0};
-            swapcontext(&scheduler, &fibres[current].context);
-            moved = true;
+    while (count(0, threads, DONE) < threads) {
+        for (unsigned turn = 0; turn < threads / 32; turn++) {
+            unsigned warp = 32 * (backwards ? threads / 32 - 1 - turn : turn);
+            while (count(warp, warp + 32, RUNNING) > 0) {
+                for (unsigned lane = 0; lane < 32; lane++) {
+                    unsigned thread = warp + (backwards ? 31 - lane : lane);
+                    if (fibres[thread].state == RUNNING) resume(thread);
+                }
+                unsigned exchanging = count(warp, warp + 32, AT_EXCHANGE);
+                if (exchanging == 32) {
+                    release(warp, warp + 32);
+                } else if (exchanging > 0) {
+                    return "an exchange in which not the whole warp takes part";
+                }
+            }
         }
-        for (unsigned warp = 0; warp < threads; warp += 32) moved |= release(warp, warp + 32, AT_EXCHANGE);
-        moved |= release(0, threads, AT_BARRIER);
-        for (auto& fibre : fibres) all_done &= fibre.state == DONE;
-        if (all_done) return nullptr;
-        if (!moved) return "threads wait for others that do not come";
+        unsigned waiting = count(0, threads, AT_BARRIER);
+        if (waiting > 0 && waiting < threads) return "a barrier that not all threads reach";
+        release(0, threads);
     }
+    return nullptr;
 }
 
 struct Entry {
@@ -186,7 +212,7 @@ static inline void __syncthreads() { host::wait(host::AT_BARRIER); }
 
 template <typename T> static T __shfl_xor_sync(unsigned, T value, int by) {
     unsigned me = host::current;
-    auto& values = host::exchanged[host::fibres[me].exchanges++ % 2];
+    uint64_t* values = host::exchanged[host::fibres[me].exchanges++ % 2];
     memcpy(&values[me], &value, sizeof(T));
     host::wait(host::AT_EXCHANGE);
     T other;

@@ -3,6 +3,7 @@
 use crate::recipe::product::Gemm;
 use crate::recipe::{Argument, Kind, Launch, Operand, Queue, Room};
 use half::{bf16, f16};
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -42,7 +43,9 @@ fn compiled() -> PathBuf {
     let (kernels, own) = (root.join("src/ops/cuda/kernels"), root.join("tests/kernels"));
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
     let mut command = Command::new(&compiler);
-    command.args(["-std=c++20", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-DKERNELS_ON_HOST"]);
+    command.args(["-std=c++17", "-O1", "-Wall", "-Wextra", "-shared", "-fPIC", "-DKERNELS_ON_HOST"]);
+    // A fortified jump takes another fibre's stack for a broken one.
+    command.arg("-U_FORTIFY_SOURCE");
     command.arg("-I").arg(&kernels).arg("-I").arg(&own).arg(own.join("host.cpp"));
     let mut hasher = DefaultHasher::new();
     format!("{command:?}").hash(&mut hasher);
@@ -73,6 +76,7 @@ fn compiled() -> PathBuf {
 pub struct Host {
     run: Run,
     backwards: bool,
+    launches: Cell<usize>,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -81,7 +85,12 @@ impl Host {
     pub fn new(backwards: bool) -> Host {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        Host { run: library(), backwards, _alone: alone }
+        Host { run: library(), backwards, launches: Cell::new(0), _alone: alone }
+    }
+
+    /// Kernels and products that were run since this was asked before.
+    pub fn launches(&self) -> usize {
+        self.launches.take()
     }
 }
 
@@ -214,6 +223,7 @@ impl Queue for Host {
     }
 
     fn launch(&self, launch: &Launch) -> Result<(), String> {
+        self.launches.set(self.launches.get() + 1);
         let mut kinds = String::new();
         let mut words: Vec<u64> = Vec::new();
         for argument in launch.arguments {
@@ -254,6 +264,7 @@ impl Queue for Host {
 
     /// By the definition of `cublasGemmStridedBatchedEx`.
     fn multiply(&self, gemm: &Gemm) -> Result<(), String> {
+        self.launches.set(self.launches.get() + 1);
         let Gemm { m, n, k, batch, .. } = *gemm;
         let [ta, tb] = gemm.transposed;
         let [lda, ldb, ldc] = gemm.leading;

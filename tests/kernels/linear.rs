@@ -147,3 +147,34 @@ fn a_feed_forward_and_its_gradient_are_the_cpus() {
         }
     }
 }
+
+/// Gradients far below what f16 holds, and activations far above it, in one row or the other.
+#[test]
+fn the_range_of_a_weight_in_f16_is_not_that_of_its_operands() {
+    let (kind, stored) = (Kind::F32, Kind::F16);
+    let w = values(N * K, 3, stored);
+    let sizes = [1e-12, 1e9, 1.0, 0.0, 3e-30];
+    let of_sizes = |count: usize, salt| -> Vec<f64> {
+        let scaled = |(i, x): (usize, f64)| f64::from((x * sizes[i / (count / M)]) as f32);
+        values(count, salt, kind).into_iter().enumerate().map(scaled).collect()
+    };
+    let (x, g) = (of_sizes(M * K, 1), of_sizes(M * N, 2));
+    let found = run(|host| {
+        let (x, g, w) = (Held::of(&x, kind), Held::of(&g, kind), Held::of(&w, stored));
+        let (y, dx) = (Held::empty(M * N, kind), Held::empty(M * K, kind));
+        let weight = Weight { operand: w.operand(), outputs: N, inputs: K, is_transposed: false };
+        forward(host, x.operand(), &weight, None, y.operand(), M).unwrap();
+        back(host, g.operand(), &weight, dx.operand(), M).unwrap();
+        vec![y, dx]
+    });
+    let w = tensor(&w, &[N, K]);
+    let expected = [tensor(&x, &[M, K]).matmul(&w.t().unwrap()).unwrap(), tensor(&g, &[M, N]).matmul(&w).unwrap()];
+    for (found, expected) in found.iter().zip(&expected) {
+        let (row, expected) = (expected.dims()[1], flat(expected));
+        for (i, (found, expected)) in found.chunks(row).zip(expected.chunks(row)).enumerate() {
+            let by = if sizes[i] == 0.0 { 1.0 } else { sizes[i] };
+            let scaled = |row: &[f64]| row.iter().map(|x| x / by).collect::<Vec<_>>();
+            close(&scaled(found), &scaled(expected), 2e-3, &format!("row {i}"));
+        }
+    }
+}

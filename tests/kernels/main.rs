@@ -9,6 +9,7 @@ mod activation;
 mod attention;
 mod elementwise;
 mod host;
+mod launches;
 mod linear;
 mod loss;
 mod norm;

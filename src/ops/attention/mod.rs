@@ -9,8 +9,8 @@ mod operations;
 mod rope;
 
 use super::dropout::Mask;
-use super::kernel::{is_fused, is_fused_on_cpu};
-use candle_core::{D, Result, Tensor, bail};
+use super::kernel::{is_fused, is_fused_on_cpu, is_fused_on_gpu};
+use candle_core::{D, DType, Result, Tensor, bail};
 pub use causal::{Causal, causal_attention};
 use operations::{Disentangled, Packed, Separate};
 pub use rope::Rope;
@@ -84,7 +84,7 @@ pub fn packed_attention(qkv: &Tensor, with: &Attention) -> Result<Tensor> {
 
 /// [`attention`] with relative positions in the scores; q, k, v and the result (batch, length, heads x d).
 ///
-/// On a GPU it has no kernel: candle's own operations compute it and keep what is of length x length for the way back.
+/// On a GPU operands in another type than f32 are served by candle's own operations, which keep what is of length x length.
 pub fn disentangled_attention(
     q: &Tensor,
     k: &Tensor,
@@ -100,7 +100,8 @@ pub fn disentangled_attention(
     if !shaped || positions.index.len() + 1 != 2 * length || positions.index.iter().any(|&r| r as usize >= rows) {
         bail!("attention: {} positions of {rows} rows for rows of {length} x {width}", positions.index.len());
     }
-    if !is_fused_on_cpu(q) {
+    let is_f32 = [q, k, v].iter().chain(&tables).all(|operand| operand.dtype() == DType::F32);
+    if !(is_fused_on_cpu(q) || is_fused_on_gpu(q) && is_f32) {
         return compose::attention(q, k, v, Some(positions), with);
     }
     // An operation has at most three operands.

@@ -183,6 +183,17 @@ impl CustomOp1 for Packed {
 }
 
 impl Disentangled {
+    #[cfg(feature = "cuda")]
+    fn on_gpu(&self) -> crate::ops::cuda::positions::Positions<'_> {
+        crate::ops::cuda::positions::Positions {
+            with: &self.with,
+            has_keys: self.has_keys,
+            has_queries: self.has_queries,
+            index: &self.index,
+            scale: self.scale,
+        }
+    }
+
     fn call<'a, T>(&'a self, [qk, v, tables]: [&'a [T]; 3], rows: usize, shapes: Shapes) -> Call<'a, T> {
         let (has_keys, has_queries) = (self.has_keys, self.has_queries);
         let width = shapes.width;
@@ -263,6 +274,20 @@ impl CustomOp3 for Disentangled {
         })
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        qk: &CudaStorage,
+        qk_layout: &Layout,
+        v: &CudaStorage,
+        v_layout: &Layout,
+        tables: &CudaStorage,
+        tables_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let operands = [(qk, qk_layout), (v, v_layout), (tables, tables_layout)];
+        crate::ops::cuda::positions::forward(operands, &self.on_gpu())
+    }
+
     fn bwd(
         &self,
         qk: &Tensor,
@@ -271,6 +296,10 @@ impl CustomOp3 for Disentangled {
         _y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        on_gpu!(qk => {
+            let (d_qk, dv, d_tables) = crate::ops::cuda::positions::back([qk, v, tables], grad, &self.on_gpu())?;
+            Ok((Some(d_qk), Some(dv), d_tables))
+        });
         let s = shapes(qk.dims(), 2, self.with.heads)?;
         let (rows, tracked) = (tables.dim(0)?, tables.track_op());
         let grad = grad.contiguous()?;

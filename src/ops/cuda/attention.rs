@@ -12,17 +12,17 @@ use candle_core::{CudaDevice, CudaStorage, Layout, Result, Shape, Tensor, bail};
 use std::sync::Arc;
 
 /// Scores, slopes and what goes with them that are in memory at once: 256 MB of f32.
-const SCORES: usize = 1 << 26;
+pub(super) const SCORES: usize = 1 << 26;
 
 /// Tables on the device, kept while launches are made with them.
-struct Tables {
+pub(super) struct Tables {
     mask: Option<Arc<CudaSlice<u8>>>,
     first: Option<(Arc<CudaSlice<u32>>, u64)>,
     rope: Option<(Arc<CudaSlice<f32>>, Turn)>,
 }
 
 impl Tables {
-    fn of(device: &CudaDevice, with: &Attention) -> Result<Tables> {
+    pub(super) fn of(device: &CudaDevice, with: &Attention) -> Result<Tables> {
         static MASKS: Residents<[u8], u8> = Residents::new();
         let mask = Some(MASKS.get(device, &with.mask, <[u8]>::to_vec)?);
         let rope = with.rope.as_ref().map(|rope| turn(device, rope)).transpose()?;
@@ -42,11 +42,12 @@ impl Tables {
             cap: None,
             dropout: dropout_of(None),
             rope: self.rope.as_ref().map(|(_, turn)| *turn),
+            positions: None,
         }
     }
 }
 
-fn rule_of(tables: &Tables, with: &Attention, s: Sizes) -> Rule {
+pub(super) fn rule_of(tables: &Tables, with: &Attention, s: Sizes) -> Rule {
     let scale = 1.0 / (s.width as f64).sqrt();
     Rule { scale, window: with.window, dropout: dropout_of(with.dropout), ..tables.rule() }
 }
@@ -56,31 +57,33 @@ fn rule_of_causal(tables: &Tables, with: &Causal) -> Rule {
 }
 
 /// `parts`: how many of queries, keys and values lie in each row of a tensor of this shape.
-fn sizes(dims: &[usize], parts: usize, heads: usize) -> Result<Sizes> {
+pub(super) fn sizes(dims: &[usize], parts: usize, heads: usize) -> Result<Sizes> {
     let &[batch, length, packed] = dims else { bail!("attention: operand of {dims:?}") };
     let width = packed / parts / heads;
-    Ok(Sizes { batch, queries: length, keys: length, heads, kv_heads: heads, width })
+    Ok(Sizes { batch, queries: length, keys: length, heads, kv_heads: heads, width, heads_first: false })
 }
 
 fn sizes_of_causal(q: &[usize], k: &[usize], with: &Causal) -> Result<Sizes> {
     let (&[batch, queries, width], &[_, keys, _]) = (q, k) else { bail!("attention: operands of {q:?}, {k:?}") };
-    Ok(Sizes { batch, queries, keys, heads: with.heads, kv_heads: with.kv_heads, width: width / with.heads })
+    let (heads, kv_heads) = (with.heads, with.kv_heads);
+    Ok(Sizes { batch, queries, keys, heads, kv_heads, width: width / heads, heads_first: false })
 }
 
 /// Of operands in three tensors.
 fn separate(s: Sizes, [q, k, v]: [Operand; 3]) -> Result<Rows> {
     of_one_kind("attention", &[q, k, v])?;
-    Ok(Rows { q, k, v, query_row: s.heads * s.width, key_row: s.kv_heads * s.width })
+    let key_row = s.kv_heads * s.width;
+    Ok(Rows { q, k, v, query_row: s.heads * s.width, key_row, value_row: key_row })
 }
 
 /// Of operands one after the other in each row of one tensor.
 fn packed(s: Sizes, qkv: Operand) -> Rows {
     let row = s.heads * s.width;
     let [q, k, v] = [0, 1, 2].map(|part| qkv.skip(part * row));
-    Rows { q, k, v, query_row: 3 * row, key_row: 3 * row }
+    Rows { q, k, v, query_row: 3 * row, key_row: 3 * row, value_row: 3 * row }
 }
 
-fn run(device: &CudaDevice, s: Sizes, rows: Rows, rule: &Rule) -> Result<(CudaStorage, Shape)> {
+pub(super) fn run(device: &CudaDevice, s: Sizes, rows: Rows, rule: &Rule) -> Result<(CudaStorage, Shape)> {
     let row = s.heads * s.width;
     let y = Output::new(device, rows.q.kind, s.batch * s.queries * row)?;
     attention::forward(device, s, rows, rule, y.operand, SCORES)?;
@@ -91,7 +94,7 @@ fn run_back(s: Sizes, rows: Rows, grad: &Tensor, rule: &Rule, into: Rows) -> Res
     let grad = grad.contiguous()?;
     let dy = operand_of(&grad)?;
     of_one_kind("attention", &[rows.q, dy])?;
-    attention::back(grad.device().as_cuda_device()?, s, (rows, dy), rule, into, SCORES)
+    attention::back(grad.device().as_cuda_device()?, s, (rows, dy), rule, (into, None), SCORES)
 }
 
 /// Storages and layouts of queries, keys and values.

@@ -10,14 +10,10 @@ use candle_core::{CudaStorage, DType, Layout, Result, Shape, Tensor, bail};
 /// Whether a layer with this weight and bias serves activations of this type: weights of 16 bits with f32, and both in
 /// one of f32 and bf16; of any layout that is a matrix or its transpose.
 pub fn serves(x: DType, weight: &Tensor, bias: Option<&Tensor>) -> bool {
-    let has_kernels = match (x, weight.dtype()) {
-        (DType::F32, DType::F32 | DType::BF16 | DType::F16) | (DType::BF16, DType::BF16) => true,
-        _ => false,
-    };
-    let fits = bias.is_none_or(|bias| match (bias.dtype(), x) {
-        (DType::F32 | DType::BF16 | DType::F16, DType::F32) | (DType::BF16, DType::BF16) => bias.is_contiguous(),
-        _ => false,
-    });
+    use DType::{BF16, F16, F32};
+    let has_kernels = matches!((x, weight.dtype()), (F32, F32 | BF16 | F16) | (BF16, BF16));
+    let fits = bias
+        .is_none_or(|bias| bias.is_contiguous() && matches!((x, bias.dtype()), (F32, F32 | BF16 | F16) | (BF16, BF16)));
     has_kernels && fits && weight.device().is_cuda() && is_transposed(weight.layout()).is_some()
 }
 

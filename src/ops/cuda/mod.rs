@@ -10,6 +10,7 @@ pub mod linear;
 pub mod loss;
 pub mod norm;
 mod operand;
+pub mod positions;
 mod queue;
 mod recipe;
 mod resident;

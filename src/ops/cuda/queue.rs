@@ -16,6 +16,7 @@ fn ptx(module: &str) -> Result<&'static str> {
         "heads" => include_str!(concat!(env!("OUT_DIR"), "/heads.ptx")),
         "loss" => include_str!(concat!(env!("OUT_DIR"), "/loss.ptx")),
         "norm" => include_str!(concat!(env!("OUT_DIR"), "/norm.ptx")),
+        "positions" => include_str!(concat!(env!("OUT_DIR"), "/positions.ptx")),
         "softmax" => include_str!(concat!(env!("OUT_DIR"), "/softmax.ptx")),
         _ => bail!("there are no kernels of {module}"),
     })

@@ -116,5 +116,4 @@ __device__ void gate_backward(
 CURVES(float, f32)
 CURVES(__nv_bfloat16, bf16)
 CURVE_BETWEEN(float, f32, __nv_bfloat16, bf16)
-CURVE_BETWEEN(float, f32, __half, f16)
 FOR_DOUBLE(CURVES(double, f64))

@@ -64,5 +64,4 @@ template <typename T> __device__ void sum_losses(const double* losses, T* sum, u
 
 LOSSES(float, f32)
 SLOPES(float, f32, __nv_bfloat16, bf16)
-SLOPES(float, f32, __half, f16)
 FOR_DOUBLE(LOSSES(double, f64))

@@ -5,10 +5,11 @@
 
 // Which rows of scores a launch has. A group is a key head of a row of the batch with the query heads that share it; its
 // scores are (query heads x queries, keys). The launch has rows `first_row..first_row + rows` of groups from
-// `first_group` on, one group after the other.
+// `first_group` on, one group after the other. Groups are numbered by row of the batch, then head, or, where `batch` is
+// not 0 but its size, by head, then row of the batch.
 struct Chunk {
     unsigned first_group, first_row, rows, groups;
-    unsigned queries, keys, query_heads, kv_heads;
+    unsigned queries, keys, query_heads, kv_heads, batch;
 };
 
 struct Place {
@@ -24,9 +25,10 @@ struct Place {
         exists = row < size_t(chunk.groups) * chunk.rows;
         unsigned group = chunk.first_group + unsigned(row / chunk.rows);
         unsigned within = chunk.first_row + unsigned(row % chunk.rows);
-        batch = group / chunk.kv_heads;
+        unsigned kv_head = chunk.batch ? group / chunk.batch : group % chunk.kv_heads;
+        batch = chunk.batch ? group % chunk.batch : group / chunk.kv_heads;
         query = within % chunk.queries;
-        unsigned head = group % chunk.kv_heads * chunk.query_heads + within / chunk.queries;
+        unsigned head = kv_head * chunk.query_heads + within / chunk.queries;
         factor = ((u64(batch) * chunk.kv_heads * chunk.query_heads + head) * chunk.queries + query) * chunk.keys;
     }
 };
@@ -127,17 +129,18 @@ __device__ void attention_slopes(
     NAMED(attention_softmax_##kind,                                                                                 \
         (W* scores, W* dropped, W* passed, const u8* mask, const unsigned* first, unsigned first_group,             \
             unsigned first_row, unsigned rows, unsigned groups, unsigned queries, unsigned keys,                    \
-            unsigned query_heads, unsigned kv_heads, unsigned window, double cap, u64 key, unsigned limit,          \
-            double scale, unsigned keeps),                                                                          \
+            unsigned query_heads, unsigned kv_heads, unsigned batch, unsigned window, double cap, u64 key,          \
+            unsigned limit, double scale, unsigned keeps),                                                          \
         attention_softmax<W>(scores, dropped, passed, mask, first,                                                  \
-            Chunk{first_group, first_row, rows, groups, queries, keys, query_heads, kv_heads}, window, cap, key,    \
-            limit, scale, keeps != 0))                                                                              \
+            Chunk{first_group, first_row, rows, groups, queries, keys, query_heads, kv_heads, batch}, window, cap,  \
+            key, limit, scale, keeps != 0))                                                                         \
     NAMED(attention_slopes_##kind,                                                                                  \
         (const W* probabilities, W* slopes, const W* passed, unsigned first_group, unsigned first_row,              \
             unsigned rows, unsigned groups, unsigned queries, unsigned keys, unsigned query_heads,                  \
-            unsigned kv_heads, u64 key, unsigned limit, double scale),                                              \
+            unsigned kv_heads, unsigned batch, u64 key, unsigned limit, double scale),                              \
         attention_slopes<W>(probabilities, slopes, passed,                                                          \
-            Chunk{first_group, first_row, rows, groups, queries, keys, query_heads, kv_heads}, key, limit, scale))
+            Chunk{first_group, first_row, rows, groups, queries, keys, query_heads, kv_heads, batch}, key, limit,   \
+            scale))
 
 ATTENTION(float, f32)
 FOR_DOUBLE(ATTENTION(double, f64))

@@ -3,8 +3,9 @@
 
 use super::Argument::{Address, Count, Long, Real};
 use super::elementwise::{Dropout, Turn};
+use super::positions::{self, Tables};
 use super::product::{Factor, Onto, Product};
-use super::{Argument, Kind, Launch, Operand, Queue, scratch, threads_of_row};
+use super::{Argument, Kind, Launch, Operand, Queue, scratch, threads_of_row, warps};
 
 /// Sizes of a call. Queries are (batch, queries, heads x width), keys and values (batch, keys, kv heads x width).
 #[derive(Clone, Copy, Debug)]
@@ -16,11 +17,13 @@ pub struct Sizes {
     pub kv_heads: usize,
     /// Of a head.
     pub width: usize,
+    /// Whether gathered heads lie (heads, batch, length, width) and not (batch, heads, length, width).
+    pub heads_first: bool,
 }
 
 impl Sizes {
     /// Key heads of all rows of the batch.
-    fn groups(&self) -> usize {
+    pub(super) fn groups(&self) -> usize {
         self.batch * self.kv_heads
     }
 
@@ -38,6 +41,7 @@ pub struct Rows {
     pub v: Operand,
     pub query_row: usize,
     pub key_row: usize,
+    pub value_row: usize,
 }
 
 /// How is attended; see the kernel `attention_softmax`.
@@ -54,9 +58,11 @@ pub struct Rule {
     pub dropout: Dropout,
     /// Of queries and keys; by place 0..length.
     pub rope: Option<Turn>,
+    /// With as many keys as queries, a head of keys for each of queries, and heads first.
+    pub positions: Option<Tables>,
 }
 
-/// Queries, keys and values with contiguous heads, (batch x heads, length, width).
+/// Queries, keys and values with contiguous heads, (length, width) each.
 struct Packed<R> {
     _rooms: [R; 3],
     q: Operand,
@@ -85,8 +91,9 @@ fn move_heads<Q: Queue>(
 ) -> Result<(), Q::Error> {
     let (cosines, sines, half) = rope.map_or((0, 0, 0), |t| (t.cosines.address, t.sines.address, t.half));
     let addresses = [rows.q.address, rows.k.address, rows.v.address, q.address, k.address, v.address, cosines, sines];
-    let counts = [rows.query_row, rows.key_row, s.queries, s.keys, s.heads, s.kv_heads, s.width, half];
+    let counts = [rows.query_row, rows.key_row, rows.value_row, s.queries, s.keys, s.heads, s.kv_heads, s.width];
     let arguments: Vec<Argument> = addresses.map(Address).into_iter().chain(counts.map(Count)).collect();
+    let arguments = [arguments, vec![Count(half), Count(s.heads_first.into())]].concat();
     queue.launch(&Launch {
         module: "heads",
         kernel: format!("{kernel}_{}", rows.q.kind.name()),
@@ -98,25 +105,29 @@ fn move_heads<Q: Queue>(
 
 /// Rows `first_row..first_row + rows` of the scores of groups `first..first + groups`.
 #[derive(Clone, Copy)]
-struct Chunk {
-    first: usize,
-    groups: usize,
-    first_row: usize,
-    rows: usize,
+pub(super) struct Chunk {
+    pub first: usize,
+    pub groups: usize,
+    pub first_row: usize,
+    pub rows: usize,
 }
 
 /// All scores in chunks of at most `bound` (and at least a row): several groups, or a part of one.
-fn chunks(s: Sizes, bound: usize) -> impl Iterator<Item = Chunk> {
+fn chunks(s: Sizes, rule: &Rule, bound: usize) -> Vec<Chunk> {
+    if let Some(tables) = &rule.positions {
+        return positions::chunks(s, tables, bound);
+    }
     let group_rows = s.group_rows();
     let groups = (bound / (group_rows * s.keys).max(1)).clamp(1, s.groups().max(1));
     let rows = if groups > 1 { group_rows } else { (bound / s.keys.max(1)).clamp(1, group_rows.max(1)) };
-    (0..s.groups()).step_by(groups).flat_map(move |first| {
+    let of_groups = |first: usize| {
         let groups = groups.min(s.groups() - first);
         (0..group_rows).step_by(rows).map(move |first_row| {
             let rows = rows.min(group_rows - first_row);
             Chunk { first, groups, first_row, rows }
         })
-    })
+    };
+    (0..s.groups()).step_by(groups).flat_map(of_groups).collect()
 }
 
 /// One call on packed heads.
@@ -124,6 +135,7 @@ struct Call<'a, Q: Queue> {
     queue: &'a Q,
     s: Sizes,
     rule: &'a Rule,
+    positions: Option<positions::Products<Q::Room>>,
 }
 
 impl<Q: Queue> Call<'_, Q> {
@@ -154,17 +166,16 @@ impl<Q: Queue> Call<'_, Q> {
         Product { sizes, batch: chunk.groups, scale, a, b, out, onto }.run(self.queue)
     }
 
-    fn counts(&self, chunk: Chunk) -> [Argument; 8] {
+    fn counts(&self, chunk: Chunk) -> [Argument; 9] {
         let (s, Chunk { first, groups, first_row, rows }) = (self.s, chunk);
-        [first, first_row, rows, groups, s.queries, s.keys, s.heads / s.kv_heads, s.kv_heads].map(Count)
+        let batch = if s.heads_first { s.batch } else { 0 };
+        [first, first_row, rows, groups, s.queries, s.keys, s.heads / s.kv_heads, s.kv_heads, batch].map(Count)
     }
 
     /// A warp for each row of scores.
     fn by_rows(&self, kernel: &str, kind: Kind, chunk: Chunk, arguments: &[Argument]) -> Result<(), Q::Error> {
-        const WARPS: usize = 8;
-        let blocks = (chunk.groups * chunk.rows).div_ceil(WARPS);
         let kernel = format!("{kernel}_{}", kind.name());
-        self.queue.launch(&Launch { module: "softmax", kernel, blocks: (blocks, 1), threads: 32 * WARPS, arguments })
+        warps(self.queue, ("softmax", kernel), chunk.groups * chunk.rows, arguments)
     }
 
     /// Probabilities of a chunk in `scores`. With `kept`, they are left whole there and `kept` gets them after dropout;
@@ -180,6 +191,9 @@ impl<Q: Queue> Call<'_, Q> {
         let (s, rule) = (self.s, self.rule);
         let factors = [self.of_queries(q, chunk), self.of_keys(k, chunk).transposed(), self.square(scores, chunk)];
         self.multiply((chunk.rows, s.keys, s.width), chunk, (rule.scale, Onto::Overwrite), factors)?;
+        if let (Some(products), Some(tables)) = (&self.positions, &rule.positions) {
+            products.add(self.queue, s, tables, rule.scale, (q, k), scores, chunk)?;
+        }
         let address = |operand: Option<Operand>| operand.map_or(0, |operand| operand.address);
         let addresses =
             [scores.address, address(dropped), address(passed), rule.mask.unwrap_or(0), rule.first.unwrap_or(0)];
@@ -204,11 +218,12 @@ pub fn forward<Q: Queue>(
     let kind = y.kind.working();
     let packed = Packed::new(queue, s, kind)?;
     move_heads(queue, "split_heads", s, rows, [packed.q, packed.k, packed.v], (rule.rope, 3))?;
-    let call = Call { queue, s, rule };
-    let largest = chunks(s, bound).map(|chunk| chunk.groups * chunk.rows).max().unwrap_or(0);
+    let chunks = chunks(s, rule, bound);
+    let largest = chunks.iter().map(|chunk| chunk.groups * chunk.rows).max().unwrap_or(0);
+    let call = Call { queue, s, rule, positions: positions::Products::new(queue, rule, kind, largest)? };
     let (_scores, scores) = scratch(queue, kind, largest * s.keys)?;
     let (_mixed, mixed) = scratch(queue, kind, s.batch * s.heads * s.queries * s.width)?;
-    for chunk in chunks(s, bound) {
+    for chunk in chunks {
         call.probabilities(packed.q, packed.k, scores, (false, None, None), chunk)?;
         let factors = [call.square(scores, chunk), call.of_keys(packed.v, chunk), call.of_queries(mixed, chunk)];
         call.multiply((chunk.rows, s.width, s.keys), chunk, (1.0, Onto::Overwrite), factors)?;
@@ -220,13 +235,14 @@ pub fn forward<Q: Queue>(
 /// Gradients of queries, keys and values from `grad`, which lies as the result does. With P the probabilities, R the
 /// dropout factors and G the gradient: dV = (P R)^T G, dP = (G V^T) R, dS = P (dP - rowsum(dP P)), dQ = c dS K,
 /// dK = c dS^T Q, c the factor of the scores. Half of `bound` scores at once, and as many slopes (a third where there is a
-/// cap). Three launches, and seven for each chunk.
+/// cap). Three launches, and seven for each chunk. `by_table` gets the gradients of the position tables, where they are
+/// asked for.
 pub fn back<Q: Queue>(
     queue: &Q,
     s: Sizes,
     (rows, grad): (Rows, Operand),
     rule: &Rule,
-    into: Rows,
+    (into, by_table): (Rows, Option<positions::Slopes>),
     bound: usize,
 ) -> Result<(), Q::Error> {
     let kind = grad.kind.working();
@@ -236,15 +252,17 @@ pub fn back<Q: Queue>(
     let (_g, g) = scratch(queue, kind, s.batch * s.heads * s.queries * s.width)?;
     let of_grad = Rows { q: grad, query_row: s.heads * s.width, ..rows };
     move_heads(queue, "split_heads", s, of_grad, [g, packed.k, packed.v], (None, 1))?;
-    let call = Call { queue, s, rule };
     let bound = bound / if rule.cap.is_some() { 3 } else { 2 };
-    let largest = chunks(s, bound).map(|chunk| chunk.groups * chunk.rows).max().unwrap_or(0) * s.keys;
+    let chunks = chunks(s, rule, bound);
+    let most = chunks.iter().map(|chunk| chunk.groups * chunk.rows).max().unwrap_or(0);
+    let call = Call { queue, s, rule, positions: positions::Products::new(queue, rule, kind, most)? };
+    let largest = most * s.keys;
     let (_scores, scores) = scratch(queue, kind, largest)?;
     let (_by_score, by_score) = scratch(queue, kind, largest)?;
     let (_passed, passed) = scratch(queue, kind, if rule.cap.is_some() { largest } else { 0 })?;
     let passed = rule.cap.map(|_| passed);
     let drops = rule.dropout.limit > 0;
-    for chunk in chunks(s, bound) {
+    for chunk in chunks {
         let (m, n, d) = (chunk.rows, s.keys, s.width);
         // Later rows of a group add to what its first ones gave.
         let onto = if chunk.first_row > 0 { Onto::Add } else { Onto::Overwrite };
@@ -266,6 +284,10 @@ pub fn back<Q: Queue>(
         call.multiply((m, d, n), chunk, (rule.scale, Onto::Overwrite), [square, k, dq])?;
         let dk = call.of_keys(slopes.k, chunk);
         call.multiply((n, d, m), chunk, (rule.scale, onto), [square.transposed(), q, dk])?;
+        if let (Some(products), Some(tables)) = (&call.positions, &rule.positions) {
+            let heads = [(packed.q, slopes.q), (packed.k, slopes.k)];
+            products.back(queue, s, tables, (rule.scale, by_score), heads, by_table, chunk)?;
+        }
     }
     move_heads(queue, "merge_heads", s, into, [slopes.q, slopes.k, slopes.v], (rule.rope, 3))
 }

@@ -76,6 +76,38 @@ pub fn converted<Q: Queue>(
     Ok((Some(room), y))
 }
 
+/// Rows in f16, each times a power of two that keeps it in range, and what a row of a product is to be multiplied by.
+pub struct ScaledRows<R> {
+    _rooms: [R; 2],
+    pub values: Operand,
+    pub scales: Operand,
+}
+
+impl<R> ScaledRows<R> {
+    /// Of x (rows, n) in f32; for [`finish_rows`].
+    pub fn of<Q: Queue<Room = R>>(queue: &Q, x: Operand, (count, n): (usize, usize)) -> Result<Self, Q::Error> {
+        let (values_room, values) = scratch(queue, Kind::F16, count * n)?;
+        let (scales_room, scales) = scratch(queue, Kind::F32, count)?;
+        let arguments = [Address(x.address), Address(values.address), Address(scales.address), Count(n)];
+        rows(queue, ("elementwise", "convert_rows_f32_f16".into()), (count, n), &arguments)?;
+        Ok(ScaledRows { _rooms: [values_room, scales_room], values, scales })
+    }
+}
+
+/// y (rows, n), in f32, times the scale of each row, plus the bias (n) where there is one.
+pub fn finish_rows<Q: Queue>(
+    queue: &Q,
+    y: Operand,
+    scales: Operand,
+    bias: Option<Operand>,
+    (count, n): (usize, usize),
+) -> Result<(), Q::Error> {
+    let kernel = format!("finish_rows_{}", bias.map_or(Kind::F32, |bias| bias.kind).name());
+    let bias = Address(bias.map_or(0, |bias| bias.address));
+    let arguments = [Address(y.address), Address(scales.address), bias, Count(n)];
+    rows(queue, ("elementwise", kernel), (count, n), &arguments)
+}
+
 /// Every row of y (rows, n) becomes the bias (n).
 pub fn repeat_rows<Q: Queue>(queue: &Q, bias: Operand, y: Operand, (count, n): (usize, usize)) -> Result<(), Q::Error> {
     let kernel = format!("repeat_rows_{}_{}", bias.kind.name(), y.kind.name());

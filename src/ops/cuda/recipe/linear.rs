@@ -1,9 +1,10 @@
 //! Linear layers with frozen weights: products with a weight of 16 bits take activations and gradients of f32 in its 16
-//! bits, and add up and answer in f32; products with the factors of an update are in f32.
+//! bits, and add up and answer in f32; products with the factors of an update are in f32. The range of f16 is small: rows
+//! go into it scaled.
 
-use super::elementwise::{converted, repeat_rows};
+use super::elementwise::{ScaledRows, converted, finish_rows, repeat_rows};
 use super::product::{Factor, Onto, multiply};
-use super::{Operand, Queue, activation, scratch};
+use super::{Kind, Operand, Queue, activation, scratch};
 
 /// A frozen weight W (outputs, inputs).
 #[derive(Clone, Copy, Debug)]
@@ -33,20 +34,30 @@ pub fn forward<Q: Queue>(
     y: Operand,
     m: usize,
 ) -> Result<(), Q::Error> {
-    let (_room, x) = converted(queue, x, weight.operand.kind, m * weight.inputs)?;
+    let (n, k, w) = (weight.outputs, weight.inputs, weight.factor().transposed());
+    if (x.kind, weight.operand.kind) == (Kind::F32, Kind::F16) {
+        let x = ScaledRows::of(queue, x, (m, k))?;
+        multiply(queue, (m, n, k), (Factor::rows(x.values, k), w), y, Onto::Overwrite)?;
+        return finish_rows(queue, y, x.scales, bias, (m, n));
+    }
+    let (_room, x) = converted(queue, x, weight.operand.kind, m * k)?;
     if let Some(bias) = bias {
-        repeat_rows(queue, bias, y, (m, weight.outputs))?;
+        repeat_rows(queue, bias, y, (m, n))?;
     }
     let onto = if bias.is_some() { Onto::Add } else { Onto::Overwrite };
-    let factors = (Factor::rows(x, weight.inputs), weight.factor().transposed());
-    multiply(queue, (m, weight.outputs, weight.inputs), factors, y, onto)
+    multiply(queue, (m, n, k), (Factor::rows(x, k), w), y, onto)
 }
 
-/// dx (m, inputs) = g W: g (m, outputs). Up to two launches.
+/// dx (m, inputs) = g W: g (m, outputs). Up to three launches.
 pub fn back<Q: Queue>(queue: &Q, g: Operand, weight: &Weight, dx: Operand, m: usize) -> Result<(), Q::Error> {
-    let (_room, g) = converted(queue, g, weight.operand.kind, m * weight.outputs)?;
-    let factors = (Factor::rows(g, weight.outputs), weight.factor());
-    multiply(queue, (m, weight.inputs, weight.outputs), factors, dx, Onto::Overwrite)
+    let (n, k, w) = (weight.outputs, weight.inputs, weight.factor());
+    if (g.kind, weight.operand.kind) == (Kind::F32, Kind::F16) {
+        let g = ScaledRows::of(queue, g, (m, n))?;
+        multiply(queue, (m, k, n), (Factor::rows(g.values, n), w), dx, Onto::Overwrite)?;
+        return finish_rows(queue, dx, g.scales, None, (m, k));
+    }
+    let (_room, g) = converted(queue, g, weight.operand.kind, m * n)?;
+    multiply(queue, (m, k, n), (Factor::rows(g, n), w), dx, Onto::Overwrite)
 }
 
 /// Factors A (r, inputs) and B (outputs, r) of a weight's update.
@@ -81,7 +92,7 @@ pub struct Gradients {
     pub b: Option<Operand>,
 }
 
-/// Of x, A and B from g (m, outputs): dx = g W + (g B) A, dA = (g B)^T x, dB = g^T (x A^T). Up to seven launches.
+/// Of x, A and B from g (m, outputs): dx = g W + (g B) A, dA = (g B)^T x, dB = g^T (x A^T). Up to eight launches.
 pub fn lora_back<Q: Queue>(
     queue: &Q,
     (x, g): (Operand, Operand),
@@ -123,8 +134,8 @@ pub struct FeedForward<'a> {
     pub curve: usize,
 }
 
-/// y = curve(x W1^T + b1) W2^T + b2. `units` (m, width) gets what is before the non-linearity. Up to five launches: the
-/// non-linearity's adds the bias and rounds what it gives for the next product.
+/// y = curve(x W1^T + b1) W2^T + b2. `units` (m, width) gets what is before the non-linearity. Five launches, or with
+/// weights of f16 seven: the non-linearity's adds the bias and, to bf16, rounds what it gives for the next product.
 pub fn feed_forward<Q: Queue>(
     queue: &Q,
     x: Operand,
@@ -134,12 +145,12 @@ pub fn feed_forward<Q: Queue>(
 ) -> Result<(), Q::Error> {
     let width = of.inner.outputs;
     forward(queue, x, of.inner, None, units, m)?;
-    let (_room, values) = scratch(queue, of.outer.operand.kind, m * width)?;
+    let (_room, values) = scratch(queue, of.outer.operand.kind.written(), m * width)?;
     activation::biased_curve(queue, units, of.inner_bias, values, (m, width), of.curve)?;
     forward(queue, values, of.outer, of.outer_bias, y, m)
 }
 
-/// dx from g (m, outputs) and the kept units. Up to four launches.
+/// dx from g (m, outputs) and the kept units. Four launches, or with weights of f16 seven.
 pub fn feed_forward_back<Q: Queue>(
     queue: &Q,
     (units, g): (Operand, Operand),
@@ -150,8 +161,9 @@ pub fn feed_forward_back<Q: Queue>(
     let width = of.inner.outputs;
     let (_by_value, by_value) = scratch(queue, units.kind, m * width)?;
     back(queue, g, of.outer, by_value, m)?;
-    let is_one_kind = of.inner.operand.kind == units.kind;
-    let (_by_unit, by_unit) = scratch(queue, of.inner.operand.kind, if is_one_kind { 0 } else { m * width })?;
+    let kind = of.inner.operand.kind.written();
+    let is_one_kind = kind == units.kind;
+    let (_by_unit, by_unit) = scratch(queue, kind, if is_one_kind { 0 } else { m * width })?;
     let by_unit = if is_one_kind { by_value } else { by_unit };
     activation::curve_back(queue, (units, by_value), by_unit, m * width, of.curve)?;
     back(queue, by_unit, of.inner, dx, m)

@@ -17,7 +17,7 @@ pub struct Loss {
 }
 
 /// `sum` (1) becomes the sum of the losses, `slopes` (places, hidden) its gradient by x. Logits of `chunk` places, in f32,
-/// are in memory at once. Three or four launches for each chunk, and two.
+/// are in memory at once. Three launches for each chunk, with a weight of f16 seven, and two.
 pub fn loss_and_slopes<Q: Queue>(
     queue: &Q,
     of: Loss,
@@ -27,10 +27,11 @@ pub fn loss_and_slopes<Q: Queue>(
 ) -> Result<(), Q::Error> {
     let (vocabulary, hidden, working) = (weight.outputs, weight.inputs, of.x.kind.working());
     let chunk = chunk.clamp(1, of.places.max(1));
-    let (_states, states) = converted(queue, of.x, weight.operand.kind, of.places * hidden)?;
+    let written = weight.operand.kind.written();
+    let (_states, states) = converted(queue, of.x, written, of.places * hidden)?;
     let (_logits, logits) = scratch(queue, working, chunk * vocabulary)?;
-    let is_one_kind = weight.operand.kind == working;
-    let (_by_logit, by_logit) = scratch(queue, weight.operand.kind, if is_one_kind { 0 } else { chunk * vocabulary })?;
+    let is_one_kind = written == working;
+    let (_by_logit, by_logit) = scratch(queue, written, if is_one_kind { 0 } else { chunk * vocabulary })?;
     let by_logit = if is_one_kind { logits } else { by_logit };
     let losses = queue.room(of.places * 8)?;
     let losses = (super::Room::address(&losses), losses);

@@ -8,6 +8,7 @@ pub mod elementwise;
 pub mod linear;
 pub mod loss;
 pub mod norm;
+pub mod positions;
 pub mod product;
 
 use product::Gemm;
@@ -38,6 +39,15 @@ impl Kind {
             Kind::F64 => 8,
             Kind::F32 => 4,
             Kind::Bf16 | Kind::F16 => 2,
+        }
+    }
+
+    /// The type that a kernel's result is written in where only a product with a matrix of this type takes it: that type,
+    /// where the range of its numbers is that of f32's.
+    pub fn written(self) -> Kind {
+        match self {
+            Kind::F16 => Kind::F32,
+            kind => kind,
         }
     }
 
@@ -131,6 +141,21 @@ fn rows<Q: Queue>(
 /// Four elements of a row for each thread, as far as a block goes.
 fn threads_of_row(width: usize) -> usize {
     width.div_ceil(4).next_multiple_of(32).clamp(32, 1024)
+}
+
+/// A launch of one warp for each of `count` rows.
+fn warps<Q: Queue>(
+    queue: &Q,
+    (module, kernel): (&'static str, String),
+    count: usize,
+    arguments: &[Argument],
+) -> Result<(), Q::Error> {
+    const WARPS: usize = 8;
+    if count == 0 {
+        return Ok(());
+    }
+    let blocks = (count.div_ceil(WARPS), 1);
+    queue.launch(&Launch { module, kernel, blocks, threads: 32 * WARPS, arguments })
 }
 
 /// A launch over `count` elements, whichever thread takes which.
