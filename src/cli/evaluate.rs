@@ -7,7 +7,7 @@ use crate::experiment::problem::printable;
 use crate::run::again::{self, AgainError};
 use crate::run::event::Metrics;
 use crate::run::lifecycle::LifecycleError;
-use crate::run::preflight::{PreflightError, Scratch, leave_nothing};
+use crate::run::preflight::Doomed;
 use crate::run::{device, threads};
 use clap::Args;
 use serde_json::json;
@@ -50,10 +50,10 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<u8, CliError> {
     let trained = again::trained(run)?;
     // SAFETY: no other thread of this process runs yet.
     unsafe { threads::tell_candle(run.experiment()?.runtime.threads) };
-    let scratch = Scratch::make().map_err(PreflightError::from)?;
-    leave_nothing(&scratch).map_err(|error| CliError::new(1, format!("cannot listen to signals: {error}"), None))?;
+    let folder = Doomed::make()?;
     say(format!("scoring {} on its held-out rows", called(run)));
-    let view = again::evaluate(run, &trained, args.device.as_deref(), &scratch)?;
+    let scored = again::evaluate(run, &trained, args.device.as_deref(), &folder.scratch);
+    let view = folder.result(scored.map_err(CliError::from))?;
     let differing = differing(&view.metrics, &snapshot.view.metrics);
     // A run that was left before it scored has nothing to agree with.
     let agrees = (!snapshot.view.metrics.is_empty()).then_some(differing.is_empty());

@@ -5,7 +5,7 @@ use super::out::{Json, say, table};
 use crate::data::hub::Hub;
 use crate::experiment::problem::printable;
 use crate::experiment::{Experiment, Presets, Source, parse_with_files};
-use crate::run::preflight::{Card, PreflightError, Scratch, Verdict, begin, complete, leave_nothing};
+use crate::run::preflight::{Card, Doomed, PreflightError, Verdict, begin, complete};
 use crate::run::threads;
 use crate::tui::preflight::words;
 use clap::Args;
@@ -64,10 +64,9 @@ fn measured(card: Card, experiment: &Experiment) -> Result<Card, CliError> {
         std::env::set_var("HF_HUB_OFFLINE", "1");
         threads::tell_candle(experiment.runtime.threads);
     }
-    let scratch = Scratch::make().map_err(PreflightError::from)?;
-    leave_nothing(&scratch).map_err(|error| CliError::new(1, format!("cannot listen to signals: {error}"), None))?;
+    let folder = Doomed::make()?;
     let mut talk = |text: &str| say(text);
-    Ok(complete(card, experiment, &scratch, &mut talk)?)
+    Ok(folder.result(complete(card, experiment, &folder.scratch, &mut talk))?)
 }
 
 impl From<PreflightError> for CliError {

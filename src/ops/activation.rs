@@ -202,7 +202,10 @@ impl CustomOp1 for Alone {
         on_gpu!(x => super::cuda::activation::curve_back(x, grad, self.0).map(Some));
         float_dispatch!(x.dtype(), self.name(), T => {
             let mut dx = grad.flatten_all()?.to_vec1::<T>()?;
-            with_slice(x, |x| Ok(times_slope(x, &mut dx, self.0)))?;
+            with_slice(x, |x| {
+                times_slope(x, &mut dx, self.0);
+                Ok(())
+            })?;
             Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
         })
     }

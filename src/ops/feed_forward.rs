@@ -90,7 +90,10 @@ impl CustomOp1 for FeedForward {
         let grad = grad.contiguous()?;
         let by_x = float_dispatch!(x.dtype(), self.name(), T => {
             let mut by_unit: Vec<T> = with_slice(&grad, |grad| times_frozen_slice(grad, self.outer.weight()))?;
-            with_slice(&units, |units| Ok(times_slope(units, &mut by_unit, self.curve)))?;
+            with_slice(&units, |units| {
+                times_slope(units, &mut by_unit, self.curve);
+                Ok(())
+            })?;
             drop(units);
             Tensor::from_vec(times_frozen_slice(&by_unit, self.inner.weight())?, x.shape(), x.device())?
         });

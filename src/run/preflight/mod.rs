@@ -24,6 +24,8 @@ use super::worker::{JobEnd, JobError, WorkerError, work};
 use crate::data::hub::Hub;
 use crate::data::profile;
 use crate::experiment::Experiment;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bars of the histogram at most.
 const BARS: usize = 7;
@@ -44,6 +46,8 @@ pub enum PreflightError {
     Worker(#[from] WorkerError),
     #[error(transparent)]
     File(#[from] super::file::FileError),
+    #[error("cannot listen to signals: {0}")]
+    Signals(std::io::Error),
     #[error("interrupted")]
     Interrupted,
 }
@@ -217,19 +221,39 @@ fn fill(card: &mut Card, trial: &Trial, events: &[Event], say: &mut dyn FnMut(&s
     });
 }
 
-/// Ends this process at a signal, and takes the folder with it: a step cannot be broken off.
-///
-/// # Errors
-/// Where the system refuses a handler.
-pub fn leave_nothing(scratch: &Scratch) -> std::io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let path = scratch.path().to_owned();
-    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    std::thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            Scratch::remove(&path);
-            signal_hook::low_level::exit(130);
-        }
-    });
-    Ok(())
+/// A folder that a signal takes away with the process, which exits with 130: a step cannot be broken off.
+pub struct Doomed {
+    pub scratch: Scratch,
+    leaving: Arc<AtomicBool>,
+}
+
+impl Doomed {
+    /// Listens to signals first, so that none comes between the folder and who would take it away.
+    ///
+    /// # Errors
+    /// Where the system refuses a handler, or the folder.
+    pub fn make() -> Result<Doomed, PreflightError> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP]);
+        let mut signals = signals.map_err(PreflightError::Signals)?;
+        let scratch = Scratch::make()?;
+        let (path, leaving) = (scratch.path().to_owned(), Arc::new(AtomicBool::new(false)));
+        let said = Arc::clone(&leaving);
+        std::thread::spawn(move || {
+            if signals.forever().next().is_some() {
+                said.store(true, Ordering::SeqCst);
+                Scratch::remove(&path);
+                signal_hook::low_level::exit(130);
+            }
+        });
+        Ok(Doomed { scratch, leaving })
+    }
+
+    /// What came of the work in the folder; that it was interrupted, where a signal took the folder from under it.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub fn result<T, E: From<PreflightError>>(&self, result: Result<T, E>) -> Result<T, E> {
+        if self.leaving.load(Ordering::SeqCst) { Err(PreflightError::Interrupted.into()) } else { result }
+    }
 }
