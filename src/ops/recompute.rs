@@ -29,7 +29,9 @@ pub fn recomputed(
     if ![x, w, v].iter().any(|operand| operand.track_op()) {
         return part(x, w, v);
     }
-    let y = part(&x.detach(), &w.detach(), &v.detach())?.contiguous()?;
+    let y = part(&x.detach(), &w.detach(), &v.detach())?;
+    // The operation takes the storage alone: what lies elsewhere in it, e.g. a narrowed tensor, is copied.
+    let y = if y.is_contiguous() && y.layout().start_offset() == 0 { y } else { y.force_contiguous()? };
     let shape = y.shape().clone();
     x.apply_op3(w, v, Recomputed { part: Box::new(part), y: Mutex::new(Some(y)), shape })
 }
@@ -103,4 +105,20 @@ impl CustomOp3 for Recomputed {
 /// An operand for what a part does not have.
 pub fn nothing(like: &Tensor) -> Result<Tensor> {
     Tensor::zeros(1, DType::F32, like.device())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn what_lies_within_a_larger_tensor_is_taken_from_its_place() {
+        let x = Var::new(&[[1f32, 2.0, 3.0], [4.0, 5.0, 6.0]], &Device::Cpu).unwrap();
+        let none = nothing(&x).unwrap();
+        let y = recomputed(&x, &none, &none, |x, _, _| (x * 2.0)?.narrow(0, 1, 1)).unwrap();
+        assert_eq!(y.to_vec2::<f32>().unwrap(), [[8.0, 10.0, 12.0]]);
+        let gradient = y.sum_all().unwrap().backward().unwrap().get(&x).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(gradient, [[0.0; 3], [2.0; 3]]);
+    }
 }
