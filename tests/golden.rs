@@ -111,14 +111,15 @@ fn follow(rule: Hypergradient, variant: &str) {
                 DropoutKeys::default(),
             )
             .unwrap();
-        let parts = report.parts.unwrap();
+        let parts = report.selection.unwrap().parts;
+        let number = |tensor: &Tensor| tensor.to_scalar::<f64>().unwrap();
         let close = |what: &str, ours: f64, theirs: &Value, tolerance: f64| {
             let error = (ours - theirs.as_f64().unwrap()).abs();
             assert!(error < tolerance, "{variant}, step {it}: {what} is off by {error:e}");
         };
-        close("validation loss", parts.validation_loss, &record["loss_val_at_Wprime"], 1e-9);
-        close("|v|", parts.v_norm, &record["v_norm"], 1e-9);
-        close("epsilon", parts.epsilon, &record["eps"], 1e-9);
+        close("validation loss", number(&parts.validation_loss), &record["loss_val_at_Wprime"], 1e-9);
+        close("|v|", number(&parts.v_norm), &record["v_norm"], 1e-9);
+        close("epsilon", number(&parts.epsilon), &record["eps"], 1e-9);
         close("c", parts.coefficient, &record["coef"], 1e-12);
         assert!(distance(&parts.direct, &record["direct"]) < 1e-9, "{variant}, step {it}: direct term");
         if let Some(mixed) = &parts.mixed {

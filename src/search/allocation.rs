@@ -43,18 +43,31 @@ pub fn modules(
     beta: &Tensor,
     scale: f64,
 ) -> Result<Vec<Module>> {
-    let rows = |t: &Tensor| t.to_dtype(DType::F64)?.to_vec2::<f64>();
-    let (alphas, betas) = (rows(alpha)?, rows(beta)?);
-    let norms = |name: String, dim: D| -> Result<Vec<f64>> {
+    let squares = |name: String, dim: D| -> Result<Tensor> {
         match weights.get(&name) {
-            Some(factor) => factor.to_dtype(DType::F64)?.sqr()?.sum(dim)?.sqrt()?.to_vec1(),
+            Some(factor) => factor.to_dtype(DType::F64)?.sqr()?.sum(dim),
             None => candle_core::bail!("allocation: `{name}` is missing"),
         }
     };
+    let of_a = shapes.iter().map(|(path, ..)| squares(a_name(path), D::Minus1)).collect::<Result<Vec<_>>>()?;
+    let of_b = shapes.iter().map(|(path, ..)| squares(b_name(path), D::Minus2)).collect::<Result<Vec<_>>>()?;
+    // All in one table, which is read at once: a GPU is waited for once.
+    let table = match shapes.is_empty() {
+        true => Vec::new(),
+        false => {
+            let norms = Tensor::stack(&[of_a, of_b].concat(), 0)?.sqrt()?;
+            Tensor::cat(&[norms, alpha.to_dtype(DType::F64)?, beta.to_dtype(DType::F64)?], 0)?.to_vec2::<f64>()?
+        }
+    };
+    let mut rows = table.chunks(shapes.len().max(1));
+    let mut next = || rows.next().unwrap_or_default();
+    let (a, b, alphas, betas) = (next(), next(), next(), next());
     let mut modules = Vec::with_capacity(shapes.len());
-    for ((path, inputs, outputs), (alpha, beta)) in shapes.iter().zip(alphas.into_iter().zip(betas)) {
-        let (a, b) = (norms(a_name(path), D::Minus1)?, norms(b_name(path), D::Minus2)?);
-        let energy = alpha.iter().zip(a.iter().zip(&b)).map(|(alpha, (a, b))| scale * alpha.abs() * a * b).collect();
+    for (((path, inputs, outputs), (a, b)), (alpha, beta)) in
+        shapes.iter().zip(a.iter().zip(b)).zip(alphas.iter().zip(betas))
+    {
+        let (alpha, beta) = (alpha.clone(), beta.clone());
+        let energy = alpha.iter().zip(a.iter().zip(b)).map(|(alpha, (a, b))| scale * alpha.abs() * a * b).collect();
         modules.push(Module { path: path.clone(), inputs: *inputs, outputs: *outputs, alpha, beta, energy });
     }
     Ok(modules)

@@ -31,7 +31,7 @@ pub struct At<'a, O: Objective> {
     pub dropout: Option<u64>,
 }
 
-/// h = d - c m, with its parts.
+/// h = d - c m, with its parts, all of them on the device.
 #[derive(Clone)]
 pub struct Parts {
     /// h (modules, k).
@@ -42,11 +42,11 @@ pub struct Parts {
     pub mixed: Option<Tensor>,
     /// c.
     pub coefficient: f64,
-    /// L_val(W', beta).
-    pub validation_loss: f64,
+    /// L_val(W', beta), a scalar in f64; so are the next two.
+    pub validation_loss: Tensor,
     /// |v| over all of W, and the perturbation 0.01 / |v|.
-    pub v_norm: f64,
-    pub epsilon: f64,
+    pub v_norm: Tensor,
+    pub epsilon: Tensor,
 }
 
 /// Size of the perturbation times |v| unless a run has its own: DARTS's and the paper's 0.01, and five times as much where
@@ -66,7 +66,7 @@ pub fn passes(rule: Hypergradient) -> usize {
 /// The hypergradient by one of the three rules.
 pub fn hypergradient<O: Objective>(rule: Hypergradient, at: &At<O>) -> Result<Parts> {
     let ahead = match rule {
-        Hypergradient::Unrolled => shifted(at.weights, -at.lr, &at.train_gradient()?)?,
+        Hypergradient::Unrolled => shifted(at.weights, &at.train_gradient()?, |g| g * -at.lr)?,
         Hypergradient::Implicit => at.optimizer.clone().step(at.weights, &at.train_gradient()?, at.lr)?,
         Hypergradient::FirstOrder => at.weights.clone(),
     };
@@ -79,7 +79,7 @@ pub fn hypergradient<O: Objective>(rule: Hypergradient, at: &At<O>) -> Result<Pa
     drop((tracked, alpha, beta));
 
     let v_norm = norm(&v)?;
-    let epsilon = at.epsilon / (v_norm + 1e-15);
+    let epsilon = ((&v_norm + 1e-15)?.recip()? * at.epsilon)?;
     let (center, coefficient) = match rule {
         Hypergradient::Unrolled => (at.weights, at.lr),
         Hypergradient::Implicit => (&ahead, 1.0),
@@ -88,9 +88,13 @@ pub fn hypergradient<O: Objective>(rule: Hypergradient, at: &At<O>) -> Result<Pa
             return Ok(Parts { h, direct, mixed: None, coefficient: 0.0, validation_loss, v_norm, epsilon });
         }
     };
-    let up = at.beta_gradient(&shifted(center, epsilon, &v)?)?;
-    let down = at.beta_gradient(&shifted(center, -epsilon, &v)?)?;
-    let mixed = ((up - down)? / (2.0 * epsilon))?;
+    let perturbed = |sign: f64| {
+        let epsilon = (&epsilon * sign)?;
+        shifted(center, &v, |v| v.broadcast_mul(&epsilon.to_dtype(v.dtype())?))
+    };
+    let up = at.beta_gradient(&perturbed(1.0)?)?;
+    let down = at.beta_gradient(&perturbed(-1.0)?)?;
+    let mixed = (up - down)?.broadcast_div(&(&epsilon * 2.0)?.to_dtype(at.beta.dtype())?)?;
     let h = (&direct - (&mixed * coefficient)?)?;
     Ok(Parts { h, direct, mixed: Some(mixed), coefficient, validation_loss, v_norm, epsilon })
 }
@@ -102,7 +106,9 @@ impl<O: Objective> At<'_, O> {
         let alpha = values(self.selection, &self.beta.detach())?;
         let loss = |part: &O::Part, key| self.objective.loss(&tracked, &alpha, part, key);
         let (_, mut gradient, _) = gradients_of_parts(self.train, self.dropout, &tracked, None, loss)?;
-        clip(&mut gradient, self.clip_norm)?;
+        if self.clip_norm.is_some() {
+            clip(&mut gradient, self.clip_norm)?;
+        }
         Ok(gradient)
     }
 

@@ -1,7 +1,7 @@
 //! Plain training of factors and head: retraining with allocated ranks, and controls that train the head alone.
 
 use super::batch::DeviceBatch;
-use super::gradient::{clip, gradients_of_parts, track};
+use super::gradient::{clip, gradients_of_parts, scalars, track};
 use super::optimizer::Adam;
 use super::problem::Problem;
 use super::schedule::LinearSchedule;
@@ -46,6 +46,8 @@ impl FitState {
         let (loss, mut gradient, _) = gradients_of_parts(batch, Some(key), &tracked, None, loss)?;
         let norm = clip(&mut gradient, rules.clip_norm)?;
         self.weights = self.optimizer.step(&self.weights, &gradient, rules.schedule.at(step))?;
-        Ok((loss, norm))
+        // The only numbers that are read, and so the only time that a GPU is waited for.
+        let read = scalars(&[&loss, &norm])?;
+        Ok((read[0], read[1]))
     }
 }

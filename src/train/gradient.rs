@@ -1,7 +1,7 @@
 //! Gradients of named tensors, and their norms.
 
 use crate::model::Weights;
-use candle_core::{DType, Error, Result, Tensor, Var};
+use candle_core::{DType, Device, Error, Result, Tensor, Var};
 
 /// Copies of tensors that are tracked: what a pass is differentiated by.
 pub fn track(weights: &Weights) -> Result<Weights> {
@@ -26,8 +26,9 @@ pub fn gradients(loss: &Tensor, weights: &Weights, logits: Option<&Tensor>) -> R
     Ok((gradients, logits))
 }
 
-/// The loss of a batch, which is the sum of its parts', and its gradients by tracked `weights` and, where given, a tracked
-/// tensor of selection logits. Each part is passed forward and back by itself: `loss` gets it with its key of dropout masks.
+/// The loss of a batch, which is the sum of its parts' (a scalar in f64), and its gradients by tracked `weights` and, where
+/// given, a tracked tensor of selection logits. Each part is passed forward and back by itself: `loss` gets it with its key of
+/// dropout masks. Nothing is read from the device.
 ///
 /// # Errors
 /// As [`gradients`]; a batch without a part.
@@ -37,16 +38,16 @@ pub fn gradients_of_parts<P>(
     weights: &Weights,
     logits: Option<&Tensor>,
     loss: impl Fn(&P, Option<u64>) -> Result<Tensor>,
-) -> Result<(f64, Weights, Option<Tensor>)> {
-    let mut sum: Option<(f64, Weights, Option<Tensor>)> = None;
+) -> Result<(Tensor, Weights, Option<Tensor>)> {
+    let mut sum: Option<(Tensor, Weights, Option<Tensor>)> = None;
     for (n, part) in parts.iter().enumerate() {
         // The first part has the batch's key: a batch of one part is as it would be without parts.
         let key = key.map(|key| key.wrapping_add((n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let loss = loss(part, key)?;
         let (mut by_weights, mut by_logits) = gradients(&loss, weights, logits)?;
-        let mut total = scalar(&loss)?;
+        let mut total = loss.detach().to_dtype(DType::F64)?;
         if let Some((before, weights_before, logits_before)) = sum {
-            total += before;
+            total = (total + before)?;
             for (name, before) in weights_before {
                 if let Some(gradient) = by_weights.get_mut(&name) {
                     *gradient = (before + &*gradient)?;
@@ -59,40 +60,45 @@ pub fn gradients_of_parts<P>(
     sum.ok_or_else(|| Error::Msg("a batch without rows".into()).bt())
 }
 
-/// The Euclidean norm over all tensors together, in f64 (1 / method.md: epsilon is divided by it).
-pub fn norm(tensors: &Weights) -> Result<f64> {
-    let mut squares = 0.0;
-    for tensor in tensors.values() {
-        squares += squared_norm(tensor)?;
-    }
-    Ok(squares.sqrt())
+/// The Euclidean norm over all tensors together, a scalar in f64 on their device (1 / method.md: epsilon is divided by it).
+pub fn norm(tensors: &Weights) -> Result<Tensor> {
+    let squares = tensors.values().map(squared_norm).collect::<Result<Vec<Tensor>>>()?;
+    if squares.is_empty() { Tensor::new(0f64, &Device::Cpu) } else { Tensor::stack(&squares, 0)?.sum_all()?.sqrt() }
 }
 
-/// The sum of the squares of a tensor's elements, in f64.
-pub fn squared_norm(tensor: &Tensor) -> Result<f64> {
-    tensor.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar()
+/// The sum of the squares of a tensor's elements, a scalar in f64 on its device.
+pub fn squared_norm(tensor: &Tensor) -> Result<Tensor> {
+    tensor.to_dtype(DType::F64)?.sqr()?.sum_all()
 }
 
-/// Scales gradients down to the norm `limit` as PyTorch's `clip_grad_norm_` does; returns the norm before.
-pub fn clip(gradients: &mut Weights, limit: Option<f64>) -> Result<f64> {
+/// Scales gradients down to the norm `limit`, where there is one, as PyTorch's `clip_grad_norm_` does; returns the norm before,
+/// as [`norm`] does.
+pub fn clip(gradients: &mut Weights, limit: Option<f64>) -> Result<Tensor> {
     let norm = norm(gradients)?;
-    if let Some(limit) = limit.filter(|&limit| norm > limit) {
+    if let Some(limit) = limit {
+        let factor = ((&norm + 1e-6)?.recip()? * limit)?.minimum(1.0)?;
         for gradient in gradients.values_mut() {
-            *gradient = (&*gradient * (limit / (norm + 1e-6)))?;
+            *gradient = gradient.broadcast_mul(&factor.to_dtype(gradient.dtype())?)?;
         }
     }
     Ok(norm)
 }
 
-/// center + scale * direction, tensor by tensor; names of `center`.
-pub fn shifted(center: &Weights, scale: f64, direction: &Weights) -> Result<Weights> {
+/// center + by(direction), tensor by tensor; names of `center`.
+pub fn shifted(center: &Weights, direction: &Weights, by: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Weights> {
     center
         .iter()
         .map(|(name, w)| match direction.get(name) {
-            Some(d) => Ok((name.clone(), (w.detach() + (d * scale)?)?)),
+            Some(d) => Ok((name.clone(), (w.detach() + by(d)?)?)),
             None => Ok((name.clone(), w.detach())),
         })
         .collect()
+}
+
+/// The values of scalar tensors of one device, read at once.
+pub fn scalars(tensors: &[&Tensor]) -> Result<Vec<f64>> {
+    let wide = tensors.iter().map(|tensor| tensor.to_dtype(DType::F64)).collect::<Result<Vec<Tensor>>>()?;
+    Tensor::stack(&wide, 0)?.to_vec1()
 }
 
 /// The value of a scalar tensor.

@@ -11,7 +11,7 @@ use crate::data::sampler::Sampler;
 use crate::model::Weights;
 use crate::run::event::{Event, Phase, Step};
 use crate::train::fit::{FitRules, FitState};
-use crate::train::gradient::squared_norm;
+use crate::train::gradient::{scalar, squared_norm};
 use crate::train::optimizer::{Adam, AdamConfig};
 use crate::train::problem::retrain_scales;
 use crate::train::schedule::LinearSchedule;
@@ -180,7 +180,7 @@ fn is_zero(weights: &Weights) -> candle_core::Result<bool> {
         return Ok(false);
     }
     for (_, b) in of_b {
-        if squared_norm(b)? > 0.0 {
+        if scalar(&squared_norm(b)?)? > 0.0 {
             return Ok(false);
         }
     }

@@ -19,7 +19,6 @@ use crate::search::lower::LowerLevel;
 use crate::search::selection::values;
 use crate::search::stability::Settling;
 use crate::search::step::{DropoutKeys, Report, Rules, SearchState};
-use crate::train::gradient::squared_norm;
 use crate::train::optimizer::{Adam, AdamConfig};
 use candle_core::{DType, Tensor};
 use rand_chacha::rand_core::Rng;
@@ -183,26 +182,24 @@ fn log_step(
     report: &Report,
     (step, steps): (usize, usize),
 ) -> Result<Option<String>, Fault> {
-    let validation_loss = report.parts.as_ref().map(|parts| parts.validation_loss);
+    let moved = report.selection.as_ref();
+    let validation_loss = moved.map(|moved| moved.validation_loss);
     job.check_loss(Phase::Search, step, "training", report.train_loss, rules.weights_lr)?;
     job.check_loss(Phase::Search, step, "validation", validation_loss.unwrap_or(0.0), rules.weights_lr)?;
-    if report.skipped {
+    if moved.is_some_and(|moved| moved.skipped) {
         let message = format!("step {step}: the hypergradient is not finite; the selection variables stay");
         job.say(Phase::Search, "warning", message)?;
     }
     if step % job.ctx.experiment().runtime.log_every != 0 && step != steps {
         return Ok(None);
     }
-    let norm = |t: &Tensor| squared_norm(t).map(f64::sqrt);
-    let parts = report.parts.as_ref();
-    let mixed = |p: &crate::search::hypergradient::Parts| Some((p.mixed.clone()?, p.coefficient));
     job.ctx.emit(Event::Step(Step {
         validation_loss,
         selection_lr: Some(rules.selection_lr),
         tokens: job.carried.tokens.get(TOKENS).copied(),
         grad_norm: Some(report.grad_norm),
-        direct_norm: parts.map(|p| norm(&p.direct)).transpose()?,
-        mixed_norm: parts.and_then(mixed).map(|(m, c)| norm(&m).map(|n| n * c)).transpose()?,
+        direct_norm: moved.map(|moved| moved.direct_norm),
+        mixed_norm: moved.and_then(|moved| moved.mixed_norm),
         ..Step::new(Phase::Search, step, report.train_loss, rules.weights_lr)
     }))?;
     let (modules, ranks) = terms(job, prepared, state, rules)?;
