@@ -76,15 +76,18 @@ impl Float for f32 {
         self.mul_add(factor, term)
     }
 
-    /// Abramowitz and Stegun, formula 7.1.26.
+    /// erf x = 1 - (c1 t + .. + c6 t^6) e^(-x^2), t = 1 / (1 + 0.55 x), x >= 0: the form of Abramowitz and Stegun's 7.1.26
+    /// with a coefficient more, fitted for the least largest error on 0..4.2 (least squares, weighted again by the error
+    /// 200 times): 1.7e-8 before rounding, 3e-8 root mean square after it, where theirs has 1.3e-7.
     #[inline(always)]
     fn error_function_and_bell(self) -> (f32, f32) {
         let bell = (-self * self).exponential();
-        let t = 1.0 / 0.327_591_1f32.mul_add(self.abs(), 1.0);
-        let p = t.mul_add(1.061_405_4, -1.453_152_1);
-        let p = p.mul_add(t, 1.421_413_8);
-        let p = p.mul_add(t, -0.284_496_72);
-        let p = p.mul_add(t, 0.254_829_6) * t;
+        let t = 1.0 / 0.55f32.mul_add(self.abs(), 1.0);
+        let p = t.mul_add(0.107_324_465, -0.518_038_2);
+        let p = p.mul_add(t, 0.759_714_25);
+        let p = p.mul_add(t, -0.041_425_947);
+        let p = p.mul_add(t, 0.390_842);
+        let p = p.mul_add(t, 0.301_583_46) * t;
         ((-p).mul_add(bell, 1.0).copysign(self), bell)
     }
 
@@ -136,6 +139,17 @@ impl Float for f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_error_function_in_f32_is_as_good_as_its_rounding() {
+        let error = |i: i32| {
+            let x = i as f32 * 4e-4;
+            f64::from(x.error_function_and_bell().0) - libm::erf(f64::from(x))
+        };
+        let squares: f64 = (-10_000..10_000).map(|i| error(i).powi(2)).sum();
+        let rms = (squares / 20_000.0).sqrt();
+        assert!(rms < 5e-8, "{rms}");
+    }
 
     #[test]
     fn f32_functions_stay_close_to_f64() {
