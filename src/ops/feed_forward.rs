@@ -3,7 +3,7 @@
 
 use super::activation::{Curve, curve, curve_values, times_slope};
 use super::kernel::{float_dispatch, is_fused_on_cpu, on_gpu, with_slice};
-use super::linear::{FrozenLinear, frozen_linear, is_served_on_gpu, times_frozen_slice};
+use super::linear::{FrozenLinear, by_rows, frozen_linear, is_served_on_gpu, times_frozen_slice};
 #[cfg(feature = "cuda")]
 use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
@@ -32,9 +32,7 @@ pub fn feed_forward(x: &Tensor, inner: Frozen, kind: Curve, outer: Frozen) -> Re
     if !(is_fused_on_cpu(x) || is_one_on_gpu) || is_tracked(&inner) || is_tracked(&outer) {
         return frozen_linear(&curve(&frozen_linear(x, inner.0, inner.1)?, kind)?, outer.0, outer.1);
     }
-    let (outputs, inputs) = (outer.0.dim(0)?, inner.0.dim(1)?);
-    let mut dims = x.dims().to_vec();
-    let flat = x.reshape((x.elem_count() / inputs.max(1), inputs))?;
+    let sizes = (outer.0.dim(0)?, inner.0.dim(1)?);
     let operation = FeedForward {
         inner: FrozenLinear::new(inner.0, inner.1),
         outer: FrozenLinear::new(outer.0, outer.1),
@@ -42,11 +40,7 @@ pub fn feed_forward(x: &Tensor, inner: Frozen, kind: Curve, outer: Frozen) -> Re
         units: Mutex::new(None),
         is_kept: x.track_op(),
     };
-    let y = flat.contiguous()?.apply_op1(operation)?;
-    if let Some(last) = dims.last_mut() {
-        *last = outputs;
-    }
-    y.reshape(dims)
+    by_rows(x, sizes, |x| x.contiguous()?.apply_op1(operation))
 }
 
 impl FeedForward {

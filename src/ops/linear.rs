@@ -39,29 +39,29 @@ impl FrozenLinear {
 /// No gradient is computed for W and b. Where one of them is tracked (the whole model is being trained), candle's
 /// differentiable operations are composed instead.
 pub fn frozen_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let (outputs, inputs) = weight.dims2()?;
+    let plus = |y: Tensor| bias.map_or(Ok(y.clone()), |bias| y.broadcast_add(bias));
+    by_rows(x, weight.dims2()?, |x| {
+        if weight.track_op() || bias.is_some_and(Tensor::track_op) {
+            plus(x.matmul(&widened(weight.clone())?.t()?)?)
+        } else if is_fused_on_cpu(&x) || is_served_on_gpu(&x, weight, bias) {
+            x.contiguous()?.apply_op1(FrozenLinear::new(weight, bias))
+        } else {
+            plus(x.contiguous()?.apply_op1(FrozenLinear::new(weight, None))?)
+        }
+    })
+}
+
+/// x (.., inputs) -> (.., outputs) by a layer of rows, (rows, inputs) -> (rows, outputs).
+pub(super) fn by_rows(
+    x: &Tensor,
+    (outputs, inputs): (usize, usize),
+    layer: impl FnOnce(Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
     let mut dims = x.dims().to_vec();
-    let rows = x.elem_count() / inputs.max(1);
-    let flat = x.reshape((rows, inputs))?;
-    let y = if weight.track_op() || bias.is_some_and(Tensor::track_op) {
-        let y = flat.matmul(&widened(weight.clone())?.t()?)?;
-        match bias {
-            Some(bias) => y.broadcast_add(bias)?,
-            None => y,
-        }
-    } else if is_fused_on_cpu(x) || is_served_on_gpu(x, weight, bias) {
-        flat.contiguous()?.apply_op1(FrozenLinear::new(weight, bias))?
-    } else {
-        let y = flat.contiguous()?.apply_op1(FrozenLinear::new(weight, None))?;
-        match bias {
-            Some(bias) => y.broadcast_add(bias)?,
-            None => y,
-        }
-    };
     if let Some(last) = dims.last_mut() {
         *last = outputs;
     }
-    y.reshape(dims)
+    layer(x.reshape((x.elem_count() / inputs.max(1), inputs))?)?.reshape(dims)
 }
 
 /// Whether kernels of ours serve these on a GPU; candle's products do the rest, f64 among it.

@@ -3,7 +3,7 @@
 
 use super::float::Float;
 use super::kernel::{float_dispatch, is_fused_on_cpu, on_gpu, slice, with_slice};
-use super::linear::{FrozenLinear, frozen_linear, is_served_on_gpu, times_frozen_slice};
+use super::linear::{FrozenLinear, by_rows, frozen_linear, is_served_on_gpu, times_frozen_slice};
 use super::product::{Matrix, Onto, multiply_wide, product_wide};
 #[cfg(feature = "cuda")]
 use candle_core::CudaStorage;
@@ -17,8 +17,6 @@ struct LoraLinear(FrozenLinear);
 /// scale and the selection values are in B. W and b get no gradient; where one of them is tracked, or on a GPU where x, A or
 /// B are not in f32, single operations are composed.
 pub fn lora_linear(x: &Tensor, (weight, bias): (&Tensor, Option<&Tensor>), a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let (outputs, inputs) = weight.dims2()?;
-    let mut dims = x.dims().to_vec();
     let is_one_on_gpu =
         [x, a, b].iter().all(|operand| operand.dtype() == DType::F32) && is_served_on_gpu(x, weight, bias);
     let is_one = is_fused_on_cpu(x) || is_one_on_gpu;
@@ -26,12 +24,8 @@ pub fn lora_linear(x: &Tensor, (weight, bias): (&Tensor, Option<&Tensor>), a: &T
         let change = frozen_linear(&frozen_linear(x, a, None)?, b, None)?;
         return frozen_linear(x, weight, bias)? + change;
     }
-    let flat = x.reshape((x.elem_count() / inputs.max(1), inputs))?.contiguous()?;
-    let y = flat.apply_op3(&a.contiguous()?, &b.contiguous()?, LoraLinear(FrozenLinear::new(weight, bias)))?;
-    if let Some(last) = dims.last_mut() {
-        *last = outputs;
-    }
-    y.reshape(dims)
+    let operation = LoraLinear(FrozenLinear::new(weight, bias));
+    by_rows(x, weight.dims2()?, |x| x.contiguous()?.apply_op3(&a.contiguous()?, &b.contiguous()?, operation))
 }
 
 /// Gradients of x, A and B, each where it is asked for. `by_x`: g W, to which the update's part is added.
